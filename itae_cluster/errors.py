@@ -1,0 +1,73 @@
+r"""The exception tree.
+
+    ItaeClusterError          exit 1   anything this package says went wrong
+    ├── UsageError            exit 2   the command line itself is wrong
+    ├── InputError            exit 1   nothing to work on: no picture, k too large
+    ├── DecodeError           exit 1   one picture cannot be read (a skip, never the end of a run)
+    ├── ModelError            exit 1   unknown model, impossible size, missing device
+    │   └── WeightsError      exit 1   a checkpoint is missing, wrong or damaged
+    │       └── DownloadError exit 1   a checkpoint cannot be fetched
+    ├── OutputError           exit 1   the result cannot be written where it was asked for
+    └── StrictError           exit 3   everything was written, but something was skipped
+
+Every message is one line that names the remedy. The command line maps a class to its
+`exit_code` in one place (`itae_cluster.cli.group`).
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+__all__ = [
+    "DecodeError",
+    "DownloadError",
+    "InputError",
+    "ItaeClusterError",
+    "ModelError",
+    "OutputError",
+    "StrictError",
+    "UsageError",
+    "WeightsError",
+]
+
+
+class ItaeClusterError(Exception):
+    """Root of every error this package raises on purpose."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class UsageError(ItaeClusterError):
+    """Options that contradict each other, or a value outside its range."""
+
+    exit_code: ClassVar[int] = 2
+
+
+class InputError(ItaeClusterError):
+    """The input holds nothing to work on, or too little for what was asked."""
+
+
+class DecodeError(ItaeClusterError):
+    """One file cannot be read as a picture; the message is the reason, without the path."""
+
+
+class ModelError(ItaeClusterError):
+    """The model, its input size or its device cannot be had as asked."""
+
+
+class WeightsError(ModelError):
+    """A checkpoint is missing, damaged, or belongs to another architecture."""
+
+
+class DownloadError(WeightsError):
+    """A checkpoint could not be fetched, or what arrived is not what was promised."""
+
+
+class OutputError(ItaeClusterError):
+    """The result cannot be written as asked; nothing of the user's was touched."""
+
+
+class StrictError(ItaeClusterError):
+    """`--strict`: the result is complete, but at least one input was skipped."""
+
+    exit_code: ClassVar[int] = 3

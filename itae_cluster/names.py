@@ -1,0 +1,83 @@
+"""File names as text: safe in a terminal, in a table, and unique in a folder.
+
+A file name is any bytes but `/` and NUL. These functions are the only places where one is turned
+into something else.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import unicodedata
+
+__all__ = ["Namer", "from_bytes", "is_text", "printable", "to_base64", "to_tsv"]
+
+_MAX_NAME_BYTES = 255  # of one path component, on every common file system
+_TSV = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+
+
+def from_bytes(raw: bytes) -> str:
+    """A path as the operating system gave it (PEP 383)."""
+    return os.fsdecode(raw)
+
+
+def is_text(path: str) -> bool:
+    """Whether the name is valid UTF-8 (holds no surrogate escape)."""
+    return not any("\ud800" <= char <= "\udfff" for char in path)
+
+
+def to_base64(path: str) -> str:
+    """The raw bytes of the path, for formats that can only hold valid text."""
+    return base64.b64encode(os.fsencode(path)).decode("ascii")
+
+
+def to_tsv(path: str) -> bytes:
+    r"""One table cell: backslash, tab, newline, carriage return as `\\ \t \n \r`, the rest raw."""
+    return os.fsencode(path.translate(_TSV))
+
+
+def printable(path: str) -> str:
+    r"""The path for a human: control, format and undecodable characters become `\x1b`-like escapes.
+
+    Keeps terminal escape sequences and right-to-left overrides in names from acting.
+    """
+    return "".join(_visible(char) for char in path)
+
+
+def _visible(char: str) -> str:
+    if "\udc80" <= char <= "\udcff":
+        return f"\\x{ord(char) - 0xDC00:02x}"
+    if unicodedata.category(char) in {"Cc", "Cf", "Cs", "Zl", "Zp"}:
+        return char.encode("unicode_escape", "surrogatepass").decode("ascii")
+    return char
+
+
+class Namer:
+    """Gives each file of one folder a name of its own.
+
+    Names that differ only in case or Unicode normalisation count as equal, because they are one
+    file on macOS and Windows. The second `a.jpg` becomes `a (2).jpg`.
+    """
+
+    def __init__(self) -> None:
+        self._taken: set[str] = set()
+
+    def unique(self, name: str) -> str:
+        """`name` itself where it is free, else with the lowest free number before its suffix."""
+        stem, suffix = os.path.splitext(name)
+        candidate, number = name, 1
+        while _folded(candidate) in self._taken:
+            number += 1
+            candidate = _fit(stem, f" ({number}){suffix}")
+        self._taken.add(_folded(candidate))
+        return candidate
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()
+
+
+def _fit(stem: str, tail: str) -> str:
+    while stem and len(os.fsencode(stem + tail)) > _MAX_NAME_BYTES:
+        stem = stem[:-1]
+    return stem + tail

@@ -1,0 +1,133 @@
+"""What travels between the stages: frozen records and two protocols, no behaviour.
+
+Axis key, used in every shape comment of this package:
+    n pictures · B images of one batch · N patch tokens · R register tokens ·
+    T = 1 + R + N tokens · H heads · d head dimension · D = H·d embedding dimension · K clusters
+
+Picture paths are `str`, exactly as the user gave them or as they were found below a folder they
+gave; bytes that are not UTF-8 are carried by surrogate escapes (PEP 383, `os.fsencode`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = [
+    "NOISE",
+    "Clustering",
+    "Embeddings",
+    "Encoder",
+    "Picture",
+    "Placement",
+    "Reporter",
+    "ScanResult",
+    "Skipped",
+]
+
+NOISE = -1
+"""The label of a picture that belongs to no cluster."""
+
+
+class Reporter(Protocol):
+    """Where a stage says what happens. Stages never print."""
+
+    def progress(self, stage: str, done: int, total: int | None) -> None:
+        """`done` of `total` units of `stage` are finished (`total` None where unknown)."""
+
+    def warn(self, message: str) -> None:
+        """Something the user should know; shown unless they asked for quiet."""
+
+    def info(self, message: str) -> None:
+        """A detail; shown with `--verbose`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """An input that was passed over, and why."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ScanResult:
+    """The pictures to read, sorted by path, each file once.
+
+    `ignored` counts the files found in folders that are no pictures by name and content.
+    """
+
+    files: tuple[str, ...]
+    skipped: tuple[Skipped, ...] = ()
+    ignored: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A decoded picture: `pixels` (size, size, 3) uint8 RGB, and the size it had, upright."""
+
+    pixels: NDArray[np.uint8]
+    width: int
+    height: int
+
+
+class Encoder(Protocol):
+    """Turns model-sized pixels into embeddings."""
+
+    @property
+    def dim(self) -> int:
+        """D, the length of an embedding."""
+
+    @property
+    def size(self) -> int:
+        """Side of the square input in pixels."""
+
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        """What the manifest says of the model: name, θ, weights digest, device, size."""
+
+    def encode(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """(B, size, size, 3) uint8 RGB → (B, D) float32, rows of length 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Embeddings:
+    """`vectors` (n, D) float32, L2-normalised rows in the order of `paths`.
+
+    `metadata` says which model made them, with which θ, size and weights digest.
+    """
+
+    paths: tuple[str, ...]
+    vectors: NDArray[np.float32]
+    metadata: Mapping[str, Any]
+    skipped: tuple[Skipped, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Clustering:
+    """Cluster 0 is the largest; `NOISE` marks pictures of no cluster.
+
+    `labels` (n,) int64 · `centres` (K, D) float32, the mean embedding of each cluster ·
+    `distances` (n,) float32, Euclidean distance to the own centre (noise: to the nearest one,
+    NaN where there is none).
+    """
+
+    labels: NDArray[np.int64]
+    centres: NDArray[np.float32]
+    distances: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """One picture's way into the result: `destination` is relative to OUT, with `/`."""
+
+    source: str
+    destination: str
+    cluster: int
+    distance: float
