@@ -47,6 +47,9 @@ class Reporter(Protocol):
     def info(self, message: str) -> None:
         """A detail; shown with `--verbose`."""
 
+    def skip(self, skipped: Skipped) -> None:
+        """An input was passed over; shown as a warning is."""
+
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
@@ -60,12 +63,14 @@ class Skipped:
 class ScanResult:
     """The pictures to read, sorted by path, each file once.
 
-    `ignored` counts the files found in folders that are no pictures by name and content.
+    `ignored` counts the files found in folders that are no pictures by name and content. `notes`
+    are lines the user should read about folders left out on purpose, which are no failure.
     """
 
     files: tuple[str, ...]
     skipped: tuple[Skipped, ...] = ()
     ignored: int = 0
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

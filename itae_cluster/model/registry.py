@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itae_cluster.errors import UsageError
 from itae_cluster.model.config import DINOv2Config
 
-__all__ = ["AUTO", "MINI", "PREFERRED", "VARIANTS", "Checkpoint", "Variant", "variant"]
+__all__ = ["AUTO", "MINI", "PREFERRED", "VARIANTS", "Checkpoint", "Variant", "by_config", "variant"]
 
 AUTO = "auto"
 """`--model auto`: `PREFERRED` where its weights can be had, else `MINI`."""
@@ -112,3 +112,8 @@ def variant(name: str) -> Variant:
     except KeyError:
         known = ", ".join([AUTO, *VARIANTS])
         raise UsageError(f"unknown model '{name}'; choose one of {known}") from None
+
+
+def by_config(config: DINOv2Config) -> Variant | None:
+    """The official variant of that shape, None for a shape of nobody's."""
+    return next((v for v in VARIANTS.values() if v.checkpoint and v.config == config), None)

@@ -1,0 +1,88 @@
+"""Writes docs/cli.md from the command line itself.
+
+python docs/generate_cli.py           writes the file
+python docs/generate_cli.py --check   exits with 1 where the file is out of date
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from typer.main import get_command
+
+from itae_cluster.cli import app
+
+TARGET = Path(__file__).with_name("cli.md")
+HEAD = """\
+# Command line reference
+
+Made by `docs/generate_cli.py` from the program itself; a test keeps it up to date. The same text
+is in `itae-cluster COMMAND --help`. Exit codes: [exit-codes.md](exit-codes.md).
+
+`itae-cluster PATHS... OPTIONS` is short for `itae-cluster cluster PATHS... OPTIONS`. A folder that
+bears the name of a command is reached as `./cluster`.
+"""
+
+
+def render() -> str:
+    """The whole page."""
+    sections = [HEAD]
+    root = get_command(app)
+    for words, command in walk(root, ["itae-cluster"]):
+        sections.append(section(words, command))
+    return "\n".join(sections)
+
+
+def walk(command: Any, words: list[str]) -> list[tuple[list[str], Any]]:
+    """The command and everything below it, parents first."""
+    found = [(words, command)]
+    for name, child in getattr(command, "commands", {}).items():
+        found += walk(child, [*words, name])
+    return found
+
+
+def section(words: list[str], command: Any) -> str:
+    """One command: usage, description, arguments, options."""
+    parameters = [p for p in command.params if p.name not in {"install_completion"}]
+    arguments = [p for p in parameters if p.param_type_name == "argument"]
+    options = [p for p in parameters if p.param_type_name == "option"]
+    usage = [*words, *(p.metavar or p.name.upper() for p in arguments)]
+    if options:
+        usage.append("[OPTIONS]")
+    if getattr(command, "commands", None):
+        usage += ["COMMAND", "..."]
+    lines = [f"## `{' '.join(words)}`", "", f"    {' '.join(usage)}", "", paragraphs(command.help)]
+    if arguments or options:
+        lines += ["| parameter | meaning | default |", "|---|---|---|"]
+        lines += [row(p) for p in [*arguments, *options]]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def paragraphs(text: str | None) -> str:
+    """A help text without the line breaks of its source."""
+    blocks = (text or "").strip().split("\n\n")
+    return "\n\n".join(" ".join(block.split()) for block in blocks) + "\n"
+
+
+def row(parameter: Any) -> str:
+    """One table row."""
+    if parameter.param_type_name == "argument":
+        name = parameter.metavar or parameter.name.upper()
+    else:
+        name = ", ".join([*parameter.opts, *parameter.secondary_opts])
+        if not parameter.is_flag:
+            name = f"{name} {parameter.metavar}"
+    default = parameter.default
+    shown = "" if default in (None, False, (), []) or callable(default) else f"`{default}`"
+    cells = [f"`{name}`", " ".join((parameter.help or "").split()), shown]
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+if __name__ == "__main__":
+    page = render()
+    if "--check" in sys.argv:
+        sys.exit(TARGET.read_text(encoding="utf-8") != page)
+    TARGET.write_text(page, encoding="utf-8")

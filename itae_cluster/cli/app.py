@@ -1,0 +1,59 @@
+"""The Typer app: which commands there are."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from itae_cluster import __version__
+from itae_cluster.cli.cluster import cluster
+from itae_cluster.cli.demo import demo
+from itae_cluster.cli.embed import embed
+from itae_cluster.cli.group import INTERRUPTED, RootGroup
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="itae-cluster",
+    cls=RootGroup,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(cluster)
+app.command()(embed)
+app.command()(demo)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"itae-cluster {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version.", callback=_print_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    """Sort a folder of pictures into clusters.
+
+    The main job, whose options 'itae-cluster cluster --help' explains:
+
+        itae-cluster ./photos --k 20 --out ./sorted
+    """
+
+
+def main() -> None:
+    """Entry point of the command `itae-cluster`."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)  # before or after the command itself

@@ -1,0 +1,58 @@
+"""`itae-cluster embed`: vectors for people who bring their own clusterer."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from itae_cluster.cli import parameters as given
+from itae_cluster.cli.reporting import ConsoleReporter
+from itae_cluster.errors import StrictError, UsageError
+from itae_cluster.options import DeviceName, ModelOptions
+
+__all__ = ["embed"]
+
+
+def embed(
+    output: Annotated[
+        str,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="Where to: .npz, .parquet, or .npy with the paths beside it in .txt.",
+            show_default=False,
+        ),
+    ],
+    paths: given.Paths = None,
+    exclude: given.Exclude = None,
+    null: given.Null = False,
+    model: given.Model = ModelOptions.model,
+    weights: given.Weights = ModelOptions.weights,
+    theta: given.Theta = ModelOptions.theta,
+    size: given.Size = ModelOptions.size,
+    device: given.Device = DeviceName.AUTO,
+    batch_size: given.BatchSize = ModelOptions.batch_size,
+    offline: given.Offline = ModelOptions.offline,
+    strict: given.Strict = False,
+    quiet: given.Quiet = False,
+    verbose: given.Verbose = False,
+) -> None:
+    """Write the embeddings of pictures to a file, and cluster them elsewhere.
+
+    The rows are float32 vectors of length 1. 'itae-cluster --embeddings FILE' reads them back.
+    """
+    if not paths:
+        raise UsageError("name pictures or folders, or - for a list")
+    options = ModelOptions(model, weights, theta, size, device, batch_size, offline)
+    inputs = given.read_inputs(paths, null, exclude)
+    with ConsoleReporter(quiet=quiet, verbose=verbose) as reporter:
+        from itae_cluster.pipeline import embed_to_file
+
+        embeddings = embed_to_file(inputs, options, output, reporter)
+    n, dim = embeddings.vectors.shape
+    skipped = f", {len(embeddings.skipped)} skipped" if embeddings.skipped else ""
+    reporter.summary(f"{n} vectors of {dim} dimensions in {output}{skipped}")
+    if strict and embeddings.skipped:
+        raise StrictError(f"{len(embeddings.skipped)} inputs were skipped (--strict)")

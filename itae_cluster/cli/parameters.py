@@ -1,0 +1,155 @@
+"""Options that several commands share. Their defaults live in `itae_cluster.options`."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from itae_cluster.errors import UsageError
+from itae_cluster.options import DeviceName, InputOptions
+from itae_cluster.scan import read_list
+
+__all__ = [
+    "BatchSize",
+    "Device",
+    "Exclude",
+    "Model",
+    "Null",
+    "Offline",
+    "Paths",
+    "Quiet",
+    "Size",
+    "Strict",
+    "Theta",
+    "Verbose",
+    "Weights",
+    "read_inputs",
+]
+
+_INPUT = "Pictures"
+_MODEL = "Model"
+_GENERAL = "General"
+
+
+def _complete_model(incomplete: str) -> list[str]:
+    from itae_cluster.model.registry import AUTO, VARIANTS
+
+    return [name for name in (AUTO, *VARIANTS) if name.startswith(incomplete)]
+
+
+Paths = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="PATHS...",
+        help="Pictures and folders of pictures; - reads a list from standard input.",
+        show_default=False,
+    ),
+]
+Null = Annotated[
+    bool,
+    typer.Option(
+        "--null",
+        "-0",
+        help="The list on standard input is separated by NUL, as find -print0 writes it.",
+        rich_help_panel=_INPUT,
+    ),
+]
+Exclude = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="GLOB",
+        help="Leave out what matches (as in .gitignore); may be repeated.",
+        rich_help_panel=_INPUT,
+        show_default=False,
+    ),
+]
+Strict = Annotated[
+    bool,
+    typer.Option(
+        "--strict",
+        help="Exit with 3 when something was skipped; the result is written all the same.",
+        rich_help_panel=_GENERAL,
+    ),
+]
+Model = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="vits14, vitb14, vitl14, vitg14, each also with -reg; mini (bundled); or auto: "
+        "vitb14 where its weights can be had, else mini.",
+        autocompletion=_complete_model,
+        rich_help_panel=_MODEL,
+    ),
+]
+Weights = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE",
+        help="A local checkpoint: official, transformers or timm layout.",
+        rich_help_panel=_MODEL,
+    ),
+]
+Theta = Annotated[
+    str,
+    typer.Option(
+        metavar="FLOAT|off|auto",
+        help="ITAE's threshold on query norms; auto is the published value for the model.",
+        rich_help_panel=_MODEL,
+    ),
+]
+Size = Annotated[
+    int,
+    typer.Option(
+        metavar="N",
+        help="Side in pixels that pictures are resized to, a multiple of 14.",
+        rich_help_panel=_MODEL,
+    ),
+]
+Device = Annotated[
+    DeviceName,
+    typer.Option(
+        metavar="|".join(DeviceName),
+        help="Where to compute; auto takes CUDA, else MPS, else the CPU.",
+        rich_help_panel=_MODEL,
+    ),
+]
+BatchSize = Annotated[
+    int, typer.Option(metavar="N", help="Pictures embedded at once.", rich_help_panel=_MODEL)
+]
+Offline = Annotated[
+    bool,
+    typer.Option(
+        "--offline",
+        help="Never use the network.",
+        rich_help_panel=_MODEL,
+    ),
+]
+Quiet = Annotated[
+    bool,
+    typer.Option("--quiet", "-q", help="Say nothing but errors.", rich_help_panel=_GENERAL),
+]
+Verbose = Annotated[
+    bool,
+    typer.Option("--verbose", "-v", help="Say details too.", rich_help_panel=_GENERAL),
+]
+
+
+def read_inputs(paths: list[str] | None, null: bool, exclude: list[str] | None) -> InputOptions:
+    """The inputs of a command; reads the list from standard input where `-` stands for it.
+
+    Raises:
+        UsageError: if `--null` is given without `-`.
+    """
+    given = paths or []
+    listed: list[str] = []
+    if "-" in given:
+        listed = read_list(sys.stdin.buffer, null=null)
+    elif null:
+        raise UsageError("--null is about a list on standard input; add - to read one")
+    return InputOptions(
+        paths=tuple(path for path in given if path != "-"),
+        listed=tuple(listed),
+        excludes=tuple(exclude or ()),
+    )

@@ -1,0 +1,74 @@
+"""Results on standard output, one format a function; names survive all of them byte for byte."""
+
+from __future__ import annotations
+
+import os
+import sys
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from itae_cluster.manifest import to_json, to_record
+from itae_cluster.names import to_tsv
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from itae_cluster.pipeline import Result
+
+__all__ = ["Format", "write_plan", "write_result"]
+
+
+class Format(StrEnum):
+    """How results look on standard output."""
+
+    TSV = "tsv"
+    JSONL = "jsonl"
+    JSON = "json"
+    PATHS0 = "paths0"
+
+
+def write_result(result: Result, chosen: Format) -> None:
+    """Print one record a picture, sorted by path (`paths0`: cluster by cluster)."""
+    writers: dict[Format, Callable[[Result], Iterator[bytes]]] = {
+        Format.TSV: _tsv,
+        Format.JSONL: _jsonl,
+        Format.JSON: _json,
+        Format.PATHS0: _paths0,
+    }
+    _write(writers[chosen](result))
+
+
+def write_plan(result: Result, out: str) -> None:
+    """Print what a run would do: action, source and target, tab-separated."""
+    action = str(result.options["output"]["action"]).encode()
+    _write(
+        b"%s\t%s\t%s\n" % (action, to_tsv(item.source), to_tsv(os.path.join(out, item.destination)))
+        for item in result.placements
+    )
+
+
+def _tsv(result: Result) -> Iterator[bytes]:
+    for item in result.placements:
+        yield b"%s\t%d\n" % (to_tsv(item.source), item.cluster)
+
+
+def _jsonl(result: Result) -> Iterator[bytes]:
+    for item in result.placements:
+        yield to_json(to_record(item, placed=result.placed)).encode() + b"\n"
+
+
+def _json(result: Result) -> Iterator[bytes]:
+    yield to_json(result.document(), indent=2).encode() + b"\n"
+
+
+def _paths0(result: Result) -> Iterator[bytes]:
+    noise_last = sorted(result.placements, key=lambda item: (item.cluster < 0, item.cluster))
+    for item in noise_last:
+        yield os.fsencode(item.source) + b"\0"
+
+
+def _write(chunks: Iterator[bytes]) -> None:
+    stdout = sys.stdout.buffer
+    for chunk in chunks:
+        stdout.write(chunk)
+    stdout.flush()

@@ -1,0 +1,158 @@
+"""Pixels to embeddings: a DINOv2 with ITAE on a device.
+
+Preprocessing as in the paper (Sec. 4.1): pictures come resized to a square (see `decode`), and
+are normalised here with the ImageNet mean and standard deviation.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from itae_cluster.errors import ModelError, UsageError
+from itae_cluster.model.checkpoint import load_model
+from itae_cluster.model.config import PATCH
+from itae_cluster.model.itae import ITAE, Settings
+from itae_cluster.model.registry import by_config
+from itae_cluster.model.store import locate
+from itae_cluster.options import DeviceName, parse_theta
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from itae_cluster.model.dinov2 import DINOv2
+    from itae_cluster.options import ModelOptions
+    from itae_cluster.types import Reporter
+
+__all__ = ["TorchEncoder", "choose_device", "load_encoder"]
+
+_IMAGENET_MEAN = (0.485, 0.456, 0.406)
+_IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+def load_encoder(options: ModelOptions, reporter: Reporter) -> TorchEncoder:
+    """Find or fetch the weights, load them, and patch the last block with θ.
+
+    Raises:
+        ModelError: if the model, its weights, its size or its device cannot be had.
+    """
+    _check_size(options.size)
+    device = choose_device(options.device)
+    located = locate(
+        options.model, weights=options.weights, offline=options.offline, reporter=reporter
+    )
+    model = load_model(located.path, located.variant.config if located.variant else None)
+    variant = located.variant or by_config(model.config)
+    theta = parse_theta(options.theta)
+    if theta == "auto":
+        theta = variant.theta if variant else None
+    metadata = {
+        "name": located.variant.name if located.variant else "custom",
+        "origin": located.origin,
+        "weights": os.path.abspath(located.path),
+        "weights_sha256": located.sha256,
+    }
+    reporter.info(f"model {metadata['name']}, weights {located.path}, theta {theta or 'off'}")
+    settings = None if theta is None else Settings(float(theta))
+    return TorchEncoder(model, settings, size=options.size, device=device, metadata=metadata)
+
+
+def choose_device(name: DeviceName) -> torch.device:
+    """The device of that name; `auto` takes CUDA, else MPS, else the CPU.
+
+    Raises:
+        ModelError: if the device asked for is not there.
+    """
+    present = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
+    if name is DeviceName.AUTO:
+        return torch.device(next(device for device, there in present.items() if there))
+    if not present[name]:
+        raise ModelError(f"no {name} device on this machine; use --device auto or --device cpu")
+    return torch.device(name)
+
+
+def _check_size(size: int) -> None:
+    if size < PATCH or size % PATCH:
+        nearest = max(PATCH, round(size / PATCH) * PATCH)
+        raise UsageError(f"--size {size} is not a multiple of {PATCH}; try {nearest}")
+
+
+class TorchEncoder:
+    """An `Encoder` (see `types`) around a patched DINOv2.
+
+    Args:
+        model: the backbone, in eval mode.
+        settings: how the last block is patched; None for stock DINOv2.
+        size: side of the square input in pixels, a multiple of 14.
+        device: where to compute; the model is moved there.
+        metadata: what is known of the weights; size, θ and device are added to it.
+
+    Raises:
+        UsageError: if `size` is not a positive multiple of 14.
+    """
+
+    def __init__(
+        self,
+        model: DINOv2,
+        settings: Settings | None,
+        *,
+        size: int,
+        device: torch.device,
+        metadata: Mapping[str, Any],
+    ) -> None:
+        _check_size(size)
+        self._size = size
+        self._device = device
+        self._model = ITAE(model, settings).to(device).eval()
+        shape = (1, 3, 1, 1)
+        self._mean = torch.tensor(_IMAGENET_MEAN, device=device).view(shape) * 255
+        self._std = torch.tensor(_IMAGENET_STD, device=device).view(shape) * 255
+        self._metadata = {
+            **metadata,
+            "theta": settings.theta if settings else None,
+            "size": size,
+            "device": device.type,
+            "dim": self.dim,
+        }
+
+    @property
+    def dim(self) -> int:
+        """D, the length of an embedding."""
+        return self._model.backbone.config.embed_dim
+
+    @property
+    def size(self) -> int:
+        """Side of the square input in pixels."""
+        return self._size
+
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        """Model, weights digest, θ (None: no ITAE), size, device and D."""
+        return self._metadata
+
+    def encode(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """(B, size, size, 3) uint8 RGB → (B, D) float32, rows of length 1.
+
+        Raises:
+            ModelError: if the device runs out of memory.
+        """
+        try:
+            with torch.inference_mode():
+                images = torch.from_numpy(pixels).to(self._device).permute(0, 3, 1, 2)
+                vectors = self._model((images.float() - self._mean) / self._std)
+                result: NDArray[np.float32] = vectors.cpu().numpy()
+        except torch.OutOfMemoryError:
+            raise ModelError(
+                f"out of memory on {self._device.type} with {len(pixels)} pictures at once; "
+                "use a smaller --batch-size, a smaller --model or --device cpu"
+            ) from None
+        return result

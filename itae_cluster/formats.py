@@ -1,0 +1,145 @@
+"""Which files are pictures: the formats that are opened, their suffixes, and Pillow's settings.
+
+Everything that touches Pillow's global state stands here, so that it happens once, under a lock.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import re
+import sys
+import threading
+import warnings
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = [
+    "MAX_PIXELS",
+    "contained_warnings",
+    "decodable_formats",
+    "looks_like_picture",
+    "picture_suffixes",
+    "register",
+]
+
+MAX_PIXELS = 400_000_000
+"""Largest picture that is decoded, width × height: phones make 200 megapixels today."""
+
+# Pillow recognises the first five but decodes none of them; only Windows can draw the sixth (WMF,
+# EMF). EPS and PS are programs: to show one, Pillow starts Ghostscript, and a picture sorter must
+# not run what it finds in a folder.
+_NOT_DECODED = frozenset({"BUFR", "GRIB", "HDF5", "MPEG", "EPS"}) | (
+    frozenset() if sys.platform == "win32" else frozenset({"WMF"})
+)
+
+# Raw data with hardly any signature, which other files meet by chance.
+_NOT_RECOGNISABLE = frozenset({"IMT", "IPTC", "MCIDAS", "SPIDER", "XVTHUMB"})
+
+# Suffixes of picture formats nobody has, which far more often mean something else. Such a file can
+# still be named on the command line.
+_USUALLY_NO_PICTURE = frozenset(
+    {
+        ".fit",  # FITS; activity records of sports watches
+        ".gbr",  # GIMP brushes; circuit boards (Gerber)
+        ".iim",  # IPTC metadata
+        ".im",  # IFUNC Image Memory
+        ".msp",  # Microsoft Paint 1; Windows Installer patches
+        ".pcd",  # Photo CD; point clouds
+        ".pfm",  # portable float maps; printer font metrics
+        ".vst",  # Targa; Visio templates
+    }
+)
+
+# What a file without a suffix is tried as: formats whose first bytes say plainly what they are.
+_PLAIN_SIGNATURE = (
+    *("JPEG", "PNG", "GIF", "WEBP", "AVIF", "HEIF", "TIFF", "BMP"),
+    *("JPEG2000", "PSD", "ICNS", "QOI", "DDS", "PPM"),
+)
+
+_OPTIONAL_DECODERS = {"WEBP": "webp", "AVIF": "avif", "JPEG2000": "jpg_2000"}
+
+_PILLOW_MODULES = r"(PIL|pillow_heif)\."
+_IGNORE_PILLOW = ("ignore", None, Warning, re.compile(_PILLOW_MODULES), 0)
+
+_lock = threading.Lock()
+_registered = False
+
+
+def register() -> None:
+    """Load Pillow's plugins and the HEIF opener, and set Pillow's size limit; once per process."""
+    global _registered
+    with _lock:
+        if _registered:
+            return
+        import pillow_heif
+        from PIL import Image
+
+        # preinit first: it puts the common formats at the front of the order they are tried in.
+        Image.preinit()
+        Image.init()
+        pillow_heif.register_heif_opener()
+        # Pillow warns above this and refuses above twice this. The warnings are contained below;
+        # the refusal also covers pictures inside pictures (icons), which `decode` cannot see.
+        Image.MAX_IMAGE_PIXELS = MAX_PIXELS // 2
+        _registered = True
+
+
+@functools.cache
+def decodable_formats() -> tuple[str, ...]:
+    """Pillow's names of the formats that are opened, in the order they are tried."""
+    register()
+    from PIL import Image, features
+
+    without = {name for name, part in _OPTIONAL_DECODERS.items() if not features.check(part)}
+    refused = _NOT_DECODED | _NOT_RECOGNISABLE | without
+    return tuple(name for name in Image.ID if name in Image.OPEN and name not in refused)
+
+
+@functools.cache
+def picture_suffixes() -> frozenset[str]:
+    """Lower-case suffixes, with their dot, by which a file in a folder counts as a picture."""
+    from PIL import Image
+
+    formats = {*decodable_formats(), "MPO"}  # MPO: several JPEGs in a row, opened as the first
+    found = {suffix for suffix, name in Image.EXTENSION.items() if name in formats}
+    return frozenset(found - _USUALLY_NO_PICTURE)
+
+
+def looks_like_picture(path: str) -> bool:
+    """Whether the content of the file is a picture's, by its header alone. Never raises OSError."""
+    from PIL import Image
+
+    formats = [name for name in _PLAIN_SIGNATURE if name in decodable_formats()]
+    try:
+        with contained_warnings(), open(path, "rb") as file:
+            if not os.fstat(file.fileno()).st_size:
+                return False
+            with Image.open(file, formats=formats):
+                return True
+    except Image.DecompressionBombError:
+        return True  # a picture, only too large: decoding names the reason
+    except Exception:  # noqa: BLE001 - plugins raise anything on a file that is not theirs
+        return False
+
+
+@contextlib.contextmanager
+def contained_warnings() -> Iterator[None]:
+    """Keep what Pillow and pillow-heif warn of from the user, whichever thread they warn in.
+
+    `warnings.catch_warnings` swaps the filters of the whole process, so two threads that overlap
+    can leave them wrong for good, unless the interpreter keeps filters per context (Python 3.14).
+    Elsewhere one filter for these two packages is put in front, and stays.
+    """
+    if getattr(sys.flags, "context_aware_warnings", False):
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module=_PILLOW_MODULES)
+            yield
+        return
+    with _lock:
+        if not warnings.filters or warnings.filters[0] != _IGNORE_PILLOW:
+            warnings.filterwarnings("ignore", module=_PILLOW_MODULES)
+    yield

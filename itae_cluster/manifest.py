@@ -1,0 +1,107 @@
+"""What a run says of itself: one document for OUT/manifest.json, `--format` and vector files.
+
+The schema is versioned; `docs/manifest.md` describes it and `docs/manifest.schema.json` checks it.
+JSON is plain ASCII. A name that is not valid UTF-8 keeps its bytes as surrogate escapes (which
+Python and JavaScript read back) and comes a second time as base64 of its raw bytes.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import os
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from itae_cluster import __version__
+from itae_cluster.names import is_text, to_base64
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from itae_cluster.types import Placement, Skipped
+
+__all__ = [
+    "SCHEMA",
+    "SCHEMA_VERSION",
+    "document",
+    "run_metadata",
+    "to_json",
+    "to_record",
+    "write_csv",
+    "write_json",
+]
+
+SCHEMA = "itae-cluster/manifest"
+SCHEMA_VERSION = 1
+
+
+def run_metadata(model: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
+    """The part that a manifest and a vector file share: tool, time, model, options."""
+    return {
+        "schema": SCHEMA,
+        "schema_version": SCHEMA_VERSION,
+        "tool": {"name": "itae-cluster", "version": __version__},
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "model": dict(model),
+        "options": dict(options),
+    }
+
+
+def document(
+    metadata: Mapping[str, Any],
+    placements: Sequence[Placement],
+    skipped: Sequence[Skipped],
+    *,
+    placed: bool,
+) -> dict[str, Any]:
+    """The whole manifest: metadata, clusters by size, one record a picture, what was skipped."""
+    sizes: dict[int, int] = {}
+    for item in placements:
+        sizes[item.cluster] = sizes.get(item.cluster, 0) + 1
+    return {
+        **metadata,
+        "clusters": [{"cluster": label, "size": sizes[label]} for label in sorted(sizes)],
+        "pictures": [to_record(item, placed=placed) for item in placements],
+        "skipped": [
+            {**_named("path", item.path), "reason": item.reason.encode("utf-8", "replace").decode()}
+            for item in skipped
+        ],
+    }
+
+
+def to_record(item: Placement, *, placed: bool) -> dict[str, Any]:
+    """One picture. `destination` is relative to OUT and null where nothing was written."""
+    return {
+        **_named("path", item.source),
+        **_named("source", os.path.abspath(item.source)),
+        **(_named("destination", item.destination) if placed else {"destination": None}),
+        "cluster": item.cluster,
+        "distance": None if math.isnan(item.distance) else round(item.distance, 6),
+    }
+
+
+def _named(key: str, path: str) -> dict[str, str]:
+    return {key: path} if is_text(path) else {key: path, f"{key}_base64": to_base64(path)}
+
+
+def to_json(value: Any, *, indent: int | None = None) -> str:
+    """ASCII JSON without NaN."""
+    return json.dumps(value, indent=indent, ensure_ascii=True, allow_nan=False)
+
+
+def write_json(value: Any, path: str) -> None:
+    """`value` as indented JSON in a new file."""
+    with open(path, "x", encoding="ascii") as file:
+        file.write(to_json(value, indent=2) + "\n")
+
+
+def write_csv(placements: Sequence[Placement], path: str) -> None:
+    """`clusters.csv`: source, destination, cluster, distance; names keep their bytes."""
+    with open(path, "x", encoding="utf-8", errors="surrogateescape", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["source", "destination", "cluster", "distance"])
+        for item in placements:
+            distance = "" if math.isnan(item.distance) else f"{item.distance:.6f}"
+            rows.writerow([os.path.abspath(item.source), item.destination, item.cluster, distance])

@@ -1,0 +1,151 @@
+"""What a run can be asked for, with every default in its one place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from math import isinf, isnan
+
+from itae_cluster.errors import UsageError
+
+__all__ = [
+    "Action",
+    "Algorithm",
+    "ClusterOptions",
+    "DeviceName",
+    "InputOptions",
+    "ModelOptions",
+    "OutputOptions",
+    "parse_theta",
+]
+
+
+class Algorithm(StrEnum):
+    """How embeddings become clusters."""
+
+    KMEANS = "kmeans"
+    HDBSCAN = "hdbscan"
+
+
+class Action(StrEnum):
+    """How a picture comes into the result folder."""
+
+    COPY = "copy"
+    HARDLINK = "hardlink"
+    SYMLINK = "symlink"
+    MOVE = "move"
+
+
+class DeviceName(StrEnum):
+    """Where to compute."""
+
+    AUTO = "auto"
+    CUDA = "cuda"
+    MPS = "mps"
+    CPU = "cpu"
+
+
+@dataclass(frozen=True)
+class InputOptions:
+    """Which pictures. `listed` are the entries of a list read from standard input."""
+
+    paths: tuple[str, ...] = ()
+    listed: tuple[str, ...] = ()
+    excludes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ModelOptions:
+    """How a picture becomes an embedding. `size` is in pixels, `theta` as `parse_theta` reads it.
+
+    Raises:
+        UsageError: if a number is out of its range.
+    """
+
+    model: str = "auto"
+    weights: str | None = None
+    theta: str = "auto"
+    size: int = 224
+    device: DeviceName = DeviceName.AUTO
+    batch_size: int = 16
+    offline: bool = False
+
+    def __post_init__(self) -> None:
+        parse_theta(self.theta)
+        if self.batch_size < 1:
+            raise UsageError(f"--batch-size {self.batch_size} is too small; use 1 or more")
+
+
+@dataclass(frozen=True)
+class ClusterOptions:
+    """How embeddings become clusters.
+
+    Raises:
+        UsageError: if options contradict each other or a number is out of its range.
+    """
+
+    algorithm: Algorithm = Algorithm.KMEANS
+    k: int | None = None
+    restarts: int = 10
+    min_cluster_size: int | None = None
+    assign_noise: bool = False
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.algorithm is Algorithm.KMEANS:
+            self._check_kmeans()
+        elif self.k is not None:
+            raise UsageError("hdbscan finds the number of clusters itself; leave out --k")
+        if self.min_cluster_size is not None and self.min_cluster_size < 2:
+            raise UsageError(f"--min-cluster-size {self.min_cluster_size} must be 2 or more")
+        if not 0 <= self.seed < 2**32:
+            raise UsageError(f"--seed {self.seed} must lie between 0 and {2**32 - 1}")
+
+    def _check_kmeans(self) -> None:
+        if self.k is None:
+            raise UsageError(
+                "how many clusters? Give --k N, or use --algorithm hdbscan, which finds out itself"
+            )
+        if self.k < 1:
+            raise UsageError(f"--k {self.k} must be 1 or more")
+        if self.restarts < 1:
+            raise UsageError(f"--restarts {self.restarts} must be 1 or more")
+        if self.min_cluster_size is not None or self.assign_noise:
+            raise UsageError(
+                "--min-cluster-size and --assign-noise belong to --algorithm hdbscan; "
+                "leave them out or change the algorithm"
+            )
+
+
+@dataclass(frozen=True)
+class OutputOptions:
+    """Where the result goes. Without `out` nothing is written."""
+
+    out: str | None = None
+    action: Action = Action.COPY
+    dry_run: bool = False
+
+    def __post_init__(self) -> None:
+        if self.out is None and (self.dry_run or self.action is not Action.COPY):
+            raise UsageError("--dry-run and --action need --out DIR; without it nothing is written")
+
+
+def parse_theta(text: str) -> float | str | None:
+    """`auto` → "auto" (the registry's value), `off` → None (no ITAE), else the number.
+
+    The infinities are None too: at both ends of the scale one group of Eq. 2 is empty.
+
+    Raises:
+        UsageError: if it is none of them.
+    """
+    if text == "auto":
+        return text
+    if text == "off":
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if isnan(value):
+        raise UsageError(f"--theta {text!r}: give a number (typically 2 to 5), 'off' or 'auto'")
+    return None if isinf(value) else value

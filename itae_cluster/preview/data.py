@@ -1,0 +1,36 @@
+"""What the previews are drawn from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = ["PreviewData"]
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewData:
+    """A clustered collection on a map.
+
+    `coordinates` (n, 2) float32, any scale · `labels` (n,) int64, 0 the largest cluster, −1 noise ·
+    `names` (n) what to call each picture, any bytes as in `types` · `distances` (n,) float32 to the
+    own centre, may be NaN · `representatives` cluster → picture indices, most typical first ·
+    `folders` label → folder name · `thumbnails` picture index → JPEG, long side ≤ 160 px, may lack
+    entries · `title` and `subtitle` head both previews.
+    """
+
+    coordinates: NDArray[np.float32]
+    labels: NDArray[np.int64]
+    names: tuple[str, ...]
+    distances: NDArray[np.float32]
+    representatives: Mapping[int, tuple[int, ...]]
+    folders: Mapping[int, str]
+    thumbnails: Mapping[int, bytes]
+    title: str
+    subtitle: str

@@ -1,0 +1,65 @@
+"""One record per cluster, as the picture's and the page's legends list them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from itae_cluster.names import printable
+from itae_cluster.preview.palette import colour
+from itae_cluster.types import NOISE
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from itae_cluster.preview.data import PreviewData
+
+__all__ = ["Group", "list_groups"]
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A cluster, or noise.
+
+    `anchor` is the picture nearest to the median of the group's coordinates: a place that is
+    surely inside the group. `typical` are the representatives that have a thumbnail.
+    """
+
+    label: int
+    folder: str
+    count: int
+    colour: str
+    anchor: int
+    typical: tuple[int, ...]
+
+    @property
+    def is_noise(self) -> bool:
+        """Whether this is the group of pictures that belong to no cluster."""
+        return self.label == NOISE
+
+
+def list_groups(data: PreviewData) -> tuple[Group, ...]:
+    """The groups that hold a picture, by label, noise last."""
+    labels = sorted(set(data.labels.tolist()), key=lambda label: (label == NOISE, label))
+    return tuple(_group(data, label) for label in labels)
+
+
+def _group(data: PreviewData, label: int) -> Group:
+    members = np.flatnonzero(data.labels == label)
+    representatives = data.representatives.get(label, ())
+    return Group(
+        label=label,
+        folder=printable(data.folders.get(label, str(label))),
+        count=len(members),
+        colour=colour(label),
+        anchor=_nearest_to_median(data.coordinates, members),
+        typical=tuple(index for index in representatives if index in data.thumbnails),
+    )
+
+
+def _nearest_to_median(coordinates: NDArray[np.float32], members: NDArray[np.intp]) -> int:
+    own = np.nan_to_num(coordinates[members].astype(np.float64))
+    away = np.square(own - np.median(own, axis=0)).sum(axis=1)
+    return int(members[int(away.argmin())])

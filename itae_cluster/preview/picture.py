@@ -1,0 +1,59 @@
+"""`preview.png`: heading, map and legend."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+from itae_cluster.preview.groups import list_groups
+from itae_cluster.preview.legend import LEGEND, draw_legend
+from itae_cluster.preview.map_view import MAP, draw_map
+from itae_cluster.preview.saving import save
+from itae_cluster.preview.sheet import DPI, HEIGHT, PAPER, QUIET, WIDTH, Sheet
+from itae_cluster.preview.typeface import Typeface
+
+if TYPE_CHECKING:
+    from itae_cluster.preview.data import PreviewData
+
+__all__ = ["write_picture"]
+
+
+def write_picture(data: PreviewData, path: str) -> None:
+    """Draw `preview.png`, 2000×1250 pixels. The same data give the same bytes.
+
+    Args:
+        data: what to draw. A thumbnail that is missing or damaged is left out.
+        path: the file to write.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    save(_render(data), path)
+
+
+def _render(data: PreviewData) -> bytes:
+    # Figure and canvas by hand: pyplot would pick a backend and keep global state.
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(WIDTH / DPI, HEIGHT / DPI), dpi=DPI, facecolor=PAPER)
+    canvas = FigureCanvasAgg(figure)
+    axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
+    axes.set_axis_off()
+    axes.set_xlim(0, WIDTH)
+    axes.set_ylim(HEIGHT, 0)
+    axes.set_autoscale_on(False)
+    sheet = Sheet(axes)
+    _draw_heading(sheet, data)
+    groups = list_groups(data)
+    draw_map(sheet, data, groups)
+    draw_legend(sheet, data, groups)
+    buffer = io.BytesIO()
+    canvas.print_png(buffer, metadata={"Software": None})  # type: ignore[no-untyped-call]
+    return buffer.getvalue()
+
+
+def _draw_heading(sheet: Sheet, data: PreviewData) -> None:
+    width = LEGEND.right - MAP.left
+    sheet.text(MAP.left, 54, data.title, Typeface(38, bold=True), width=width)
+    sheet.text(MAP.left, 102, data.subtitle, Typeface(23), width=width, ink=QUIET)

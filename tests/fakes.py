@@ -1,0 +1,43 @@
+"""Stand-ins that tests share."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+class RecordingReporter:
+    """A `Reporter` that keeps what it is told."""
+
+    def __init__(self):
+        self.stages, self.warnings, self.details, self.skipped = [], [], [], []
+
+    def progress(self, stage, done, total):
+        self.stages.append((stage, done, total))
+
+    def warn(self, message):
+        self.warnings.append(message)
+
+    def info(self, message):
+        self.details.append(message)
+
+    def skip(self, skipped):
+        self.skipped.append(skipped)
+
+
+class MeanColourEncoder:
+    """An `Encoder` without a model: the embedding is the picture's mean colour."""
+
+    dim = 4
+    size = 28
+    metadata = {"name": "mean colour", "theta": None, "size": 28, "dim": 4}  # noqa: RUF012
+
+    def __init__(self):
+        self.batches = []
+
+    def encode(self, pixels):
+        assert pixels.dtype == np.uint8
+        assert pixels.shape[1:] == (28, 28, 3)
+        self.batches.append(len(pixels))
+        colours = pixels.reshape(len(pixels), -1, 3).mean(axis=1) / 255
+        vectors = np.concatenate([colours, np.full((len(pixels), 1), 0.1)], axis=1)
+        return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)

@@ -1,0 +1,160 @@
+"""Clustering on points whose clusters are known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from fakes import RecordingReporter
+
+from itae_cluster.cluster import default_min_cluster_size, hdbscan, kmeans, representatives
+from itae_cluster.errors import InputError
+from itae_cluster.evaluate import clustering_accuracy
+from itae_cluster.reduce import umap_reduce
+from itae_cluster.types import NOISE
+
+
+def unit(vectors):
+    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+
+
+def blobs(sizes, dim=16, spread=0.05, seed=0):
+    """Tight groups around random directions, shuffled; vectors and true labels."""
+    rng = np.random.default_rng(seed)
+    truth = rng.permutation(np.repeat(np.arange(len(sizes)), sizes))
+    centres = unit(rng.normal(size=(len(sizes), dim)))
+    return unit(centres[truth] + spread * rng.normal(size=(len(truth), dim))), truth
+
+
+def run_kmeans(vectors, k, reporter=None, **kwargs):
+    options = {"seed": 0, "restarts": 5, **kwargs}
+    return kmeans(vectors, k, reporter=reporter or RecordingReporter(), **options)
+
+
+def run_hdbscan(vectors, reporter=None, **kwargs):
+    options = {"min_cluster_size": None, "seed": 0, "assign_noise": False, **kwargs}
+    return hdbscan(vectors, reporter=reporter or RecordingReporter(), **options)
+
+
+def test_kmeans_finds_known_clusters_numbered_by_size():
+    vectors, truth = blobs([10, 40, 25])
+    found = run_kmeans(vectors, 3)
+    assert clustering_accuracy([str(t) for t in truth], found.labels) == 1.0
+    assert np.bincount(found.labels).tolist() == [40, 25, 10]
+    assert set(truth[found.labels == 0]) == {1}
+
+
+def test_centres_are_means_and_distances_are_to_them():
+    vectors, _ = blobs([6, 9])
+    found = run_kmeans(vectors, 2)
+    for label in (0, 1):
+        members = vectors[found.labels == label]
+        np.testing.assert_allclose(found.centres[label], members.mean(axis=0), atol=1e-6)
+    wanted = [np.linalg.norm(v - found.centres[c]) for v, c in zip(vectors, found.labels, strict=True)]
+    np.testing.assert_allclose(found.distances, wanted, atol=1e-6)
+
+
+def test_the_same_seed_gives_the_same_labels():
+    vectors = unit(np.random.default_rng(1).normal(size=(200, 8)))
+    first, again = run_kmeans(vectors, 7, seed=3), run_kmeans(vectors, 7, seed=3)
+    assert first.labels.tolist() == again.labels.tolist()
+    assert first.labels.tolist() != run_kmeans(vectors, 7, seed=4, restarts=1).labels.tolist()
+
+
+@pytest.mark.parametrize("n", [1, 2, 9])
+def test_tiny_collections(n):
+    vectors = unit(np.random.default_rng(2).normal(size=(n, 8)))
+    assert sorted(run_kmeans(vectors, n).labels.tolist()) == list(range(n))
+    assert run_kmeans(vectors, 1).labels.tolist() == [0] * n
+    assert len(run_hdbscan(vectors).labels) == n
+
+
+def test_more_clusters_than_pictures_is_an_error():
+    vectors = unit(np.ones((3, 4)))
+    with pytest.raises(InputError, match=r"--k 4 .* \(3\); use --k 3"):
+        run_kmeans(vectors, 4)
+
+
+def test_identical_pictures_make_fewer_clusters_and_a_warning():
+    vectors = unit(np.repeat(np.eye(4)[:2], 3, axis=0))
+    reporter = RecordingReporter()
+    found = run_kmeans(vectors, 4, reporter)
+    assert found.centres.shape == (2, 4)
+    assert set(found.labels.tolist()) == {0, 1}
+    assert "only 2 of 4 clusters" in reporter.warnings[0]
+
+
+def test_hdbscan_finds_known_clusters_without_being_told_their_number():
+    vectors, truth = blobs([60, 40, 30, 20])
+    found = run_hdbscan(vectors)
+    assert clustering_accuracy([str(t) for t in truth], found.labels) > 0.95
+    assert np.bincount(found.labels[found.labels >= 0])[0] >= 50
+
+
+def test_noise_keeps_its_own_label_or_goes_to_the_nearest_centre(monkeypatch):
+    vectors, truth = blobs([30, 20])
+    labels = truth.astype(np.int64)
+    labels[:5] = NOISE
+    monkeypatch.setattr("itae_cluster.cluster._density_labels", lambda *_: labels.copy())
+    kept = run_hdbscan(vectors)
+    assert (kept.labels[:5] == NOISE).all()
+    assert np.isfinite(kept.distances).all()
+    assigned = run_hdbscan(vectors, assign_noise=True)
+    assert clustering_accuracy([str(t) for t in truth], assigned.labels) == 1.0
+
+
+def test_hdbscan_without_any_cluster_warns_and_keeps_everything_as_noise():
+    vectors, _ = blobs([4])
+    reporter = RecordingReporter()
+    found = run_hdbscan(vectors, reporter, assign_noise=True)
+    assert found.labels.tolist() == [NOISE] * 4
+    assert found.centres.shape == (0, 16)
+    assert np.isnan(found.distances).all()
+    assert "--min-cluster-size" in reporter.warnings[0]
+
+
+def test_default_min_cluster_size_grows_slowly():
+    sizes = [default_min_cluster_size(n) for n in (1, 100, 600, 10_000, 10**7)]
+    assert sizes == [5, 5, 10, 40, 50]
+
+
+def test_representatives_are_the_nearest_first():
+    vectors, _ = blobs([10, 5])
+    found = run_kmeans(vectors, 2)
+    for label, rows in representatives(found, 3).items():
+        distances = found.distances[found.labels == label]
+        assert found.distances[list(rows)].tolist() == sorted(distances.tolist())[:3]
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 9])
+def test_too_few_points_for_umap_are_projected(n):
+    vectors = unit(np.random.default_rng(3).normal(size=(n, 8)))
+    reduced = umap_reduce(vectors, 2, seed=0)
+    assert reduced.shape == (n, 2)
+    assert np.isfinite(reduced).all()
+
+
+def test_umap_keeps_known_clusters_apart_and_repeats_itself():
+    vectors, truth = blobs([30, 30])
+    reduced = umap_reduce(vectors, 2, seed=5)
+    assert reduced.shape == (60, 2)
+    assert np.array_equal(reduced, umap_reduce(vectors, 2, seed=5))
+    centres = [reduced[truth == t].mean(axis=0) for t in (0, 1)]
+    radius = max(np.linalg.norm(reduced[truth == t] - centres[t], axis=1).mean() for t in (0, 1))
+    assert np.linalg.norm(centres[0] - centres[1]) > 2 * radius
+
+
+@pytest.mark.parametrize(
+    ("truth", "labels", "wanted"),
+    [
+        ("aabb", [1, 1, 0, 0], 1.0),
+        ("aabb", [0, 0, 0, 0], 0.5),
+        ("aabb", [0, 1, 2, 3], 0.5),  # more clusters than classes
+        ("abcd", [0, 0, 1, 1], 0.5),  # fewer
+        ("aabb", [-1, -1, 0, 0], 0.5),  # noise is wrong
+        ("aa", [-1, -1], 0.0),
+        # by hand: a→0 (3 of 4), b→1 (2 of 3) beats any other assignment
+        ("aaaabbb", [0, 0, 0, 1, 1, 1, 0], 5 / 7),
+    ],
+)
+def test_clustering_accuracy_by_hand(truth, labels, wanted):
+    assert clustering_accuracy(list(truth), np.array(labels)) == pytest.approx(wanted)
