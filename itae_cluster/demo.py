@@ -84,7 +84,7 @@ def _pictures() -> Iterator[tuple[str, NDArray[np.uint8]]]:
 
 def _square_crop(image: NDArray[np.uint8], random: np.random.Generator) -> NDArray[np.uint8]:
     height, width = image.shape[:2]
-    side = int(min(height, width) * random.uniform(0.5, 0.9))
+    side = int(min(height, width) * random.uniform(0.8, 1))
     top = random.integers(height - side + 1)
     left = random.integers(width - side + 1)
     return image[top : top + side, left : left + side]

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from itae_cluster.errors import ModelError, UsageError
+from itae_cluster.model.acquire import locate
 from itae_cluster.model.checkpoint import load_model
 from itae_cluster.model.config import PATCH
 from itae_cluster.model.itae import ITAE, Settings
 from itae_cluster.model.registry import by_config
-from itae_cluster.model.store import locate
 from itae_cluster.options import DeviceName, parse_theta
 
 if TYPE_CHECKING:

@@ -155,9 +155,8 @@ def place(
         except OSError as error:
             if not _source_is_lost(item.source, error):
                 raise
-            skipped.append(
-                Skipped(item.source, f"gone before it could be placed: {error.strerror}")
-            )
+            skipped.append(Skipped(item.source, f"lost before it was placed: {error.strerror}"))
+            reporter.skip(skipped[-1])
         reporter.progress("Writing", done, len(placements))
     return tuple(placed), tuple(skipped)
 

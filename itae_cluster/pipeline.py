@@ -307,9 +307,7 @@ def _subtitle(result: Result) -> str:
 
 def _check_no_pictures(inputs: InputOptions, model: ModelOptions) -> None:
     if inputs.paths or inputs.listed or inputs.excludes:
-        raise UsageError(
-            "--embeddings takes the place of PATHS and --exclude; leave one of them out"
-        )
+        raise UsageError("--embeddings takes the place of PATHS and --exclude; leave one out")
     if model != ModelOptions():
         raise UsageError("--embeddings holds finished vectors; leave out the options of the model")
 

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Thumbnails", "completed"]
 
-_SIDE = 144
-_MOST = 10_000
+_SIDE = 112
+_MOST = 5_000  # about 25 MB of preview.html
 
 
 class Thumbnails:
@@ -28,7 +28,7 @@ class Thumbnails:
 
     def keep(self, row: int, picture: Picture) -> None:
         """Called for rows 0, 1, 2, … in order."""
-        while len(self.kept) >= self._most:
+        if row % self._stride == 0 and len(self.kept) >= self._most:
             self._stride *= 2
             self.kept = {r: jpeg for r, jpeg in self.kept.items() if r % self._stride == 0}
         if row % self._stride == 0:

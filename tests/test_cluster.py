@@ -49,8 +49,9 @@ def test_centres_are_means_and_distances_are_to_them():
     for label in (0, 1):
         members = vectors[found.labels == label]
         np.testing.assert_allclose(found.centres[label], members.mean(axis=0), atol=1e-6)
-    wanted = [np.linalg.norm(v - found.centres[c]) for v, c in zip(vectors, found.labels, strict=True)]
-    np.testing.assert_allclose(found.distances, wanted, atol=1e-6)
+    for vector, label, distance in zip(vectors, found.labels, found.distances, strict=True):
+        wanted = np.linalg.norm(vector - found.centres[label])
+        assert distance == pytest.approx(wanted, abs=1e-6)
 
 
 def test_the_same_seed_gives_the_same_labels():

@@ -12,6 +12,7 @@ from itae_cluster.cli.cluster import cluster
 from itae_cluster.cli.demo import demo
 from itae_cluster.cli.embed import embed
 from itae_cluster.cli.group import INTERRUPTED, RootGroup
+from itae_cluster.cli.models import models
 
 __all__ = ["app", "main"]
 
@@ -26,6 +27,7 @@ app = typer.Typer(
 app.command()(cluster)
 app.command()(embed)
 app.command()(demo)
+app.add_typer(models, name="models")
 
 
 def _print_version(wanted: bool) -> None:

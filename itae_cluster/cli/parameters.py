@@ -25,6 +25,7 @@ __all__ = [
     "Theta",
     "Verbose",
     "Weights",
+    "complete_model",
     "read_inputs",
 ]
 
@@ -33,7 +34,8 @@ _MODEL = "Model"
 _GENERAL = "General"
 
 
-def _complete_model(incomplete: str) -> list[str]:
+def complete_model(incomplete: str) -> list[str]:
+    """Names of models that begin so, for shell completion."""
     from itae_cluster.model.registry import AUTO, VARIANTS
 
     return [name for name in (AUTO, *VARIANTS) if name.startswith(incomplete)]
@@ -79,7 +81,7 @@ Model = Annotated[
         metavar="NAME",
         help="vits14, vitb14, vitl14, vitg14, each also with -reg; mini (bundled); or auto: "
         "vitb14 where its weights can be had, else mini.",
-        autocompletion=_complete_model,
+        autocompletion=complete_model,
         rich_help_panel=_MODEL,
     ),
 ]

@@ -1,0 +1,54 @@
+"""Fixtures that several test files share."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+
+COLOURS = {"red": (220, 30, 30), "green": (20, 200, 40), "blue": (30, 40, 220)}
+
+
+@pytest.fixture(scope="session")
+def tiny_weights(tmp_path_factory):
+    """A random DINOv2, 64 wide and 2 deep, in the official layout: `--weights` of CLI tests."""
+    import torch
+    from safetensors.torch import save_file
+
+    from itae_cluster.model.config import DINOv2Config
+    from itae_cluster.model.dinov2 import DINOv2
+
+    torch.manual_seed(0)
+    model = DINOv2(DINOv2Config(64, depth=2, grid=4))
+    state = {key: torch.randn_like(value) * 0.2 for key, value in model.state_dict().items()}
+    path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
+    save_file(state, path)
+    return str(path)
+
+
+@pytest.fixture
+def album(tmp_path):
+    """Twelve pictures: red, green and blue, four each with a little noise; `red/0.png`, …."""
+    root = tmp_path / "photos"
+    rng = np.random.default_rng(0)
+    for name, colour in COLOURS.items():
+        (root / name).mkdir(parents=True)
+        for number in range(4):
+            pixels = np.array(colour) + rng.integers(-20, 20, size=(40, 30, 3))
+            image = Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
+            image.save(root / name / f"{number}.png")
+    return str(root)
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path_factory, monkeypatch):
+    """No test reads or writes the user's caches, or reaches for the network."""
+    root = tmp_path_factory.mktemp("caches")
+    for variable, folder in (
+        ("ITAE_CLUSTER_CACHE", "cache"),
+        ("TORCH_HOME", "torch"),
+        ("HF_HOME", "hf"),
+        ("HF_HUB_CACHE", "hf/hub"),
+    ):
+        monkeypatch.setenv(variable, str(root / folder))
+    monkeypatch.setenv("ITAE_CLUSTER_OFFLINE", "1")

@@ -1,0 +1,110 @@
+"""Documentation that can be checked is checked."""
+
+from __future__ import annotations
+
+import glob
+import importlib
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+from itae_cluster import __version__, errors
+from itae_cluster.cli import app
+from itae_cluster.cli.group import INTERRUPTED
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+
+
+def read(name):
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def test_the_command_line_reference_is_up_to_date():
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "docs/generate_cli.py"), "--check"], check=False
+    )
+    assert done.returncode == 0, "run python docs/generate_cli.py"
+
+
+def test_every_command_is_explained():
+    def check(command):
+        assert command.help, command.name
+        for parameter in command.params:
+            assert parameter.help, (command.name, parameter.name)
+        for child in getattr(command, "commands", {}).values():
+            check(child)
+
+    check(get_command(app))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page):
+    text = page.read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)#]+)", text):
+        if "://" not in target:
+            assert (page.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_names_of_functions_in_the_docs_exist(page):
+    for name in re.findall(r"`(itae_cluster(?:\.\w+)+)`", page.read_text(encoding="utf-8")):
+        parts = name.split(".")
+        for cut in range(len(parts), 0, -1):
+            try:
+                found = importlib.import_module(".".join(parts[:cut]))
+            except ModuleNotFoundError:
+                continue
+            break
+        for part in parts[cut:]:
+            found = getattr(found, part)
+
+
+def test_every_equation_has_its_function():
+    text = read("docs/method.md")
+    for equation in range(1, 7):
+        assert re.search(rf"\| Eq\. {equation} \|.*`itae_cluster\.", text)
+
+
+def test_every_exit_code_is_documented():
+    tree = [errors.ItaeClusterError]
+    for kind in tree:
+        tree += kind.__subclasses__()
+    codes = {0, INTERRUPTED} | {kind.exit_code for kind in tree}
+    documented = {
+        int(code) for code in re.findall(r"^\| (\d+) \|", read("docs/exit-codes.md"), re.M)
+    }
+    assert codes == documented
+
+
+def test_every_error_stands_in_the_tree():
+    for name in errors.__all__:
+        assert re.search(rf"{name} +exit {getattr(errors, name).exit_code} ", errors.__doc__)
+
+
+def test_the_changelog_knows_this_version():
+    assert f"## [{__version__}]" in read("CHANGELOG.md") or "## [Unreleased]" in read(
+        "CHANGELOG.md"
+    )
+    assert f'version = "{__version__}"' in read("pyproject.toml")
+
+
+def test_every_model_is_documented():
+    from itae_cluster.model.registry import VARIANTS
+
+    text = read("docs/models.md")
+    for variant in VARIANTS.values():
+        assert f"`{variant.name}`" in text
+
+
+def test_every_module_has_a_place_in_the_architecture_page():
+    text = read("docs/architecture.md")
+    for path in glob.glob(str(ROOT / "itae_cluster/**/*.py"), recursive=True):
+        name = os.path.basename(path)
+        if name not in {"__init__.py", "__main__.py"}:
+            assert f"`{name}`" in text, name
