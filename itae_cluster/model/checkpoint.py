@@ -117,7 +117,7 @@ def read_state_dict(path: str) -> dict[str, Tensor]:
             f"{printable(path)} holds more than tensors and is not loaded, for safety; "
             "get the weights as safetensors or as a plain state dict"
         ) from error
-    except Exception as error:  # noqa: BLE001 — a damaged pickle can raise anything
+    except Exception as error:  # a damaged pickle can raise anything
         reason = " ".join(str(error).split())[:120] or type(error).__name__
         raise WeightsError(
             f"{printable(path)} is no checkpoint or is damaged ({reason}); fetch it again"
