@@ -95,7 +95,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def endless(self):
         self.head(200)
-        self.wfile.write(CONTENT + b"more")
+        self.wfile.write(CONTENT * 20)
 
     def ignore_range(self):
         self.head(200, Content_Length=len(CONTENT))
@@ -293,8 +293,8 @@ def test_the_part_of_another_file_is_fetched_anew(case):
 
 @pytest.mark.parametrize("behaviour", [Handler.ignore_range, Handler.wrong_part])
 def test_a_server_that_ignores_the_range_or_sends_another(case, behaviour):
-    case.leave(CONTENT[:1000])
-    case.fetch(behaviour)
+    case.fetch(Handler.cut, behaviour)
+    assert case.ranges[1] == f"bytes={HALF}-"
     assert case.content == CONTENT
 
 
@@ -398,6 +398,19 @@ def test_a_refusal_is_final(case, status):
     assert case.is_clean()
 
 
+def test_the_reason_ends_where_the_remedy_begins(case):
+    def wordy(handler):
+        handler.send_response(404, "gone; ask later")
+        handler.send_header("Content-Length", "0")
+        handler.end_headers()
+
+    with pytest.raises(DownloadError) as caught:
+        case.fetch(wordy)
+    reason, _, remedy = str(caught.value).partition("; ")
+    assert reason.endswith("404 gone, ask later")
+    assert "models import" in remedy
+
+
 @pytest.mark.parametrize("size", [None, len(CONTENT)])
 def test_a_wrong_digest_is_named_and_nothing_is_left(case, size):
     with pytest.raises(DownloadError) as caught:
@@ -419,6 +432,7 @@ def test_an_endless_answer_does_not_fill_the_disk(case, size, monkeypatch):
     monkeypatch.setattr(module, "_LARGEST", len(CONTENT))
     with pytest.raises(DownloadError, match="sends more than"):
         case.fetch(Handler.endless, size=size)
+    assert max(done for _, done, _ in case.reporter.stages) <= len(CONTENT)
     assert all(done <= len(CONTENT) for _, done, _ in case.reporter.stages)
     assert case.is_clean()
 
