@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from itertools import islice
 from os import cpu_count
 from typing import TYPE_CHECKING
@@ -22,11 +23,27 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from concurrent.futures import Future
 
+    from numpy.typing import NDArray
+
     from itae_cluster.types import Encoder, Picture, Reporter
 
-__all__ = ["embed"]
+__all__ = ["Batch", "embed", "read_batches"]
 
 _BATCHES_AHEAD = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Pictures read together, and the files passed over on the way to them."""
+
+    paths: tuple[str, ...]
+    pictures: tuple[Picture, ...]
+    skipped: tuple[Skipped, ...]
+
+    @property
+    def pixels(self) -> NDArray[np.uint8]:
+        """(B, size, size, 3) uint8 RGB."""
+        return np.stack([picture.pixels for picture in self.pictures])
 
 
 def embed(
@@ -49,26 +66,48 @@ def embed(
     Raises:
         InputError: if not one of the files can be read.
     """
-    vectors: list[np.ndarray] = []
+    vectors: list[NDArray[np.float32]] = []
     paths: list[str] = []
     skipped: list[Skipped] = []
-    batch: list[Picture] = []
-    for done, (path, outcome) in enumerate(_decoded(files, encoder.size, batch_size), start=1):
+    for batch in read_batches(files, encoder.size, batch_size=batch_size, reporter=reporter):
+        skipped += batch.skipped
+        for row, picture in enumerate(batch.pictures, start=len(paths)):
+            if on_picture:
+                on_picture(row, picture)
+        if batch.paths:
+            paths += batch.paths
+            vectors.append(encoder.encode(batch.pixels))
+    return Embeddings(tuple(paths), np.concatenate(vectors), encoder.metadata, tuple(skipped))
+
+
+def read_batches(
+    files: Sequence[str], size: int, *, batch_size: int, reporter: Reporter
+) -> Iterator[Batch]:
+    """Decode ahead in threads and hand out batches in the order of `files`.
+
+    The last batch may hold no picture, where the last files were skipped.
+
+    Raises:
+        InputError: at the end, if not one of the files could be read.
+    """
+    paths: list[str] = []
+    pictures: list[Picture] = []
+    skipped: list[Skipped] = []
+    reasons: list[Skipped] = []
+    for done, (path, outcome) in enumerate(_decoded(files, size, batch_size), start=1):
         if isinstance(outcome, DecodeError):
             skipped.append(Skipped(path, str(outcome)))
             reporter.skip(skipped[-1])
         else:
-            if on_picture:
-                on_picture(len(paths), outcome)
             paths.append(path)
-            batch.append(outcome)
-        if len(batch) == batch_size or (batch and done == len(files)):
-            vectors.append(encoder.encode(np.stack([picture.pixels for picture in batch])))
-            batch.clear()
+            pictures.append(outcome)
+        if len(paths) == batch_size or done == len(files):
+            yield Batch(tuple(paths), tuple(pictures), tuple(skipped))
+            reasons += skipped
+            paths, pictures, skipped = [], [], []
         reporter.progress("Embedding", done, len(files))
-    if not paths:
-        raise InputError(_nothing_readable(skipped))
-    return Embeddings(tuple(paths), np.concatenate(vectors), encoder.metadata, tuple(skipped))
+    if len(reasons) == len(files):
+        raise InputError(_nothing_readable(reasons))
 
 
 def _nothing_readable(skipped: Sequence[Skipped]) -> str:

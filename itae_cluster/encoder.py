@@ -7,6 +7,7 @@ are normalised here with the ImageNet mean and standard deviation.
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -18,12 +19,14 @@ from itae_cluster.model.config import PATCH
 from itae_cluster.model.itae import ITAE, Settings
 from itae_cluster.model.registry import by_config
 from itae_cluster.options import DeviceName, parse_theta
+from itae_cluster.types import TokenMeasures
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
+    from torch import Tensor
 
     from itae_cluster.model.dinov2 import DINOv2
     from itae_cluster.options import ModelOptions
@@ -145,14 +148,55 @@ class TorchEncoder:
         Raises:
             ModelError: if the device runs out of memory.
         """
+        with self._on_device(pixels) as images:
+            return _to_numpy(self._model(images))
+
+    def encode_each(
+        self, pixels: NDArray[np.uint8], each: Sequence[Settings | None]
+    ) -> NDArray[np.float32]:
+        """One pass, many settings of ITAE: (B, size, size, 3) → (S, B, D) float32.
+
+        Raises:
+            ModelError: if the device runs out of memory.
+        """
+        with self._on_device(pixels) as images:
+            return _to_numpy(self._model.sweep(images, each))
+
+    def measure(self, pixels: NDArray[np.uint8]) -> TokenMeasures:
+        """Norms and CLS attention of every token; see `model.itae.Measures`.
+
+        Raises:
+            ModelError: if the device runs out of memory.
+        """
+        with self._on_device(pixels) as images:
+            measures = self._model.measure(images)
+            return TokenMeasures(
+                query_norms=_to_numpy(measures.query_norms),
+                output_norms=_to_numpy(measures.output_norms),
+                attention=_to_numpy(measures.attention),
+                attenuated=_to_numpy(measures.attenuated),
+                registers=self.registers,
+            )
+
+    @property
+    def registers(self) -> int:
+        """R, the number of register tokens."""
+        return self._model.backbone.config.registers
+
+    @contextmanager
+    def _on_device(self, pixels: NDArray[np.uint8]) -> Iterator[Tensor]:
+        """Pixels as normalised (B, 3, size, size) images on the device, without gradients."""
         try:
             with torch.inference_mode():
                 images = torch.from_numpy(pixels).to(self._device).permute(0, 3, 1, 2)
-                vectors = self._model((images.float() - self._mean) / self._std)
-                result: NDArray[np.float32] = vectors.cpu().numpy()
+                yield (images.float() - self._mean) / self._std
         except torch.OutOfMemoryError:
             raise ModelError(
                 f"out of memory on {self._device.type} with {len(pixels)} pictures at once; "
                 "use a smaller --batch-size, a smaller --model or --device cpu"
             ) from None
-        return result
+
+
+def _to_numpy(values: Tensor) -> NDArray[np.float32]:
+    result: NDArray[np.float32] = values.float().cpu().numpy()
+    return result

@@ -29,6 +29,7 @@ __all__ = [
     "Reporter",
     "ScanResult",
     "Skipped",
+    "TokenMeasures",
 ]
 
 NOISE = -1
@@ -99,6 +100,21 @@ class Encoder(Protocol):
 
     def encode(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """(B, size, size, 3) uint8 RGB → (B, D) float32, rows of length 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenMeasures:
+    """Of every token, CLS first, then `registers`, then patches; each (B, T) float32.
+
+    `query_norms`: Eq. 4 · `output_norms`: ‖x‖₂ of the last block's output · `attention`,
+    `attenuated`: CLS attention averaged over heads, before and after ITAE, 0 to 1.
+    """
+
+    query_norms: NDArray[np.float32]
+    output_norms: NDArray[np.float32]
+    attention: NDArray[np.float32]
+    attenuated: NDArray[np.float32]
+    registers: int
 
 
 @dataclass(frozen=True, slots=True)

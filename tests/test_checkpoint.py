@@ -181,6 +181,10 @@ def test_a_checkpoint_of_something_else(tmp_path):
         save_file(state, path)
         with pytest.raises(WeightsError, match=r"is no DINOv2 with patches of 14 pixels"):
             load_model(path, None)
+    without = {k: v for k, v in official(CONFIGS["plain"]).items() if not k.startswith("blocks.")}
+    save_file(without, path)
+    with pytest.raises(WeightsError, match=r"is no DINOv2"):
+        load_model(path, None)
     state = official(CONFIGS["plain"])
     del state["blocks.1.norm2.weight"]
     save_file(state, path)

@@ -216,6 +216,35 @@ def test_the_norm_can_come_from_key_or_value(source):
     torch.testing.assert_close(ours, wanted, rtol=0, atol=1e-12)
 
 
+def test_a_sweep_is_each_setting_by_itself(model, images):
+    median = median_norm(model, images)
+    each = [None, Settings(median), Settings(median, rule="low"), Settings(median * 1.1)]
+    swept = ITAE(model, None).sweep(images, each)
+    assert swept.shape == (4, 3, 128)
+    for settings, vectors in zip(each, swept, strict=True):
+        assert torch.equal(vectors, ITAE(model, settings)(images))
+    assert not torch.equal(swept[0], swept[1])
+
+
+def test_measures_are_those_of_the_last_block(model, images):
+    settings = Settings(median_norm(model, images))
+    measures = ITAE(model, settings).measure(images)
+    x = ITAE(model, None).last_block_input(images)
+    block = model.blocks[-1]
+    q, k, _ = block.attn.heads(block.norm1(x))
+    mask = artifacts(query_norms(q), settings)
+    torch.testing.assert_close(measures.query_norms, query_norms(q))
+    torch.testing.assert_close(measures.output_norms, block(x).norm(dim=-1).float())
+    stock = (q @ k.transpose(-2, -1) / 8).softmax(dim=-1)[:, :, 0].mean(dim=1)
+    torch.testing.assert_close(measures.attention, stock)
+    torch.testing.assert_close(measures.attention.sum(dim=1), torch.ones(3, dtype=torch.float64))
+    # attenuated tokens share one value a head, the smallest of all tokens but CLS
+    after = measures.attenuated
+    for row, chosen in zip(after, mask, strict=True):
+        assert chosen.any()
+        torch.testing.assert_close(row[chosen], row[1:].min().expand(int(chosen.sum())))
+
+
 def test_embeddings_have_length_1(model, images):
     vectors = ITAE(model, Settings(median_norm(model, images)))(images)
     assert vectors.shape == (3, 128)

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import isnan
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -26,14 +26,23 @@ from torch.nn import functional as F
 from itae_cluster.errors import ModelError
 from itae_cluster.model.dinov2 import Block, DINOv2
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 __all__ = [
     "ITAE",
+    "ClsRow",
+    "Measures",
     "Rule",
     "Settings",
     "Source",
+    "artifact_mask",
     "artifacts",
     "attenuate",
     "attenuate_cls",
+    "cls_attention",
+    "cls_output",
+    "cls_row",
     "cls_through_block",
     "low_group",
     "minority",
@@ -148,11 +157,52 @@ def attenuate_cls(logits: Tensor, mask: Tensor) -> Tensor:
     return attenuate(logits[:, :, None, :], mask)[:, :, 0]
 
 
-def cls_through_block(block: Block, x: Tensor, settings: Settings | None) -> Tensor:
-    """CLS after one block, with ITAE where `settings` says so.
+class ClsRow(NamedTuple):
+    """What the last block knows before the softmax.
+
+    `q`, `k`, `v` (B, H, T, d), all tokens; `logits` (B, H, T), row 0 of QKᵀ/√d.
+    """
+
+    q: Tensor
+    k: Tensor
+    v: Tensor
+    logits: Tensor
+
+
+def cls_row(block: Block, x: Tensor) -> ClsRow:
+    """Queries, keys and values of a block, and its CLS logits. `x`: (B, T, D), what enters it."""
+    q, k, v = block.attn.heads(block.norm1(x))  # each (B, H, T, d)
+    scale = q.shape[-1] ** -0.5
+    logits = ((q[:, :, :1] * scale) @ k.transpose(-2, -1))[:, :, 0]  # (B, H, T)
+    return ClsRow(q, k, v, logits)
+
+
+def artifact_mask(row: ClsRow, settings: Settings) -> Tensor:
+    """Which tokens `settings` takes for artifacts: (B, T) bool."""
+    source = {"query": row.q, "key": row.k, "value": row.v}[settings.source]
+    return artifacts(query_norms(source), settings)
+
+
+def cls_attention(row: ClsRow, settings: Settings | None) -> Tensor:
+    """CLS attention of every head, attenuated where `settings` says so: (B, H, T), sums to 1."""
+    logits = row.logits
+    if settings is not None:
+        logits = attenuate_cls(logits, artifact_mask(row, settings))
+    return logits.softmax(dim=-1)
+
+
+def cls_output(block: Block, x: Tensor, row: ClsRow, attention: Tensor) -> Tensor:
+    """CLS after the block, given its attention (B, H, T): (B, D).
 
     Attention output, projection and feed-forward layer of a token depend on that token's row
-    only, so the other rows are never computed. With `settings` None this is stock attention.
+    only, so the other rows are never computed.
+    """
+    attended = attention[:, :, None] @ row.v  # (B, H, 1, d)
+    return block.finish(x[:, :1], block.attn.merge(attended))[:, 0]
+
+
+def cls_through_block(block: Block, x: Tensor, settings: Settings | None) -> Tensor:
+    """CLS after one block, with ITAE where `settings` says so; None is stock attention.
 
     Args:
         block: the last block.
@@ -162,14 +212,8 @@ def cls_through_block(block: Block, x: Tensor, settings: Settings | None) -> Ten
     Returns:
         (B, D).
     """
-    q, k, v = block.attn.heads(block.norm1(x))  # each (B, H, T, d)
-    scale = q.shape[-1] ** -0.5
-    logits = ((q[:, :, :1] * scale) @ k.transpose(-2, -1))[:, :, 0]  # (B, H, T)
-    if settings is not None:
-        norms = query_norms({"query": q, "key": k, "value": v}[settings.source])
-        logits = attenuate_cls(logits, artifacts(norms, settings))
-    attended = logits.softmax(dim=-1)[:, :, None] @ v  # (B, H, 1, d)
-    return block.finish(x[:, :1], block.attn.merge(attended))[:, 0]
+    row = cls_row(block, x)
+    return cls_output(block, x, row, cls_attention(row, settings))
 
 
 class ITAE(nn.Module):
@@ -180,6 +224,13 @@ class ITAE(nn.Module):
         self.backbone = backbone
         self.settings = settings
 
+    @property
+    def last_block(self) -> Block:
+        """The one block that ITAE changes."""
+        block = self.backbone.blocks[-1]
+        assert isinstance(block, Block)  # nn.ModuleList forgets the type
+        return block
+
     def last_block_input(self, images: Tensor) -> Tensor:
         """(B, 3, 14·h, 14·w), normalised → (B, T, D), what enters the last block."""
         x = self.backbone.tokens(images)
@@ -189,8 +240,45 @@ class ITAE(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """(B, 3, 14·h, 14·w), normalised → (B, D) float32, rows of length 1."""
+        return self.sweep(images, [self.settings])[0]
+
+    def sweep(self, images: Tensor, each: Sequence[Settings | None]) -> Tensor:
+        """One pass, many settings: everything but the CLS row of the last block is shared.
+
+        Returns:
+            (S, B, D) float32, rows of length 1.
+        """
         x = self.last_block_input(images)
-        last = self.backbone.blocks[-1]
-        assert isinstance(last, Block)  # nn.ModuleList forgets the type
-        cls = self.backbone.norm(cls_through_block(last, x, self.settings))
-        return F.normalize(cls.float(), dim=-1)
+        row = cls_row(self.last_block, x)
+        return torch.stack([self._embedding(x, row, settings) for settings in each])
+
+    def _embedding(self, x: Tensor, row: ClsRow, settings: Settings | None) -> Tensor:
+        cls = cls_output(self.last_block, x, row, cls_attention(row, settings))
+        return F.normalize(self.backbone.norm(cls).float(), dim=-1)
+
+    def measure(self, images: Tensor) -> Measures:
+        """Norms and CLS attention of every token, for those who look for θ (Fig. 2, 3 and 4).
+
+        The attention after ITAE is that of this module's settings, the stock one without any.
+        """
+        x = self.last_block_input(images)
+        row = cls_row(self.last_block, x)
+        return Measures(
+            query_norms(row.q),
+            self.last_block(x).float().norm(dim=-1),
+            cls_attention(row, None).mean(dim=1),
+            cls_attention(row, self.settings).mean(dim=1),
+        )
+
+
+class Measures(NamedTuple):
+    """Of every token, CLS first, then registers, then patches; each (B, T) float.
+
+    `query_norms`: Eq. 4 · `output_norms`: ‖x‖₂ of the last block's output, before the final
+    LayerNorm · `attention`, `attenuated`: CLS attention averaged over heads, before and after ITAE.
+    """
+
+    query_norms: Tensor
+    output_norms: Tensor
+    attention: Tensor
+    attenuated: Tensor
