@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 import torch
-from fakes import RecordingReporter
 from safetensors.torch import save_file
 from typer.testing import CliRunner
 
+from fakes import RecordingReporter
 from itae_cluster.cli import app
 from itae_cluster.errors import DownloadError, UsageError, WeightsError
 from itae_cluster.model import acquire, download, registry, store

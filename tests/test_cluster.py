@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from fakes import RecordingReporter
 
+from fakes import RecordingReporter
 from itae_cluster.cluster import default_min_cluster_size, hdbscan, kmeans, representatives
 from itae_cluster.errors import InputError
 from itae_cluster.evaluate import clustering_accuracy

@@ -12,6 +12,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from PIL import Image, ImageFile
+
+from itae_cluster import formats
+from itae_cluster.decode import decode, flatten, read_thumbnail, thumbnail
+from itae_cluster.errors import DecodeError
+from itae_cluster.types import Picture
 from pictures import (
     ORIENTATION,
     encoded,
@@ -23,12 +29,6 @@ from pictures import (
     with_orientation,
     write,
 )
-from PIL import Image, ImageFile
-
-from itae_cluster import formats
-from itae_cluster.decode import decode, flatten, read_thumbnail, thumbnail
-from itae_cluster.errors import DecodeError
-from itae_cluster.types import Picture
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,9 +14,9 @@ from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from fakes import RecordingReporter
 from filelock import FileLock
 
+from fakes import RecordingReporter
 from itae_cluster.errors import DownloadError
 from itae_cluster.model import download as module
 from itae_cluster.model.acquire import locate

@@ -6,9 +6,9 @@ import os
 
 import numpy as np
 import pytest
-from fakes import MeanColourEncoder, RecordingReporter
 from PIL import Image
 
+from fakes import MeanColourEncoder, RecordingReporter
 from itae_cluster import embed as embed_stage
 from itae_cluster.embed import embed
 from itae_cluster.errors import InputError

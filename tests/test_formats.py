@@ -7,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
-from pictures import encoded, huge_png, scene, write
 from PIL import Image
 
 from itae_cluster import formats
+from pictures import encoded, huge_png, scene, write
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,8 +7,8 @@ import os
 import numpy as np
 import pytest
 import torch
-from fakes import RecordingReporter
 
+from fakes import RecordingReporter
 from itae_cluster.cluster import kmeans
 from itae_cluster.decode import flatten
 from itae_cluster.encoder import TorchEncoder, load_encoder

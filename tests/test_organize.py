@@ -8,8 +8,8 @@ import shutil
 
 import numpy as np
 import pytest
-from fakes import RecordingReporter
 
+from fakes import RecordingReporter
 from itae_cluster import organize
 from itae_cluster.errors import OutputError
 from itae_cluster.options import Action

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from itae_cluster.model.checkpoint import to_official
 
+from itae_cluster.model.checkpoint import to_official
 from itae_cluster.model.config import DINOv2Config
 from itae_cluster.model.dinov2 import DINOv2, interpolate_positions
 

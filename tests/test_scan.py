@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pictures import write
 
 from itae_cluster.errors import UsageError
 from itae_cluster.scan import read_list, scan
+from pictures import write
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,7 +1,4 @@
-"""The whole job: the only module that knows the order of the stages.
-
-Each step checks what can be checked before the slow ones begin.
-"""
+"""The main job: pictures to folders."""
 
 from __future__ import annotations
 
@@ -10,8 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from itae_cluster import cluster, manifest, organize, preview, vectors
-from itae_cluster.embed import embed
-from itae_cluster.errors import InputError, OutputError, UsageError
+from itae_cluster.errors import OutputError, UsageError
 from itae_cluster.options import (
     Action,
     Algorithm,
@@ -20,18 +16,17 @@ from itae_cluster.options import (
     ModelOptions,
     OutputOptions,
 )
-from itae_cluster.scan import scan
+from itae_cluster.pipeline.embedding import embed_pictures, input_options
 from itae_cluster.thumbnails import Thumbnails, completed
 from itae_cluster.types import NOISE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from itae_cluster.types import (
         Clustering,
         Embeddings,
         Encoder,
-        Picture,
         Placement,
         Reporter,
         Skipped,
@@ -40,10 +35,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Result",
     "cluster_embeddings",
-    "embed_pictures",
-    "embed_to_file",
     "organize_result",
-    "run_demo",
     "sort_pictures",
 ]
 
@@ -122,95 +114,6 @@ def sort_pictures(
     if output.out is None or output.dry_run:
         return result
     return organize_result(result, output.out, output.action, thumbnails.kept, reporter)
-
-
-def embed_pictures(
-    inputs: InputOptions,
-    model: ModelOptions,
-    *,
-    at_least: int = 1,
-    out: str | None = None,
-    encoder: Encoder | None = None,
-    on_picture: Callable[[int, Picture], None] | None = None,
-    reporter: Reporter,
-) -> Embeddings:
-    """Scan and embed; what the scan skipped is part of the result.
-
-    Raises:
-        InputError: if there are fewer than `at_least` pictures, or none that can be read.
-    """
-    found = scan(inputs.paths, excludes=inputs.excludes, output=out, listed=inputs.listed)
-    for skipped in found.skipped:
-        reporter.skip(skipped)
-    for note in found.notes:
-        reporter.warn(note)
-    reporter.info(f"{len(found.files)} pictures found, {found.ignored} other files ignored")
-    if not found.files:
-        raise InputError(_no_pictures(found.ignored))
-    cluster.check_k(at_least, len(found.files))
-    encoder = encoder or _load_encoder(model, reporter)
-    embeddings = embed(
-        found.files,
-        encoder,
-        batch_size=model.batch_size,
-        on_picture=on_picture,
-        reporter=reporter,
-    )
-    return replace(embeddings, skipped=found.skipped + embeddings.skipped)
-
-
-def embed_to_file(
-    inputs: InputOptions, model: ModelOptions, target: str, reporter: Reporter
-) -> Embeddings:
-    """The job of `itae-cluster embed`: scan, embed, write vectors. Paths become absolute.
-
-    Raises:
-        OutputError: if `target` exists or cannot be written.
-        InputError: if there is no picture.
-    """
-    vectors.check_target(target)
-    embeddings = embed_pictures(inputs, model, reporter=reporter)
-    options = {**_input_options(inputs), "model": asdict(model)}
-    absolute = tuple(os.path.abspath(path) for path in embeddings.paths)
-    embeddings = replace(embeddings, paths=absolute)
-    vectors.save(target, embeddings, manifest.run_metadata(embeddings.metadata, options))
-    return embeddings
-
-
-def run_demo(folder: str, model: ModelOptions, reporter: Reporter) -> tuple[Result, float]:
-    """Make the demo album in `folder`, sort it into `folder/sorted`, and compare with the truth.
-
-    Returns:
-        The result, and the clustering accuracy (ACC, 0 to 1).
-
-    Raises:
-        OutputError: if `folder` exists and is not empty.
-    """
-    from itae_cluster import demo
-    from itae_cluster.evaluate import clustering_accuracy
-
-    truth = demo.make_album(folder)
-    result = sort_pictures(
-        InputOptions(paths=(os.path.join(folder, demo.ALBUM),)),
-        model,
-        ClusterOptions(k=demo.CLASSES),
-        OutputOptions(out=os.path.join(folder, "sorted")),
-        reporter=reporter,
-    )
-    labels = [truth[path] for path in result.embeddings.paths]
-    return result, clustering_accuracy(labels, result.clustering.labels)
-
-
-def _no_pictures(ignored: int) -> str:
-    others = f" among {ignored} other files" if ignored else ""
-    return f"no picture found{others}; name a file or folder that holds some, or check --exclude"
-
-
-def _load_encoder(options: ModelOptions, reporter: Reporter) -> Encoder:
-    reporter.progress("Loading the model", 0, None)
-    from itae_cluster.encoder import load_encoder  # torch, only once there is work for it
-
-    return load_encoder(options, reporter)
 
 
 def cluster_embeddings(
@@ -320,17 +223,9 @@ def _options(
     embeddings_file: str | None,
 ) -> dict[str, Any]:
     return {
-        **_input_options(inputs),
+        **input_options(inputs),
         "embeddings": embeddings_file,
         "model": asdict(model),
         "clustering": asdict(clustering),
         "output": asdict(output),
-    }
-
-
-def _input_options(inputs: InputOptions) -> dict[str, Any]:
-    return {
-        "paths": list(inputs.paths),
-        "listed": len(inputs.listed),
-        "excludes": list(inputs.excludes),
     }

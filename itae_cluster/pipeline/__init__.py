@@ -1,0 +1,12 @@
+"""The jobs, one module each: the only place that knows the order of the stages.
+
+Each job checks what can be checked before its slow steps begin.
+"""
+
+from __future__ import annotations
+
+from itae_cluster.pipeline.demonstration import run_demo
+from itae_cluster.pipeline.embedding import embed_pictures, embed_to_file
+from itae_cluster.pipeline.sorting import Result, sort_pictures
+
+__all__ = ["Result", "embed_pictures", "embed_to_file", "run_demo", "sort_pictures"]

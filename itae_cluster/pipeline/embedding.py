@@ -1,0 +1,104 @@
+"""Pictures to embeddings, and to a vector file."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any
+
+from itae_cluster import cluster, manifest, vectors
+from itae_cluster.embed import embed
+from itae_cluster.errors import InputError
+from itae_cluster.scan import scan
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from itae_cluster.options import InputOptions, ModelOptions
+    from itae_cluster.types import Embeddings, Encoder, Picture, Reporter, ScanResult
+
+__all__ = ["embed_pictures", "embed_to_file", "find_pictures", "input_options"]
+
+
+def embed_pictures(
+    inputs: InputOptions,
+    model: ModelOptions,
+    *,
+    at_least: int = 1,
+    out: str | None = None,
+    encoder: Encoder | None = None,
+    on_picture: Callable[[int, Picture], None] | None = None,
+    reporter: Reporter,
+) -> Embeddings:
+    """Scan and embed; what the scan skipped is part of the result.
+
+    Raises:
+        InputError: if there are fewer than `at_least` pictures, or none that can be read.
+    """
+    found = find_pictures(inputs, out, reporter)
+    cluster.check_k(at_least, len(found.files))
+    encoder = encoder or _load_encoder(model, reporter)
+    embeddings = embed(
+        found.files,
+        encoder,
+        batch_size=model.batch_size,
+        on_picture=on_picture,
+        reporter=reporter,
+    )
+    return replace(embeddings, skipped=found.skipped + embeddings.skipped)
+
+
+def find_pictures(inputs: InputOptions, out: str | None, reporter: Reporter) -> ScanResult:
+    """Scan, and tell what was passed over.
+
+    Raises:
+        InputError: if there is no picture.
+    """
+    found = scan(inputs.paths, excludes=inputs.excludes, output=out, listed=inputs.listed)
+    for skipped in found.skipped:
+        reporter.skip(skipped)
+    for note in found.notes:
+        reporter.warn(note)
+    reporter.info(f"{len(found.files)} pictures found, {found.ignored} other files ignored")
+    if not found.files:
+        raise InputError(_no_pictures(found.ignored))
+    return found
+
+
+def embed_to_file(
+    inputs: InputOptions, model: ModelOptions, target: str, reporter: Reporter
+) -> Embeddings:
+    """The job of `itae-cluster embed`: scan, embed, write vectors. Paths become absolute.
+
+    Raises:
+        OutputError: if `target` exists or cannot be written.
+        InputError: if there is no picture.
+    """
+    vectors.check_target(target)
+    embeddings = embed_pictures(inputs, model, reporter=reporter)
+    options = {**input_options(inputs), "model": asdict(model)}
+    absolute = tuple(os.path.abspath(path) for path in embeddings.paths)
+    embeddings = replace(embeddings, paths=absolute)
+    vectors.save(target, embeddings, manifest.run_metadata(embeddings.metadata, options))
+    return embeddings
+
+
+def _no_pictures(ignored: int) -> str:
+    others = f" among {ignored} other files" if ignored else ""
+    return f"no picture found{others}; name a file or folder that holds some, or check --exclude"
+
+
+def _load_encoder(options: ModelOptions, reporter: Reporter) -> Encoder:
+    reporter.progress("Loading the model", 0, None)
+    from itae_cluster.encoder import load_encoder  # torch, only once there is work for it
+
+    return load_encoder(options, reporter)
+
+
+def input_options(inputs: InputOptions) -> dict[str, Any]:
+    """Which pictures were asked for, as manifests tell it."""
+    return {
+        "paths": list(inputs.paths),
+        "listed": len(inputs.listed),
+        "excludes": list(inputs.excludes),
+    }
