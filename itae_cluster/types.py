@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = [
+    "BYTES_STAGE",
     "NOISE",
     "Clustering",
     "Embeddings",
@@ -31,6 +32,9 @@ __all__ = [
     "Skipped",
     "TokenMeasures",
 ]
+
+BYTES_STAGE = "Fetching"
+"""A stage whose name begins so counts bytes."""
 
 NOISE = -1
 """The label of a picture that belongs to no cluster."""

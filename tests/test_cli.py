@@ -7,8 +7,10 @@ import csv
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 
 import jsonschema
 import numpy as np
@@ -467,3 +469,19 @@ def test_completion_knows_commands_and_models():
     assert "embed" in complete("itae-cluster e", 1)
     assert "vitb14-reg" in complete("itae-cluster cluster --model vitb", 3)
     assert "vitb14-reg" in complete("itae-cluster photos --model vitb", 3)
+
+
+@pytest.mark.slow
+def test_a_real_interrupt_ends_at_once_and_leaves_no_trace(album, tmp_path):
+    command = [sys.executable, "-m", "itae_cluster", album, "--k", "3", "--model", "mini"]
+    process = subprocess.Popen(
+        [*command, "--out", str(tmp_path / "sorted"), "--size", "518", "--batch-size", "1"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    time.sleep(4)  # in the middle of imports or of embedding
+    process.send_signal(signal.SIGINT)
+    output, words = process.communicate(timeout=20)
+    assert (process.returncode, output) == (130, b"")
+    assert words == b"interrupted; nothing was left half done\n"
+    assert sorted(os.listdir(tmp_path)) == ["photos"]

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Self
 from rich.console import Console
 from rich.progress import (
     BarColumn,
+    DownloadColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
     SpinnerColumn,
     TextColumn,
     TimeRemainingColumn,
@@ -17,15 +19,28 @@ from rich.progress import (
 from rich.text import Text
 
 from itae_cluster.names import printable
+from itae_cluster.types import BYTES_STAGE
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from rich.progress import TaskID
+    from rich.progress import Task, TaskID
 
     from itae_cluster.types import Skipped
 
 __all__ = ["ConsoleReporter"]
+
+
+class _Amount(ProgressColumn):
+    """How far a stage is: counted, or in bytes for a download; nothing where no end is known."""
+
+    _count = MofNCompleteColumn()
+    _bytes = DownloadColumn()
+
+    def render(self, task: Task) -> Text:
+        if task.description.startswith(BYTES_STAGE):
+            return self._bytes.render(task)
+        return Text("") if task.total is None else self._count.render(task)
 
 
 class ConsoleReporter:
@@ -44,7 +59,7 @@ class ConsoleReporter:
             SpinnerColumn(),
             TextColumn("{task.description}"),
             BarColumn(),
-            MofNCompleteColumn(),
+            _Amount(),
             TimeRemainingColumn(),
             console=self._console,
             transient=True,

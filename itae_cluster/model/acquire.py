@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import secrets
@@ -23,6 +24,8 @@ from itae_cluster.model.store import Found, cache_dir, found_files
 from itae_cluster.names import printable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from itae_cluster.types import Reporter
 
 __all__ = ["Located", "fetch", "import_checkpoint", "is_offline", "locate"]
@@ -62,7 +65,8 @@ def _verified(wanted: Variant, reporter: Reporter) -> tuple[Found, str] | None:
         if official is None or not is_official_file or digest == official.sha256:
             return found, digest
         if found.origin == "cache":
-            os.unlink(found.path)
+            with contextlib.suppress(OSError):
+                os.unlink(found.path)
             reporter.warn(f"{found.path} was damaged and has been removed")
         else:
             reporter.warn(f"{found.path} is not the published file and is passed over")
@@ -73,12 +77,18 @@ def _digest(path: str) -> str:
     """SHA-256, remembered by path, size and time of the file: hashing a gigabyte takes seconds."""
     from itae_cluster.model.checkpoint import file_digest
 
-    status = os.stat(path)
-    key = f"{os.path.realpath(path)}|{status.st_size}|{status.st_mtime_ns}"
     memory = os.path.join(cache_dir(), "digests.json")
     known = _digests(memory)
+    try:
+        status = os.stat(path)
+        key = f"{os.path.realpath(path)}|{status.st_size}|{status.st_mtime_ns}"
+        digest = known.get(key) or file_digest(path)
+    except OSError as error:
+        raise WeightsError(
+            f"{printable(path)} cannot be read: {error.strerror}; check its permissions"
+        ) from error
     if key not in known:
-        known[key] = file_digest(path)
+        known[key] = digest
         try:
             os.makedirs(cache_dir(), exist_ok=True)
             part = f"{memory}.{secrets.token_hex(4)}"
@@ -87,7 +97,7 @@ def _digest(path: str) -> str:
             os.replace(part, memory)
         except OSError:
             pass  # a cache that cannot be written only costs time
-    return known[key]
+    return digest
 
 
 def _digests(memory: str) -> dict[str, str]:
@@ -218,31 +228,30 @@ def import_checkpoint(source: str, name: str | None) -> tuple[Variant, str]:
     from safetensors.torch import save_file
 
     target = os.path.join(cache_dir(), f"{found.name}.safetensors")
-    part = f"{target}.{secrets.token_hex(4)}.part"
-    try:
+    with _appearing(target) as part:
         save_file(dict(model.state_dict()), part, metadata={"layout": "official"})
-        os.replace(part, target)
-    finally:
-        _forget(part)
     return found, target
 
 
 def _store_copy(source: str, filename: str) -> str:
     target = os.path.join(cache_dir(), filename)
-    part = f"{target}.{secrets.token_hex(4)}.part"
-    try:
+    with _appearing(target) as part:
         shutil.copyfile(source, part)
-        os.replace(part, target)
-    except OSError as error:
-        raise WeightsError(
-            f"cannot write {printable(target)}: {error.strerror}; make room or set "
-            "ITAE_CLUSTER_CACHE"
-        ) from error
-    finally:
-        _forget(part)
     return target
 
 
-def _forget(part: str) -> None:
-    if os.path.lexists(part):
-        os.unlink(part)
+@contextlib.contextmanager
+def _appearing(target: str) -> Iterator[str]:
+    """A temporary name in our cache that becomes `target` at the end, or vanishes on an error."""
+    part = f"{target}.{secrets.token_hex(4)}.part"
+    try:
+        yield part
+        os.replace(part, target)
+    except OSError as error:
+        raise WeightsError(
+            f"cannot write {printable(target)}: {error.strerror or error}; make room or set "
+            "ITAE_CLUSTER_CACHE"
+        ) from error
+    finally:
+        with contextlib.suppress(OSError):
+            os.unlink(part)

@@ -26,6 +26,7 @@ from filelock import FileLock, Timeout
 
 from itae_cluster.errors import DownloadError
 from itae_cluster.names import printable
+from itae_cluster.types import BYTES_STAGE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -386,13 +387,13 @@ def _write(response: httpx.Response, first: int | None, total: int | None, job: 
     total = total or job.checkpoint.size
     limit = total or _LARGEST
     with open(job.part, "ab" if done else "wb") as file:
-        job.reporter.progress(f"Fetching {job.label}", done, total)
+        job.reporter.progress(f"{BYTES_STAGE} {job.label}", done, total)
         for chunk in response.iter_raw():
             done += len(chunk)
             if done > limit:
                 break
             file.write(chunk)
-            job.reporter.progress(f"Fetching {job.label}", done, total)
+            job.reporter.progress(f"{BYTES_STAGE} {job.label}", done, total)
         file.flush()
         os.fsync(file.fileno())
     if done > limit:
