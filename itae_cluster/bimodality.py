@@ -30,8 +30,6 @@ import numpy as np
 from itae_cluster.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from numpy.typing import NDArray
 
 __all__ = ["Finding", "dip_statistic", "dip_test", "find_threshold"]
@@ -40,7 +38,7 @@ _FEWEST = 50  # values, below which nothing is decided
 _FEWEST_IN_GROUP = 10
 _LEAST_SHARE = 0.002
 _LEAST_DEPTH = 1 / 3
-_SIGNIFICANCE = 0.001
+_SIGNIFICANCE = 0.01  # shared among the valleys tried
 _MOST_EVIDENCE = 1000  # values
 _MOST_CANDIDATES = 5
 
@@ -77,12 +75,11 @@ class _Valley:
     position: float
     modes: tuple[float, float]
     below: int  # values at or below `position`
+    small_group: int  # values on the side that holds fewer
     depth: float
 
 
-def find_threshold(
-    norms: NDArray[np.float32], groups: NDArray[np.int64] | None = None
-) -> Finding:
+def find_threshold(norms: NDArray[np.float32], groups: NDArray[np.int64] | None = None) -> Finding:
     """Decide whether a sample is bimodal; the same sample always gives the same answer.
 
     Args:
@@ -97,7 +94,9 @@ def find_threshold(
     if not np.isfinite(values).all():
         raise InputError("some query norms are NaN or infinite; the weights may be damaged")
     if groups is not None and groups.size != values.size:
-        raise InputError(f"{groups.size} picture numbers for {values.size} query norms; give one each")
+        raise InputError(
+            f"{groups.size} picture numbers for {values.size} query norms; give one each"
+        )
     order = np.argsort(values, kind="stable")
     values = _without_steps(values[order])
     pictures = None if groups is None else np.unique(groups.ravel()[order], return_inverse=True)[1]
@@ -106,7 +105,7 @@ def find_threshold(
         return _unimodal(n, f"too few values to decide: {n}, of at least {_FEWEST}")
     if values[0] == values[-1]:
         return _unimodal(n, f"all values are equal: {values[0]:.2f}")
-    valleys = sorted(_valleys(values), key=lambda valley: -valley.depth)
+    valleys = _valleys(values)
     if not valleys:
         dip, p_value = dip_test(values)
         return _unimodal(n, "one peak only", dip, p_value)
@@ -145,35 +144,52 @@ def _evidence(valley: _Valley, p_value: float) -> str:
 
 
 def _rounded(p_value: float) -> str:
-    return f"≤ {_TAIL[-1]}" if p_value <= _TAIL[-1] else f"= {p_value:.2g}"
+    return "< 0.001" if p_value < 0.001 else f"= {p_value:.2g}"
 
 
 def _without_steps(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Sorted values that were rounded, spread evenly over their rounding steps again."""
     distinct, counts = np.unique(values, return_counts=True)
-    if len(distinct) == 1 or 2 * len(distinct) > len(values):
+    if len(distinct) < 2 or 2 * len(distinct) > len(values):
         return values
     step = float(np.median(np.diff(distinct)))
     rank = np.arange(len(values)) - np.repeat(np.cumsum(counts) - counts, counts)
     return values + step * ((rank + 0.5) / np.repeat(counts, counts) - 0.5)
 
 
-def _valleys(values: NDArray[np.float64]) -> Iterator[_Valley]:
-    """Every valley of the density with enough values on both sides."""
+def _valleys(values: NDArray[np.float64]) -> list[_Valley]:
+    """Every valley of the density with enough values on both sides, the deepest first.
+
+    Where some are about as deep, the one with the larger small group comes first.
+    """
     grid, density = _density(values)
     middle = density[1:-1]
     lowest = np.flatnonzero((middle <= density[:-2]) & (middle < density[2:])) + 1
-    least = max(_FEWEST_IN_GROUP, _LEAST_SHARE * len(values))
-    for index in lowest:
-        left, right = int(np.argmax(density[:index])), index + int(np.argmax(density[index:]))
+    peaks = {(int(density[:i].argmax()), int(i + density[i:].argmax())) for i in lowest}
+    valleys = []
+    for left, right in sorted(peaks):
         smaller = min(density[left], density[right])
-        # Where the groups lie far apart the floor is flat: take its middle.
-        floor = np.flatnonzero(density[left:right] <= density[index] + 0.01 * smaller) + left
-        position = float((grid[floor[0]] + grid[floor[-1]]) / 2)
-        below = int(np.searchsorted(values, position, side="right"))
-        if min(below, len(values) - below) >= least:
+        if density[left:right].min() < 0.95 * smaller:  # else a ripple of the estimate
+            lowest_between, position = _floor(grid, density, left, right)
+            below = int(np.searchsorted(values, position, side="right"))
             modes = (float(grid[left]), float(grid[right]))
-            yield _Valley(position, modes, below, float(1 - density[index] / smaller))
+            small_group = min(below, len(values) - below)
+            depth = float(1 - lowest_between / smaller)
+            valleys.append(_Valley(position, modes, below, small_group, depth))
+    least = max(_FEWEST_IN_GROUP, _LEAST_SHARE * len(values))
+    large_enough = [valley for valley in valleys if valley.small_group >= least]
+    return sorted(large_enough, key=lambda v: (round(v.depth, 1), v.small_group), reverse=True)
+
+
+def _floor(
+    grid: NDArray[np.float64], density: NDArray[np.float64], left: int, right: int
+) -> tuple[float, float]:
+    """Lowest density between two peaks, and where: the middle, where the floor is flat."""
+    bottom = left + int(density[left:right].argmin())
+    tolerated = density[bottom] + 0.01 * min(density[left], density[right])
+    higher = left + np.flatnonzero(density[left : right + 1] > tolerated)
+    first, last = higher[higher < bottom][-1] + 1, higher[higher > bottom][0] - 1
+    return float(density[bottom]), float((grid[first] + grid[last]) / 2)
 
 
 def _density(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -197,11 +213,10 @@ def _test_around(
     values: NDArray[np.float64], valley: _Valley, pictures: NDArray[np.int64] | None
 ) -> tuple[float, float]:
     """Dip and p of the small group and as many values of the other side, nearest first."""
-    below, above = valley.below, len(values) - valley.below
-    size = min(below, above)
+    below, size = valley.below, valley.small_group
     effect = 1.0
     if pictures is not None:
-        group = slice(0, below) if below <= above else slice(below, None)
+        group = slice(0, below) if size == below else slice(below, None)
         effect = _design_effect(pictures, group)
     return dip_test(values[below - size : below + size], effect)
 
@@ -222,11 +237,10 @@ def dip_test(ordered: NDArray[np.float64], design_effect: float = 1.0) -> tuple[
         ordered: (n,) values in rising order.
         design_effect: how many values count as one.
     """
+    evidence = min(len(ordered) / design_effect, _MOST_EVIDENCE)
     if len(ordered) > _MOST_EVIDENCE:
         picked = np.linspace(0, len(ordered) - 1, _MOST_EVIDENCE).round().astype(np.int64)
-        evidence, ordered = min(len(ordered) / design_effect, _MOST_EVIDENCE), ordered[picked]
-    else:
-        evidence = len(ordered) / design_effect
+        ordered = ordered[picked]
     dip = dip_statistic(ordered)
     log_p = np.interp(math.sqrt(evidence) * dip, _ROOT_N_DIP, np.log(_TAIL))
     return dip, float(np.exp(log_p))

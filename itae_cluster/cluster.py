@@ -29,7 +29,12 @@ _HDBSCAN_MIN_SAMPLES = 3  # low, so that few pictures are called noise
 
 
 def kmeans(
-    vectors: NDArray[np.float32], k: int, *, seed: int, restarts: int, reporter: Reporter
+    vectors: NDArray[np.float32],
+    k: int,
+    *,
+    seed: int,
+    restarts: int,
+    reporter: Reporter | None = None,
 ) -> Clustering:
     """K-Means with k-means++ starts; the best of `restarts` by inertia.
 
@@ -40,7 +45,7 @@ def kmeans(
         k: number of clusters, 1 to n.
         seed: of the starts.
         restarts: independent starts.
-        reporter: told where fewer than `k` clusters could be made.
+        reporter: told where fewer than `k` clusters could be made; None for nobody.
 
     Raises:
         InputError: if there are fewer pictures than clusters.
@@ -52,7 +57,7 @@ def kmeans(
         warnings.simplefilter("ignore")  # identical pictures are reported below, in our words
         found = KMeans(k, n_init=restarts, random_state=seed).fit_predict(vectors)
     clustering = _by_size(vectors, found.astype(np.int64))
-    if len(clustering.centres) < k:
+    if reporter and len(clustering.centres) < k:
         reporter.warn(
             f"only {len(clustering.centres)} of {k} clusters have pictures: the others are "
             "identical to one another"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from itae_cluster import thresholds
 from itae_cluster.errors import ModelError, UsageError
 from itae_cluster.model.acquire import locate
 from itae_cluster.model.checkpoint import load_model
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from itae_cluster.model.dinov2 import DINOv2
+    from itae_cluster.model.registry import Variant
     from itae_cluster.options import ModelOptions
     from itae_cluster.types import Reporter
 
@@ -53,16 +55,27 @@ def load_encoder(options: ModelOptions, reporter: Reporter) -> TorchEncoder:
     variant = located.variant or by_config(model.config)
     theta = parse_theta(options.theta)
     if theta == "auto":
-        theta = variant.theta if variant else None
+        theta = _usual_theta(variant, located.sha256, reporter)
     metadata = {
         "name": located.variant.name if located.variant else "custom",
         "origin": located.origin,
         "weights": os.path.abspath(located.path),
         "weights_sha256": located.sha256,
+        "published_theta": variant.theta if variant else None,
     }
     reporter.info(f"model {metadata['name']}, weights {located.path}, theta {theta or 'off'}")
     settings = None if theta is None else Settings(float(theta))
     return TorchEncoder(model, settings, size=options.size, device=device, metadata=metadata)
+
+
+def _usual_theta(variant: Variant | None, digest: str, reporter: Reporter) -> float | None:
+    """The user's own calibrated θ for these weights, else the published one for the model."""
+    saved = thresholds.saved(digest)
+    if saved is None:
+        return variant.theta if variant else None
+    shown = "off" if saved.theta is None else f"{saved.theta:g}"
+    reporter.note(f"theta {shown}, saved by 'itae-cluster calibrate' for these weights")
+    return saved.theta
 
 
 def choose_device(name: DeviceName) -> torch.device:
@@ -163,19 +176,32 @@ class TorchEncoder:
             return _to_numpy(self._model.sweep(images, each))
 
     def measure(self, pixels: NDArray[np.uint8]) -> TokenMeasures:
-        """Norms and CLS attention of every token; see `model.itae.Measures`.
+        """Norms and CLS attention of every token; see `types.TokenMeasures`.
+
+        Raises:
+            ModelError: if the device runs out of memory.
+        """
+        return self.survey(pixels, ())[0]
+
+    def survey(
+        self, pixels: NDArray[np.uint8], each: Sequence[Settings | None]
+    ) -> tuple[TokenMeasures, NDArray[np.float32]]:
+        """`measure` and `encode_each` in one pass.
 
         Raises:
             ModelError: if the device runs out of memory.
         """
         with self._on_device(pixels) as images:
-            measures = self._model.measure(images)
-            return TokenMeasures(
-                query_norms=_to_numpy(measures.query_norms),
-                output_norms=_to_numpy(measures.output_norms),
-                attention=_to_numpy(measures.attention),
-                attenuated=_to_numpy(measures.attenuated),
-                registers=self.registers,
+            measures, vectors = self._model.survey(images, each)
+            return (
+                TokenMeasures(
+                    query_norms=_to_numpy(measures.query_norms),
+                    output_norms=_to_numpy(measures.output_norms),
+                    attention=_to_numpy(measures.attention),
+                    attenuated=_to_numpy(measures.attenuated),
+                    registers=self.registers,
+                ),
+                _to_numpy(vectors),
             )
 
     @property

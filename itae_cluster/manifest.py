@@ -37,10 +37,12 @@ SCHEMA = "itae-cluster/manifest"
 SCHEMA_VERSION = 1
 
 
-def run_metadata(model: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
-    """The part that a manifest and a vector file share: tool, time, model, options."""
+def run_metadata(
+    model: Mapping[str, Any], options: Mapping[str, Any], *, schema: str = SCHEMA
+) -> dict[str, Any]:
+    """The part that all documents share: schema, tool, time, model, options."""
     return {
-        "schema": SCHEMA,
+        "schema": schema,
         "schema_version": SCHEMA_VERSION,
         "tool": {"name": "itae-cluster", "version": __version__},
         "created": datetime.now(UTC).isoformat(timespec="seconds"),

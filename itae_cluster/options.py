@@ -5,19 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 from math import isinf, isnan
+from typing import Literal
 
 from itae_cluster.errors import UsageError
 
 __all__ = [
     "Action",
     "Algorithm",
+    "CalibrationOptions",
     "ClusterOptions",
     "DeviceName",
     "InputOptions",
     "ModelOptions",
     "OutputOptions",
+    "parse_range",
     "parse_theta",
 ]
+
+_MOST_VALUES = 200  # of a sweep
 
 
 class Algorithm(StrEnum):
@@ -98,8 +103,7 @@ class ClusterOptions:
             raise UsageError("hdbscan finds the number of clusters itself; leave out --k")
         if self.min_cluster_size is not None and self.min_cluster_size < 2:
             raise UsageError(f"--min-cluster-size {self.min_cluster_size} must be 2 or more")
-        if not 0 <= self.seed < 2**32:
-            raise UsageError(f"--seed {self.seed} must lie between 0 and {2**32 - 1}")
+        _check_seed(self.seed)
 
     def _check_kmeans(self) -> None:
         if self.k is None:
@@ -130,6 +134,36 @@ class OutputOptions:
             raise UsageError("--dry-run and --action need --out DIR; without it nothing is written")
 
 
+@dataclass(frozen=True)
+class CalibrationOptions:
+    """How θ is looked for: `sample` pictures at most, and the θs of a sweep.
+
+    Raises:
+        UsageError: if a number is out of its range.
+    """
+
+    sample: int = 512
+    seed: int = 0
+    thetas: tuple[float, ...] = ()
+    rule: Literal["minority", "low"] = "minority"
+    labels: bool = False
+    k: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.sample < 1:
+            raise UsageError(f"--sample {self.sample} must be 1 or more")
+        if self.k is not None and self.k < 1:
+            raise UsageError(f"--k {self.k} must be 1 or more")
+        if not self.thetas and (self.labels or self.k is not None):
+            raise UsageError("--labels and --k belong to --sweep; add --sweep 1:8:0.5")
+        _check_seed(self.seed)
+
+
+def _check_seed(seed: int) -> None:
+    if not 0 <= seed < 2**32:
+        raise UsageError(f"--seed {seed} must lie between 0 and {2**32 - 1}")
+
+
 def parse_theta(text: str) -> float | str | None:
     """`auto` → "auto" (the registry's value), `off` → None (no ITAE), else the number.
 
@@ -149,3 +183,22 @@ def parse_theta(text: str) -> float | str | None:
     if isnan(value):
         raise UsageError(f"--theta {text!r}: give a number (typically 2 to 5), 'off' or 'auto'")
     return None if isinf(value) else value
+
+
+def parse_range(text: str) -> tuple[float, ...]:
+    """`1:8:0.5` → 1, 1.5, …, 8.
+
+    Raises:
+        UsageError: if it is no such range, or has more than 200 values.
+    """
+    try:
+        start, stop, step = map(float, text.split(":"))
+        count = int((stop - start) / step + 1e-9) + 1
+    except (ValueError, ZeroDivisionError, OverflowError):
+        count = 0
+    if not 0 < count <= _MOST_VALUES or step <= 0:
+        raise UsageError(
+            f"--sweep {text!r}: give START:STOP:STEP with at most {_MOST_VALUES} values, such as "
+            "1:8:0.5"
+        )
+    return tuple(round(start + step * i, 10) for i in range(count))

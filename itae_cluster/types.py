@@ -49,6 +49,9 @@ class Reporter(Protocol):
     def warn(self, message: str) -> None:
         """Something the user should know; shown unless they asked for quiet."""
 
+    def note(self, message: str) -> None:
+        """Something that went as it should but is worth knowing; shown as a warning is."""
+
     def info(self, message: str) -> None:
         """A detail; shown with `--verbose`."""
 

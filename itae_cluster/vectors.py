@@ -7,23 +7,22 @@ metadata in `.json`.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import re
-import secrets
 import zipfile
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from itae_cluster.appearing import appearing
 from itae_cluster.errors import InputError, OutputError, UsageError
 from itae_cluster.manifest import to_json
 from itae_cluster.names import from_bytes, is_text, printable, to_tsv
 from itae_cluster.types import Embeddings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from numpy.typing import NDArray
 
@@ -113,22 +112,8 @@ def _files(path: str) -> list[str]:
     return [path, f"{stem}.txt", f"{stem}.json"] if _suffix(path) == ".npy" else [path]
 
 
-@contextlib.contextmanager
-def _appearing(path: str) -> Iterator[str]:
-    """A temporary name beside `path` that becomes `path` at the end, or vanishes on an error."""
-    folder, name = os.path.split(path)
-    part = os.path.join(folder, f".{name[:100]}.partial-{secrets.token_hex(4)}")
-    try:
-        yield part
-        os.rename(part, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(part)
-        raise
-
-
 def _save_npz(path: str, embeddings: Embeddings, metadata: str) -> None:
-    with _appearing(path) as part, open(part, "xb") as file:
+    with appearing(path) as part, open(part, "xb") as file:
         np.savez(
             file,
             paths=np.array(embeddings.paths, dtype=np.str_),
@@ -154,7 +139,7 @@ def _save_npy(path: str, embeddings: Embeddings, metadata: str) -> None:
         (array, lambda file: np.save(file, embeddings.vectors)),
     ]
     for target, write in writes:
-        with _appearing(target) as part, open(part, "xb") as file:
+        with appearing(target) as part, open(part, "xb") as file:
             write(file)
 
 
@@ -193,7 +178,7 @@ def _save_parquet(path: str, embeddings: Embeddings, metadata: str) -> None:
             "embedding": pyarrow.FixedSizeListArray.from_arrays(flat, dim),
         }
     ).replace_schema_metadata({"itae-cluster": metadata})
-    with _appearing(path) as part:
+    with appearing(path) as part:
         pyarrow.parquet.write_table(table, part)
 
 

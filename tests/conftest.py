@@ -46,6 +46,7 @@ def _own_cache(tmp_path_factory, monkeypatch):
     root = tmp_path_factory.mktemp("caches")
     for variable, folder in (
         ("ITAE_CLUSTER_CACHE", "cache"),
+        ("ITAE_CLUSTER_CONFIG", "config"),
         ("TORCH_HOME", "torch"),
         ("HF_HOME", "hf"),
         ("HF_HUB_CACHE", "hf/hub"),

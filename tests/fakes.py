@@ -9,13 +9,17 @@ class RecordingReporter:
     """A `Reporter` that keeps what it is told."""
 
     def __init__(self):
-        self.stages, self.warnings, self.details, self.skipped = [], [], [], []
+        self.stages, self.warnings, self.notes = [], [], []
+        self.details, self.skipped = [], []
 
     def progress(self, stage, done, total):
         self.stages.append((stage, done, total))
 
     def warn(self, message):
         self.warnings.append(message)
+
+    def note(self, message):
+        self.notes.append(message)
 
     def info(self, message):
         self.details.append(message)

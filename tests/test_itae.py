@@ -228,7 +228,8 @@ def test_a_sweep_is_each_setting_by_itself(model, images):
 
 def test_measures_are_those_of_the_last_block(model, images):
     settings = Settings(median_norm(model, images))
-    measures = ITAE(model, settings).measure(images)
+    measures, swept = ITAE(model, settings).survey(images, [settings])
+    assert torch.equal(swept, ITAE(model, None).sweep(images, [settings]))
     x = ITAE(model, None).last_block_input(images)
     block = model.blocks[-1]
     q, k, _ = block.attn.heads(block.norm1(x))

@@ -8,9 +8,12 @@ from typing import Annotated
 import typer
 
 from itae_cluster import __version__
+from itae_cluster.cli.attention import attention
+from itae_cluster.cli.calibrate import calibrate
 from itae_cluster.cli.cluster import cluster
 from itae_cluster.cli.demo import demo
 from itae_cluster.cli.embed import embed
+from itae_cluster.cli.eval import evaluate
 from itae_cluster.cli.group import INTERRUPTED, RootGroup
 from itae_cluster.cli.models import models
 
@@ -26,6 +29,9 @@ app = typer.Typer(
 )
 app.command()(cluster)
 app.command()(embed)
+app.command()(calibrate)
+app.command("eval")(evaluate)
+app.command()(attention)
 app.command()(demo)
 app.add_typer(models, name="models")
 

@@ -97,6 +97,10 @@ class ConsoleReporter:
         """A line that names the input and the reason, unless quiet."""
         self._say("skipped ", "yellow", f"{skipped.path}: {skipped.reason}")
 
+    def note(self, message: str) -> None:
+        """A plain line, unless quiet."""
+        self._say("", "", message)
+
     def info(self, message: str) -> None:
         """A detail, only when verbose."""
         if self._verbose:

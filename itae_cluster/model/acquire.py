@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import secrets
 import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from itae_cluster.appearing import appearing
 from itae_cluster.errors import DownloadError, UsageError, WeightsError
 from itae_cluster.model.registry import (
     AUTO,
@@ -91,10 +91,8 @@ def _digest(path: str) -> str:
         known[key] = digest
         try:
             os.makedirs(cache_dir(), exist_ok=True)
-            part = f"{memory}.{secrets.token_hex(4)}"
-            with open(part, "x", encoding="utf-8") as file:
+            with appearing(memory) as part, open(part, "x", encoding="utf-8") as file:
                 json.dump(known, file)
-            os.replace(part, memory)
         except OSError:
             pass  # a cache that cannot be written only costs time
     return digest
@@ -228,30 +226,26 @@ def import_checkpoint(source: str, name: str | None) -> tuple[Variant, str]:
     from safetensors.torch import save_file
 
     target = os.path.join(cache_dir(), f"{found.name}.safetensors")
-    with _appearing(target) as part:
+    with _stored(target) as part:
         save_file(dict(model.state_dict()), part, metadata={"layout": "official"})
     return found, target
 
 
 def _store_copy(source: str, filename: str) -> str:
     target = os.path.join(cache_dir(), filename)
-    with _appearing(target) as part:
+    with _stored(target) as part:
         shutil.copyfile(source, part)
     return target
 
 
 @contextlib.contextmanager
-def _appearing(target: str) -> Iterator[str]:
-    """A temporary name in our cache that becomes `target` at the end, or vanishes on an error."""
-    part = f"{target}.{secrets.token_hex(4)}.part"
+def _stored(target: str) -> Iterator[str]:
+    """`appearing` in our cache, with an error that names the remedy."""
     try:
-        yield part
-        os.replace(part, target)
+        with appearing(target) as part:
+            yield part
     except OSError as error:
         raise WeightsError(
             f"cannot write {printable(target)}: {error.strerror or error}; make room or set "
             "ITAE_CLUSTER_CACHE"
         ) from error
-    finally:
-        with contextlib.suppress(OSError):
-            os.unlink(part)

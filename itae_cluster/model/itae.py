@@ -249,26 +249,31 @@ class ITAE(nn.Module):
             (S, B, D) float32, rows of length 1.
         """
         x = self.last_block_input(images)
-        row = cls_row(self.last_block, x)
-        return torch.stack([self._embedding(x, row, settings) for settings in each])
+        return self._embeddings(x, cls_row(self.last_block, x), each)
 
-    def _embedding(self, x: Tensor, row: ClsRow, settings: Settings | None) -> Tensor:
-        cls = cls_output(self.last_block, x, row, cls_attention(row, settings))
-        return F.normalize(self.backbone.norm(cls).float(), dim=-1)
-
-    def measure(self, images: Tensor) -> Measures:
-        """Norms and CLS attention of every token, for those who look for θ (Fig. 2, 3 and 4).
+    def survey(
+        self, images: Tensor, each: Sequence[Settings | None] = ()
+    ) -> tuple[Measures, Tensor]:
+        """Norms and CLS attention of every token (Fig. 2, 3 and 4), and a `sweep`, in one pass.
 
         The attention after ITAE is that of this module's settings, the stock one without any.
         """
         x = self.last_block_input(images)
         row = cls_row(self.last_block, x)
-        return Measures(
+        measures = Measures(
             query_norms(row.q),
             self.last_block(x).float().norm(dim=-1),
             cls_attention(row, None).mean(dim=1),
             cls_attention(row, self.settings).mean(dim=1),
         )
+        return measures, self._embeddings(x, row, each)
+
+    def _embeddings(self, x: Tensor, row: ClsRow, each: Sequence[Settings | None]) -> Tensor:
+        outputs = [
+            cls_output(self.last_block, x, row, cls_attention(row, settings)) for settings in each
+        ]
+        stacked = torch.stack(outputs) if outputs else x.new_empty(0, len(x), x.shape[-1])
+        return F.normalize(self.backbone.norm(stacked).float(), dim=-1)
 
 
 class Measures(NamedTuple):

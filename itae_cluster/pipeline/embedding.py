@@ -14,10 +14,11 @@ from itae_cluster.scan import scan
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from itae_cluster.encoder import TorchEncoder
     from itae_cluster.options import InputOptions, ModelOptions
     from itae_cluster.types import Embeddings, Encoder, Picture, Reporter, ScanResult
 
-__all__ = ["embed_pictures", "embed_to_file", "find_pictures", "input_options"]
+__all__ = ["embed_pictures", "embed_to_file", "find_pictures", "input_options", "load_encoder"]
 
 
 def embed_pictures(
@@ -37,7 +38,7 @@ def embed_pictures(
     """
     found = find_pictures(inputs, out, reporter)
     cluster.check_k(at_least, len(found.files))
-    encoder = encoder or _load_encoder(model, reporter)
+    encoder = encoder or load_encoder(model, reporter)
     embeddings = embed(
         found.files,
         encoder,
@@ -58,7 +59,7 @@ def find_pictures(inputs: InputOptions, out: str | None, reporter: Reporter) -> 
     for skipped in found.skipped:
         reporter.skip(skipped)
     for note in found.notes:
-        reporter.warn(note)
+        reporter.note(note)
     reporter.info(f"{len(found.files)} pictures found, {found.ignored} other files ignored")
     if not found.files:
         raise InputError(_no_pictures(found.ignored))
@@ -88,11 +89,16 @@ def _no_pictures(ignored: int) -> str:
     return f"no picture found{others}; name a file or folder that holds some, or check --exclude"
 
 
-def _load_encoder(options: ModelOptions, reporter: Reporter) -> Encoder:
-    reporter.progress("Loading the model", 0, None)
-    from itae_cluster.encoder import load_encoder  # torch, only once there is work for it
+def load_encoder(options: ModelOptions, reporter: Reporter) -> TorchEncoder:
+    """The encoder that the options ask for; torch is imported here, once there is work for it.
 
-    return load_encoder(options, reporter)
+    Raises:
+        ModelError: if the model, its weights, its size or its device cannot be had.
+    """
+    reporter.progress("Loading the model", 0, None)
+    from itae_cluster import encoder
+
+    return encoder.load_encoder(options, reporter)
 
 
 def input_options(inputs: InputOptions) -> dict[str, Any]:

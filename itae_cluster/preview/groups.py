@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from itae_cluster.drawing.palette import colour
 from itae_cluster.names import printable
-from itae_cluster.preview.palette import colour
 from itae_cluster.types import NOISE
 
 if TYPE_CHECKING:
@@ -33,6 +33,11 @@ class Group:
     colour: str
     anchor: int
     typical: tuple[int, ...]
+
+    @property
+    def number(self) -> str:
+        """What stands on its badge: the cluster's number, nothing for noise."""
+        return "" if self.is_noise else str(self.label)
 
     @property
     def is_noise(self) -> bool:

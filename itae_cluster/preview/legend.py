@@ -5,15 +5,15 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING
 
-from itae_cluster.preview.layout import Box
-from itae_cluster.preview.sheet import QUIET
+from itae_cluster.drawing.layout import Box
+from itae_cluster.drawing.sheet import QUIET
+from itae_cluster.drawing.typeface import Typeface
 from itae_cluster.preview.thumbnails import typical_images
-from itae_cluster.preview.typeface import Typeface
 
 if TYPE_CHECKING:
+    from itae_cluster.drawing.sheet import Sheet
     from itae_cluster.preview.data import PreviewData
     from itae_cluster.preview.groups import Group
-    from itae_cluster.preview.sheet import Sheet
 
 __all__ = ["LEGEND", "MOST_LISTED", "draw_legend"]
 
@@ -49,7 +49,7 @@ def _draw_row(sheet: Sheet, data: PreviewData, group: Group, row: Box, roomy: bo
     """Swatch, folder, count and, where there is room, thumbnails, on one line."""
     middle = (row.top + row.bottom) / 2
     side = min(40.0, row.height * 0.78)
-    sheet.badge(group, row.left + side / 2, middle, side, level=3)
+    sheet.badge(group.colour, group.number, row.left + side / 2, middle, side, level=3)
     right = row.right
     if roomy:
         cell = min(80, int(row.height) - 6)

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from itae_cluster.preview.layout import Box, fit, place
+from itae_cluster.drawing.layout import Box, fit, place
+from itae_cluster.drawing.sheet import DPI, PANEL, PAPER
 from itae_cluster.preview.legend import MOST_LISTED
-from itae_cluster.preview.sheet import DPI, PANEL, PAPER
 from itae_cluster.preview.thumbnails import typical_images
 
 if TYPE_CHECKING:
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL import Image
 
+    from itae_cluster.drawing.sheet import Sheet
     from itae_cluster.preview.data import PreviewData
     from itae_cluster.preview.groups import Group
-    from itae_cluster.preview.sheet import Sheet
 
 __all__ = ["MAP", "draw_map"]
 
@@ -110,7 +110,7 @@ def _draw_leader(
 
 def _draw_mark(sheet: Sheet, mark: _Mark, centre: tuple[float, float]) -> None:
     if mark.image is None:
-        sheet.badge(mark.group, *centre, mark._BADGE, level=3)
+        sheet.badge(mark.group.colour, mark.group.number, *centre, mark._BADGE, level=3)
         return
     width, height = mark.size
     left, top = round(centre[0] - width / 2), round(centre[1] - height / 2)
@@ -118,7 +118,9 @@ def _draw_mark(sheet: Sheet, mark: _Mark, centre: tuple[float, float]) -> None:
     sheet.panel(frame, mark.group.colour, rounding=3, level=3)
     sheet.image(mark.image, left + mark._FRAME, top + mark._FRAME, level=4)
     corner = mark._BADGE / 2
-    sheet.badge(mark.group, left + corner, top + corner, mark._BADGE, level=5)
+    sheet.badge(
+        mark.group.colour, mark.group.number, left + corner, top + corner, mark._BADGE, level=5
+    )
 
 
 def _image(data: PreviewData, group: Group, side: int) -> Image.Image | None:

@@ -14,10 +14,10 @@ import math
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
+from itae_cluster.drawing.layout import to_unit_square
+from itae_cluster.drawing.palette import ink_on
 from itae_cluster.names import printable
 from itae_cluster.preview.groups import list_groups
-from itae_cluster.preview.layout import to_unit_square
-from itae_cluster.preview.palette import ink_on
 from itae_cluster.preview.saving import save
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""The surface `preview.png` is drawn on: axes whose units are the picture's pixels, y downwards."""
+"""The surface to draw on: axes whose units are the picture's pixels, y downwards."""
 
 from __future__ import annotations
 
@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from itae_cluster.preview.layout import Box
-from itae_cluster.preview.palette import ink_on
-from itae_cluster.preview.typeface import Typeface
+from itae_cluster.drawing.layout import Box
+from itae_cluster.drawing.palette import ink_on
+from itae_cluster.drawing.typeface import Typeface
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from PIL import Image
-
-    from itae_cluster.preview.groups import Group
 
 __all__ = ["DPI", "HEIGHT", "INK", "PANEL", "PAPER", "QUIET", "WIDTH", "Sheet"]
 
@@ -79,12 +77,13 @@ class Sheet:
             zorder=level,
         )
 
-    def badge(self, group: Group, x: float, y: float, side: float, level: float) -> None:
-        """The cluster's colour and number, centred on (x, y)."""
+    def badge(
+        self, ground: str, text: str, x: float, y: float, side: float, *, level: float
+    ) -> None:
+        """A small square of colour `ground` with a short text in it, centred on (x, y)."""
         box = Box(x - side / 2, y - side / 2, x + side / 2, y + side / 2)
-        self.panel(box, group.colour, rounding=side * 0.22, level=level)
-        if not group.is_noise:
+        self.panel(box, ground, rounding=side * 0.22, level=level)
+        if text:
             face = Typeface(side * 0.56, bold=True)
-            ink = ink_on(group.colour)
-            number = str(group.label)
-            self.text(x, y, number, face, width=2 * side, ink=ink, align="center", level=level)
+            ink = ink_on(ground)
+            self.text(x, y, text, face, width=2 * side, ink=ink, align="center", level=level)

@@ -1,0 +1,123 @@
+"""Query norms of a sample of pictures, what a θ would touch, and which θ to take.
+
+The paper sets θ by looking at the histogram of query norms (Fig. 2, Sec. 4.2); `bimodality` looks
+in its place. Where the norms are not bimodal, ITAE stays off, as in Tab. 2 for small models.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from itae_cluster.artifact_tokens import split
+from itae_cluster.bimodality import Finding, find_threshold
+from itae_cluster.embed import read_batches
+from itae_cluster.errors import ModelError
+from itae_cluster.types import TokenMeasures
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from itae_cluster.encoder import TorchEncoder
+    from itae_cluster.model.itae import Rule, Settings
+    from itae_cluster.types import Reporter, Skipped
+
+__all__ = ["Sample", "Touched", "collect", "draw_sample", "recommend", "touched", "touched_by"]
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What one pass over n pictures showed.
+
+    `measures` have n rows, in the order of `paths`; `vectors` (S, n, D) are the embeddings under
+    each setting that was asked for.
+    """
+
+    paths: tuple[str, ...]
+    measures: TokenMeasures
+    vectors: NDArray[np.float32]
+    skipped: tuple[Skipped, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Touched:
+    """Which share of tokens (CLS left out) and of pictures a θ attenuates, 0 to 1."""
+
+    tokens: float
+    pictures: float
+
+
+def draw_sample(files: Sequence[str], most: int, seed: int) -> tuple[str, ...]:
+    """At most `most` files, drawn at random without replacement, in their old order."""
+    if len(files) <= most:
+        return tuple(files)
+    chosen = np.random.default_rng(seed).choice(len(files), size=most, replace=False)
+    return tuple(files[i] for i in sorted(chosen.tolist()))
+
+
+def collect(
+    files: Sequence[str],
+    encoder: TorchEncoder,
+    each: Sequence[Settings | None],
+    *,
+    batch_size: int,
+    reporter: Reporter,
+) -> Sample:
+    """Measure every token of every picture, and embed under each setting, in one pass.
+
+    Raises:
+        InputError: if not one picture can be read.
+        ModelError: if the norms are not finite.
+    """
+    paths: list[str] = []
+    skipped: list[Skipped] = []
+    measures: list[TokenMeasures] = []
+    vectors: list[NDArray[np.float32]] = []
+    for batch in read_batches(files, encoder.size, batch_size=batch_size, reporter=reporter):
+        skipped += batch.skipped
+        if batch.paths:
+            paths += batch.paths
+            measured, embedded = encoder.survey(batch.pixels, each)
+            measures.append(measured)
+            vectors.append(embedded)
+    joined = _joined(measures, encoder.registers)
+    if not np.isfinite(joined.query_norms).all():
+        raise ModelError("the model gives norms that are not finite; its weights are damaged")
+    return Sample(tuple(paths), joined, np.concatenate(vectors, axis=1), tuple(skipped))
+
+
+def _joined(parts: Sequence[TokenMeasures], registers: int) -> TokenMeasures:
+    return TokenMeasures(
+        query_norms=np.concatenate([part.query_norms for part in parts]),
+        output_norms=np.concatenate([part.output_norms for part in parts]),
+        attention=np.concatenate([part.attention for part in parts]),
+        attenuated=np.concatenate([part.attenuated for part in parts]),
+        registers=registers,
+    )
+
+
+def recommend(measures: TokenMeasures) -> tuple[float | None, Finding]:
+    """θ at the valley between two groups of norms, None (off) where there are not two.
+
+    Registers count, CLS does not (Fig. 2). θ has three significant digits.
+    """
+    norms = measures.query_norms[:, 1:]
+    pictures = np.broadcast_to(np.arange(len(norms))[:, None], norms.shape)
+    finding = find_threshold(norms, pictures)
+    return (None if finding.valley is None else float(f"{finding.valley:.3g}")), finding
+
+
+def touched(measures: TokenMeasures, theta: float | None, rule: Rule = "minority") -> Touched:
+    """What a θ would do to these pictures; None does nothing."""
+    if theta is None:
+        return Touched(0.0, 0.0)
+    return touched_by(split(measures.query_norms, theta, rule))
+
+
+def touched_by(mask: NDArray[np.bool_]) -> Touched:
+    """The same, from an artifact mask (B, T) with CLS first."""
+    return Touched(float(mask[:, 1:].mean()), float(mask.any(axis=1).mean()))

@@ -1,0 +1,101 @@
+"""`itae-cluster attention IMAGE… --out FILE`: what the model looks at, before and after ITAE."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from itae_cluster.cli import parameters as given
+from itae_cluster.cli.reporting import ConsoleReporter
+from itae_cluster.errors import UsageError
+from itae_cluster.manifest import to_json
+from itae_cluster.names import is_text, to_base64, to_tsv
+from itae_cluster.options import DeviceName, ModelOptions
+
+if TYPE_CHECKING:
+    from itae_cluster.figures import TokenMap
+    from itae_cluster.pipeline.attention import AttentionMaps
+
+__all__ = ["attention"]
+
+
+def attention(
+    out: Annotated[
+        str,
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="FILE",
+            help="The figure: a new .png or .svg file.",
+            show_default=False,
+        ),
+    ],
+    images: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="IMAGE...",
+            help="Pictures, or folders of some, 24 at most; - reads a list from standard input.",
+            show_default=False,
+        ),
+    ] = None,
+    json_: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
+    model: given.Model = ModelOptions.model,
+    weights: given.Weights = ModelOptions.weights,
+    theta: given.Theta = ModelOptions.theta,
+    size: given.Size = ModelOptions.size,
+    device: given.Device = DeviceName.AUTO,
+    batch_size: given.BatchSize = ModelOptions.batch_size,
+    offline: given.Offline = ModelOptions.offline,
+    quiet: given.Quiet = False,
+    verbose: given.Verbose = False,
+) -> None:
+    """Draw what the model attends to, before and after ITAE (Fig. 4 of the paper).
+
+    Standard output has one line a picture: path, artifact tokens, all tokens but CLS, and the
+    share of the attention (0 to 1) that the artifacts held before and after.
+    """
+    if not images:
+        raise UsageError("name pictures or folders, or - for a list")
+    options = ModelOptions(model, weights, theta, size, device, batch_size, offline)
+    inputs = given.read_inputs(images, null=False, exclude=None)
+    with ConsoleReporter(quiet=quiet, verbose=verbose) as reporter:
+        from itae_cluster.pipeline.attention import draw_attention_maps
+
+        result = draw_attention_maps(inputs, options, out, reporter=reporter)
+    sys.stdout.buffer.write(_as_json(result) if json_ else b"".join(map(_as_tsv, result.maps)))
+    sys.stdout.buffer.flush()
+    skipped = f", {len(result.skipped)} skipped" if result.skipped else ""
+    n = len(result.maps)
+    reporter.summary(f"attention of {n} picture{'s' * (n > 1)} in {out}{skipped}")
+
+
+def _as_tsv(item: TokenMap) -> bytes:
+    numbers = f"{item.count}\t{item.tokens}\t{item.share_before:.6f}\t{item.share_after:.6f}"
+    return to_tsv(item.path) + b"\t" + numbers.encode() + b"\n"
+
+
+def _as_json(result: AttentionMaps) -> bytes:
+    document = {
+        "model": dict(result.model),
+        "theta": result.model["theta"],
+        "pictures": [_record(item) for item in result.maps],
+        "skipped": [{**_named(item.path), "reason": item.reason} for item in result.skipped],
+    }
+    return to_json(document, indent=2).encode() + b"\n"
+
+
+def _record(item: TokenMap) -> dict[str, Any]:
+    return {
+        **_named(item.path),
+        "artifacts": item.count,
+        "tokens": item.tokens,
+        "registers": item.registers,
+        "attention_before": round(item.share_before, 6),
+        "attention_after": round(item.share_after, 6),
+    }
+
+
+def _named(path: str) -> dict[str, str]:
+    return {"path": path} if is_text(path) else {"path": path, "path_base64": to_base64(path)}

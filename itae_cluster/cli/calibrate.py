@@ -1,0 +1,205 @@
+"""`itae-cluster calibrate`: find θ from the query norms of a sample."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from itae_cluster.cli import parameters as given
+from itae_cluster.cli.reporting import ConsoleReporter
+from itae_cluster.errors import StrictError, UsageError
+from itae_cluster.manifest import to_json
+from itae_cluster.options import CalibrationOptions, DeviceName, ModelOptions, parse_range
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from itae_cluster.pipeline.calibration import Calibration
+
+__all__ = ["calibrate"]
+
+_SWEEP = "Sweep"
+_RULES = ("minority", "low")
+
+
+def calibrate(
+    paths: given.Paths = None,
+    sample: Annotated[
+        int, typer.Option(metavar="N", help="Most pictures to measure, drawn at random.")
+    ] = CalibrationOptions.sample,
+    seed: Annotated[
+        int, typer.Option(metavar="N", help="Of the drawing, and of the sweep's clusters.")
+    ] = CalibrationOptions.seed,
+    plot: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Draw the norms and the attention (Fig. 2 and 3), or the sweep (Fig. 5): "
+            ".png or .svg.",
+        ),
+    ] = None,
+    json_: Annotated[
+        bool, typer.Option("--json", help="The whole finding in place of theta alone.")
+    ] = False,
+    save: Annotated[
+        bool,
+        typer.Option("--save", help="Keep theta for these weights; '--theta auto' then takes it."),
+    ] = False,
+    reset: Annotated[
+        bool, typer.Option("--reset", help="Forget what was saved for these weights, and end.")
+    ] = False,
+    sweep: Annotated[
+        str | None,
+        typer.Option(
+            metavar="START:STOP:STEP",
+            help="Score the clusters at each of these thetas, such as 1:8:0.5.",
+            rich_help_panel=_SWEEP,
+        ),
+    ] = None,
+    rule: Annotated[
+        str,
+        typer.Option(
+            metavar="|".join(_RULES),
+            help="Attenuate the smaller group (Eq. 3), or all norms up to theta (Sec. 5.2).",
+            rich_help_panel=_SWEEP,
+        ),
+    ] = CalibrationOptions.rule,
+    labels: Annotated[
+        bool,
+        typer.Option(
+            "--labels",
+            help="The folders' names are true labels: add ACC, ARI and NMI.",
+            rich_help_panel=_SWEEP,
+        ),
+    ] = CalibrationOptions.labels,
+    k: Annotated[
+        int | None,
+        typer.Option(
+            "--k",
+            "-k",
+            metavar="N",
+            help="Clusters of the sweep. Default: the number of labels, else 20 or a fifth of "
+            "the pictures.",
+            rich_help_panel=_SWEEP,
+            show_default=False,
+        ),
+    ] = CalibrationOptions.k,
+    exclude: given.Exclude = None,
+    null: given.Null = False,
+    model: given.Model = ModelOptions.model,
+    weights: given.Weights = ModelOptions.weights,
+    size: given.Size = ModelOptions.size,
+    device: given.Device = DeviceName.AUTO,
+    batch_size: given.BatchSize = ModelOptions.batch_size,
+    offline: given.Offline = ModelOptions.offline,
+    strict: given.Strict = False,
+    quiet: given.Quiet = False,
+    verbose: given.Verbose = False,
+) -> None:
+    """Find ITAE's threshold theta for a model, from a histogram of query norms.
+
+    Standard output carries theta alone, or 'off' where the norms are not bimodal, so that
+    --theta "$(itae-cluster calibrate ./photos --quiet)" works.
+    """
+    if rule not in _RULES:
+        raise UsageError(f"--rule {rule}: choose one of {' and '.join(_RULES)}")
+    options = CalibrationOptions(
+        sample,
+        seed,
+        () if sweep is None else parse_range(sweep),
+        "low" if rule == "low" else "minority",
+        labels,
+        k,
+    )
+    model_options = ModelOptions(model, weights, "auto", size, device, batch_size, offline)
+    with ConsoleReporter(quiet=quiet, verbose=verbose) as reporter:
+        if reset:
+            from itae_cluster.pipeline.calibration import forget_theta
+
+            there_was = forget_theta(model_options, reporter)
+            reporter.summary("forgotten" if there_was else "nothing was saved for these weights")
+            return
+        if not paths:
+            raise UsageError("name pictures or folders, or - for a list")
+        if plot is not None:
+            from itae_cluster.figures import check_target
+
+            check_target(plot)
+        inputs = given.read_inputs(paths, null, exclude)
+        from itae_cluster.pipeline.calibration import draw, run_calibration, save_theta
+
+        found = run_calibration(inputs, model_options, options, reporter)
+        if plot is not None:
+            draw(found, plot)
+        if save:
+            reporter.note(f"saved in {save_theta(found)}")
+    if not quiet:
+        _explain(found)
+    print(to_json(found.document(), indent=2) if json_ else _shown(found.theta))
+    if strict and found.sample.skipped:
+        raise StrictError(f"{len(found.sample.skipped)} inputs were skipped (--strict)")
+
+
+def _shown(theta: float | None) -> str:
+    return "off" if theta is None else f"{theta:g}"
+
+
+def _explain(found: Calibration) -> None:
+    """The histogram, the finding and the sweep, for a person, on standard error."""
+    import numpy as np
+    from rich.console import Console
+
+    from itae_cluster.cli.histogram import print_histogram
+
+    console = Console(stderr=True, highlight=False, soft_wrap=False)
+    norms = found.sample.measures.query_norms[:, 1:]
+    registers = found.sample.measures.registers
+    is_register = np.broadcast_to(np.arange(norms.shape[1]) < registers, norms.shape)
+    lines = {"theta": found.theta, "published": found.published}
+    print_histogram(
+        norms,
+        registers=is_register if registers else None,
+        lines={name: value for name, value in lines.items() if value is not None},
+        console=console,
+    )
+    verdict = "bimodal" if found.finding.bimodal else "not bimodal"
+    console.print(
+        f"{len(found.sample.paths)} pictures, {norms.size} tokens: {verdict}", style="bold"
+    )
+    console.print(found.finding.reason)
+    console.print(_touches("recommended", found, found.theta))
+    console.print(_touches("published for this model", found, found.published))
+    if found.sweep:
+        console.print(_sweep_table(found))
+    sys.stderr.flush()
+
+
+def _touches(kind: str, found: Calibration, theta: float | None) -> str:
+    if theta is None:
+        return f"theta {kind}: off"
+    touched = found.touched(theta)
+    return (
+        f"theta {kind}: {theta:g}, which attenuates {touched.tokens:.1%} of the tokens, in "
+        f"{touched.pictures:.1%} of the pictures"
+    )
+
+
+def _sweep_table(found: Calibration) -> Table:
+    from rich.table import Table
+
+    names = ["theta", "tokens", "pictures", "silhouette", "stability"]
+    labelled = found.sweep[0].acc is not None
+    table = Table(*names, *(["ACC", "ARI", "NMI"] if labelled else []), box=None)
+    for point in found.sweep:
+        scores = [point.silhouette, point.stability]
+        if labelled:
+            scores += [point.acc, point.ari, point.nmi]
+        table.add_row(
+            f"{point.theta:g}",
+            f"{point.share:.1%}",
+            f"{point.pictures:.1%}",
+            *("" if score is None else f"{score:.3f}" for score in scores),
+        )
+    return table

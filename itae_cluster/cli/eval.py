@@ -1,0 +1,330 @@
+"""`itae-cluster eval`: how well clusters agree with labels, with and without ITAE."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from itae_cluster.cli import parameters as given
+from itae_cluster.cli.reporting import ConsoleReporter
+from itae_cluster.errors import StrictError, UsageError
+from itae_cluster.options import Algorithm, ClusterOptions, DeviceName, ModelOptions
+from itae_cluster.paper import DATASETS, NEIGHBOURS, RUNS, SETS
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from itae_cluster.pipeline.evaluation import Evaluation, Judged
+    from itae_cluster.protocol import Comparison, Estimate
+
+__all__ = ["evaluate"]
+
+_CLUSTERING = "Clustering"
+_OUTPUT = "Result"
+_DATA = "Pictures"
+_PIPE_WIDTH = 120  # columns of a table that is not read on a terminal
+_DATASET_CLASSES = ("CIFAR10", "CIFAR100", "STL10")
+
+
+def _complete_paper(incomplete: str) -> list[str]:
+    return [name for name in DATASETS if name.startswith(incomplete)]
+
+
+def evaluate(
+    folder: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="LABELLED_DIR",
+            help="A folder whose subfolders hold the pictures of one class each.",
+            show_default=False,
+        ),
+    ] = None,
+    torchvision: Annotated[
+        str | None,
+        typer.Option(
+            metavar="|".join(_DATASET_CLASSES),
+            help="The test part of a dataset that torchvision has downloaded, in place of "
+            "LABELLED_DIR.",
+            rich_help_panel=_DATA,
+        ),
+    ] = None,
+    root: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DIR", help="Where torchvision keeps that dataset.", rich_help_panel=_DATA
+        ),
+    ] = None,
+    exclude: given.Exclude = None,
+    k: Annotated[
+        int | None,
+        typer.Option(
+            "--k",
+            "-k",
+            metavar="N",
+            help="Number of clusters. Default: the number of classes.",
+            show_default=False,
+            rich_help_panel=_CLUSTERING,
+        ),
+    ] = None,
+    runs: Annotated[
+        str,
+        typer.Option(
+            metavar="SETSxRUNS",
+            help="Sets of clusterings, and clusterings a set, each from another start.",
+            rich_help_panel=_CLUSTERING,
+        ),
+    ] = f"{SETS}x{RUNS}",
+    algorithm: Annotated[
+        Algorithm,
+        typer.Option(
+            metavar="|".join(Algorithm),
+            help="hdbscan finds the number itself and runs once a set.",
+            rich_help_panel=_CLUSTERING,
+        ),
+    ] = ClusterOptions.algorithm,
+    min_cluster_size: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="hdbscan: fewest pictures of a cluster.",
+            rich_help_panel=_CLUSTERING,
+            show_default=False,
+        ),
+    ] = ClusterOptions.min_cluster_size,
+    assign_noise: Annotated[
+        bool,
+        typer.Option(
+            "--assign-noise",
+            help="hdbscan: give noise to the nearest cluster.",
+            rich_help_panel=_CLUSTERING,
+        ),
+    ] = ClusterOptions.assign_noise,
+    seed: Annotated[
+        int,
+        typer.Option(
+            metavar="N", help="The same seed, the same result.", rich_help_panel=_CLUSTERING
+        ),
+    ] = ClusterOptions.seed,
+    knn: Annotated[
+        int | None,
+        typer.Option(
+            metavar="K",
+            help=f"Also classify each picture by its K nearest of --train. Default: {NEIGHBOURS}, "
+            "where --train is given.",
+            show_default=False,
+            rich_help_panel="Nearest neighbours",
+        ),
+    ] = None,
+    train: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DIR",
+            help="Labelled pictures to learn from, in subfolders of the same names.",
+            rich_help_panel="Nearest neighbours",
+        ),
+    ] = None,
+    paper: Annotated[
+        str | None,
+        typer.Option(
+            metavar="|".join(DATASETS),
+            help="Print the ITAE paper's numbers for that dataset beside these.",
+            autocompletion=_complete_paper,
+            rich_help_panel=_OUTPUT,
+        ),
+    ] = None,
+    json_: Annotated[
+        bool,
+        typer.Option(
+            "--json",
+            help="The whole finding as JSON, with every set.",
+            rich_help_panel=_OUTPUT,
+        ),
+    ] = False,
+    csv: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE", help="Also write the table to a new file.", rich_help_panel=_OUTPUT
+        ),
+    ] = None,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="A model, as for the main command; several, each with its own --model, are "
+            "compared. Default: auto.",
+            autocompletion=given.complete_model,
+            show_default=False,
+            rich_help_panel="Model",
+        ),
+    ] = None,
+    weights: given.Weights = ModelOptions.weights,
+    theta: given.Theta = ModelOptions.theta,
+    size: given.Size = ModelOptions.size,
+    device: given.Device = DeviceName.AUTO,
+    batch_size: given.BatchSize = ModelOptions.batch_size,
+    offline: given.Offline = ModelOptions.offline,
+    strict: given.Strict = False,
+    quiet: given.Quiet = False,
+    verbose: given.Verbose = False,
+) -> None:
+    """Judge models on labelled pictures, with and without ITAE, by the paper's protocol.
+
+    Subfolder names are the labels. Every picture is embedded once; then both variants are
+    clustered from the same starts, 20 sets of 25 times, and compared with the labels. Scores are in
+    per cent: mean and standard error over sets; p is of the paired t-test over sets.
+    """
+    names = model or [ModelOptions.model]
+    if weights is not None and len(names) > 1:
+        raise UsageError("--weights is one model; leave it out, or give a single --model")
+    if torchvision is not None and torchvision not in _DATASET_CLASSES:
+        known = ", ".join(_DATASET_CLASSES)
+        raise UsageError(f"--torchvision {torchvision} is not known; choose one of {known}")
+    sets, per_set = parse_runs(runs)
+    models = [
+        ModelOptions(name, weights, theta, size, device, batch_size, offline) for name in names
+    ]
+    with ConsoleReporter(quiet=quiet, verbose=verbose) as reporter:
+        from itae_cluster.pipeline import evaluation as job
+
+        options = job.EvalOptions(
+            folder=folder,
+            torchvision=torchvision,
+            root=root,
+            excludes=tuple(exclude or ()),
+            k=k,
+            sets=sets,
+            runs=per_set,
+            seed=seed,
+            algorithm=algorithm,
+            min_cluster_size=min_cluster_size,
+            assign_noise=assign_noise,
+            knn=knn,
+            train=train,
+            paper=paper,
+        )
+        if csv is not None:
+            job.check_new_file(csv)
+        found = job.evaluate_models(options, models, reporter)
+    if csv is not None:
+        job.write_csv(found, csv)
+    if json_:
+        from itae_cluster.manifest import to_json
+
+        print(to_json(found.document(), indent=2))
+    else:
+        _print_tables(found)
+    reporter.summary(_summary(found))
+    if strict and found.skipped:
+        raise StrictError(f"{len(found.skipped)} inputs were skipped (--strict)")
+
+
+def parse_runs(text: str) -> tuple[int, int]:
+    """`20x25` → (20, 25).
+
+    Raises:
+        UsageError: if it is not two numbers of 1 or more.
+    """
+    match = re.fullmatch(r"(\d{1,6})[x×](\d{1,6})", text.strip(), re.ASCII)
+    sets, runs = (int(match[1]), int(match[2])) if match else (0, 0)
+    if not sets or not runs:
+        raise UsageError(f"--runs {text!r}: give sets and runs a set, such as {SETS}x{RUNS} or 5x5")
+    return sets, runs
+
+
+def _print_tables(found: Evaluation) -> None:
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = _PIPE_WIDTH
+    console.print(_table(found))
+    if found.options.paper is not None:
+        console.print()
+        console.print(_paper_table(found))
+
+
+def _table(found: Evaluation) -> Table:
+    from rich.table import Table
+
+    both = any(len(judged.variants) > 1 for judged in found.models)
+    table = Table("model", box=None)
+    headings = ("theta", "metric", "original", "ITAE", "difference", "p")
+    for heading in headings if both else ("metric", "original"):
+        table.add_column(heading, justify="left" if heading == "metric" else "right", no_wrap=True)
+    for judged in found.models:
+        for number, metric in enumerate(found.metrics):
+            first = number == 0
+            row = [judged.name if first else "", *_row(judged, metric, first)]
+            table.add_row(*row if both else (row[0], row[2], row[3]))
+    return table
+
+
+def _row(judged: Judged, metric: str, first: bool) -> list[str]:
+    theta = judged.variants[-1].theta
+    shown = [_score(variant.estimate(metric)) for variant in judged.variants]
+    return [
+        ("off" if theta is None else f"{theta:g}") if first else "",
+        _title(metric),
+        *shown,
+        *[""] * (2 - len(shown)),
+        *_difference(judged.compare(metric)),
+    ]
+
+
+def _title(metric: str) -> str:
+    return "k-NN" if metric == "knn" else metric.upper()
+
+
+def _score(found: Estimate | None) -> str:
+    if found is None:
+        return ""
+    mean = f"{100 * found.mean:.2f}"
+    return mean if found.error is None else f"{mean} ± {100 * found.error:.2f}"
+
+
+def _difference(found: Comparison | None) -> tuple[str, str]:
+    if found is None:
+        return "", ""
+    shown = f"{100 * found.difference.mean:+.2f}"
+    if found.difference.error is not None:
+        shown += f" ± {100 * found.difference.error:.2f}"
+    return shown, _p(found.p)
+
+
+def _p(p: float | None) -> str:
+    if p is None:
+        return "–"
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def _paper_table(found: Evaluation) -> Table:
+    from rich.table import Table
+
+    table = Table(box=None, title=f"Nakamura et al. 2024, {found.options.paper}")
+    for heading in ("table", "model", "variant", "metric", "paper", "here", "verdict"):
+        right = heading in {"paper", "here"}
+        table.add_column(heading, justify="right" if right else "left", no_wrap=True)
+    for row in found.paper_rows():
+        cell = row.cell
+        printed = f"{cell.mean:.2f}" + ("" if cell.error is None else f" ± {cell.error:.2f}")
+        here = ""
+        if row.ours is not None:
+            error = row.ours.error
+            here = f"{row.ours.mean:.2f}" + ("" if error is None else f" ± {error:.2f}")
+        variant = "ITAE" if cell.itae else "original"
+        metric = _title(cell.metric)
+        table.add_row(str(cell.table), cell.model, variant, metric, printed, here, row.verdict)
+    return table
+
+
+def _summary(found: Evaluation) -> str:
+    options = found.options
+    how = (
+        f"hdbscan, {options.sets} seeds"
+        if options.algorithm is Algorithm.HDBSCAN
+        else f"{found.k} clusters, {options.sets} sets of {options.runs} K-Means runs"
+    )
+    skipped = f", {len(found.skipped)} skipped" if found.skipped else ""
+    return f"{found.pictures} pictures of {found.classes} classes, {how}{skipped}"

@@ -1,0 +1,20 @@
+"""Stage: the paper's figures, of the user's own pictures, as PNG or SVG.
+
+target      where a figure goes: suffix, never over a file, complete or not at all
+canvas      a blank figure → bytes, the same for the same data
+chart       axes in the figures' common look
+norms       Fig. 2 and 3: query norms, output norms, attention of artifacts
+sweeps      Fig. 5: scores by θ
+maps        one picture's tokens: grid, outline, share of attention
+attention   Fig. 4: attention maps before and after ITAE
+"""
+
+from __future__ import annotations
+
+from itae_cluster.figures.attention import draw_attention
+from itae_cluster.figures.maps import TokenMap
+from itae_cluster.figures.norms import draw_norms
+from itae_cluster.figures.sweeps import draw_sweep
+from itae_cluster.figures.target import check_target
+
+__all__ = ["TokenMap", "check_target", "draw_attention", "draw_norms", "draw_sweep"]

@@ -1,0 +1,60 @@
+"""Where a figure goes: `.png` or `.svg`, never over a file, complete or not at all."""
+
+from __future__ import annotations
+
+import os
+
+from itae_cluster.appearing import appearing
+from itae_cluster.errors import OutputError, UsageError
+from itae_cluster.names import printable
+
+__all__ = ["SUFFIXES", "check_target", "suffix_of", "write"]
+
+SUFFIXES = (".png", ".svg")
+
+
+def suffix_of(path: str) -> str:
+    """`.png` or `.svg`.
+
+    Raises:
+        UsageError: if it is neither.
+    """
+    suffix = os.path.splitext(path)[1].lower()
+    if suffix not in SUFFIXES:
+        raise UsageError(f"{printable(path)}: name a picture file that ends in .png or .svg")
+    return suffix
+
+
+def check_target(path: str) -> None:
+    """Raise before any work where a figure could not be written to `path` in the end.
+
+    Raises:
+        UsageError: if the suffix is none of `SUFFIXES`.
+        OutputError: if a file is there already, or its folder is not.
+    """
+    suffix_of(path)
+    if os.path.lexists(path):
+        raise OutputError(f"{printable(path)} exists; choose another name or remove it first")
+    folder = os.path.dirname(os.path.abspath(path))
+    if not os.path.isdir(folder) or not os.access(folder, os.W_OK):
+        raise OutputError(
+            f"{printable(folder)} is no folder that can be written to; make it or choose another"
+        )
+
+
+def write(content: bytes, path: str) -> None:
+    """Write the finished bytes beside `path`, then give them that name.
+
+    Raises:
+        UsageError: if the suffix is none of `SUFFIXES`.
+        OutputError: if the file exists or cannot be written.
+    """
+    check_target(path)
+    try:
+        with appearing(path) as part, open(part, "xb") as file:
+            file.write(content)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise OutputError(
+            f"cannot write {printable(path)}: {reason}; choose a folder you may write to"
+        ) from error

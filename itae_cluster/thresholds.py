@@ -1,0 +1,87 @@
+"""The user's own θ for each checkpoint, as `itae-cluster calibrate --save` found it.
+
+One small JSON file in the user's configuration folder, keyed by the SHA-256 of the weights.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass
+
+from itae_cluster.appearing import appearing
+from itae_cluster.errors import OutputError
+from itae_cluster.names import printable
+
+__all__ = ["Saved", "forget", "path", "save", "saved"]
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """A calibrated θ: None is off. `pictures` is the size of the sample it was found on."""
+
+    theta: float | None
+    pictures: int
+
+
+def path() -> str:
+    """The file: $ITAE_CLUSTER_CONFIG, else the platform's configuration folder."""
+    from platformdirs import user_config_dir
+
+    root = os.environ.get("ITAE_CLUSTER_CONFIG") or user_config_dir("itae-cluster", appauthor=False)
+    return os.path.join(root, "thresholds.json")
+
+
+def saved(sha256: str) -> Saved | None:
+    """The θ saved for the weights of that digest, None where there is none.
+
+    Raises:
+        OutputError: if the file is damaged.
+    """
+    return _read().get(sha256)
+
+
+def save(sha256: str, found: Saved) -> None:
+    """Keep a θ for the weights of that digest.
+
+    Raises:
+        OutputError: if the file cannot be written.
+    """
+    _write({**_read(), sha256: found})
+
+
+def forget(sha256: str) -> bool:
+    """Drop the θ of that digest; whether there was one.
+
+    Raises:
+        OutputError: if the file cannot be written.
+    """
+    entries = _read()
+    if entries.pop(sha256, None) is None:
+        return False
+    _write(entries)
+    return True
+
+
+def _read() -> dict[str, Saved]:
+    try:
+        with open(path(), encoding="utf-8") as file:
+            return {digest: Saved(**entry) for digest, entry in json.load(file).items()}
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise OutputError(
+            f"{printable(path())} cannot be read ({error}); repair or remove it"
+        ) from error
+
+
+def _write(entries: dict[str, Saved]) -> None:
+    target = path()
+    try:
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        with appearing(target) as part, open(part, "x", encoding="utf-8") as file:
+            json.dump({digest: asdict(entry) for digest, entry in entries.items()}, file, indent=2)
+    except OSError as error:
+        raise OutputError(
+            f"cannot write {printable(target)}: {error.strerror}; set ITAE_CLUSTER_CONFIG"
+        ) from error
