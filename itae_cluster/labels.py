@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from itae_cluster.types import Reporter
 
 __all__ = [
-    "TORCHVISION",
     "FolderPictures",
     "LabelledBatch",
     "LabelledPictures",
@@ -36,9 +35,6 @@ __all__ = [
     "folder_labels",
     "open_torchvision",
 ]
-
-TORCHVISION = ("CIFAR10", "CIFAR100", "STL10")
-"""The dataset classes of torchvision that the paper's protocol uses."""
 
 _UNLABELLED = "lies in no subfolder, so it has no label"
 

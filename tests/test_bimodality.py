@@ -18,6 +18,8 @@ UNIMODAL = {
     "Cauchy": lambda rng, n: rng.standard_cauchy(n),
     "truncated": lambda rng, n: np.abs(rng.normal(0, 1, n)),
     "rounded": lambda rng, n: np.round(rng.normal(4, 0.3, n), 1),
+    "coarsely rounded": lambda rng, n: np.round(rng.normal(0, 1, n)),
+    "counts": lambda rng, n: rng.poisson(5, n),
     "narrow in wide": lambda rng, n: rng.normal(0, np.where(rng.random(n) < 0.5, 0.1, 2.0)),
 }
 
@@ -107,12 +109,23 @@ def test_a_few_far_outliers_are_no_group():
     assert not find_threshold(norms).bimodal
 
 
-def test_a_ripple_is_no_valley_however_large_the_sample():
+def test_a_group_smaller_than_any_register_s_is_none():
     rng = np.random.default_rng(0)
-    norms = np.concatenate([rng.normal(0, 1, 65_536), rng.normal(2.3, 1, 65_536)])
-    finding = find_threshold(norms)
+    norms = np.concatenate([rng.normal(4, 0.3, 99_850), rng.normal(1, 0.1, 150)])
+    assert not find_threshold(norms).bimodal
+
+
+@pytest.mark.parametrize("distance", [2.6, 2.8])
+def test_a_ripple_is_no_valley_however_large_the_sample(distance):
+    finding = find_threshold(planted(np.random.default_rng(0), 131_072, 0.5, distance))
     assert not finding.bimodal
-    assert finding.separation < 1 / 3
+    assert 0 < finding.separation < 1 / 3
+    assert "too shallow" in finding.reason
+
+
+def test_a_large_sample_counts_as_a_thousand_values():
+    norms = np.sort(planted(np.random.default_rng(0), 131_072, 0.5, 2.3))
+    assert dip_test(norms)[1] > 0.5
 
 
 def test_shift_and_scale_move_the_valley_with_them():

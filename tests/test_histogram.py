@@ -78,6 +78,11 @@ def test_marks_stand_in_their_rows():
     assert marked == {"2.0": "θ, valley", "9.0": "off, same"}
 
 
+def test_a_mark_on_an_edge_stands_in_the_row_above_it():
+    rows = printed(np.linspace(0, 1.5, 100), lines={"θ": 0.3}).splitlines()  # 0.3 / 0.1 < 3
+    assert [row.split()[0] for row in rows if "◄ θ" in row] == ["0.3"]
+
+
 def test_every_norm_is_counted_once_even_beyond_the_rows():
     norms = np.concatenate([np.random.default_rng(0).normal(4, 0.3, 50_000), [-90.0, 1000.0]])
     rows = printed(norms).splitlines()[:-1]
@@ -89,7 +94,8 @@ def test_every_norm_is_counted_once_even_beyond_the_rows():
 @pytest.mark.parametrize("scale", [1e-3, 1.0, 12345.0])
 def test_never_more_than_24_rows_nor_wider_than_80_columns(width, scale):
     norms = scale * np.random.default_rng(0).normal(4, 0.3, 5000)
-    rows = printed(norms, lines={"θ": 3.0 * scale}, width=width).splitlines()
+    registers = norms < norms[0]
+    rows = printed(norms, registers=registers, lines={"θ": 3.0 * scale}, width=width).splitlines()
     assert 8 <= len(rows) <= 24
     assert max(map(len, rows)) <= min(width, 80)
 

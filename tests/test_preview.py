@@ -17,10 +17,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from itae_cluster.errors import OutputError
-from itae_cluster.preview import PreviewData, write_page, write_picture
 from itae_cluster.drawing.layout import Box, fit, place, to_unit_square
 from itae_cluster.drawing.palette import NOISE_COLOUR, colour, ink_on
+from itae_cluster.errors import OutputError
+from itae_cluster.preview import PreviewData, write_page, write_picture
 from itae_cluster.types import NOISE
 
 EVIL = "</script><script>alert(1)</script><!--\u2028&.jpg"

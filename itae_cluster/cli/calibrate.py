@@ -153,7 +153,7 @@ def _explain(found: Calibration) -> None:
 
     from itae_cluster.cli.histogram import print_histogram
 
-    console = Console(stderr=True, highlight=False, soft_wrap=False)
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
     norms = found.sample.measures.query_norms[:, 1:]
     registers = found.sample.measures.registers
     is_register = np.broadcast_to(np.arange(norms.shape[1]) < registers, norms.shape)
