@@ -1,4 +1,4 @@
-"""Files that appear under their name complete, or not at all."""
+"""Files that appear under their name complete, or not at all, and never over another."""
 
 from __future__ import annotations
 
@@ -7,12 +7,30 @@ import os
 import secrets
 from typing import TYPE_CHECKING
 
+from itae_cluster.errors import OutputError
+from itae_cluster.names import printable
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["appearing"]
+__all__ = ["appearing", "check_new"]
 
 _LONGEST = 100  # characters of the name in the temporary one, which must stay below 255 bytes
+
+
+def check_new(path: str) -> None:
+    """Raise before any work where a new file `path` could not be written in the end.
+
+    Raises:
+        OutputError: if there is something already, or its folder is not there or read-only.
+    """
+    if os.path.lexists(path):
+        raise OutputError(f"{printable(path)} exists; choose another name or remove it first")
+    folder = os.path.dirname(os.path.abspath(path))
+    if not os.path.isdir(folder) or not os.access(folder, os.W_OK):
+        raise OutputError(
+            f"{printable(folder)} is no folder that can be written to; make it or choose another"
+        )
 
 
 @contextlib.contextmanager

@@ -228,7 +228,7 @@ def _results(
     """Every run's scores in order: the first runs here, timed; the rest where they are quickest."""
     import sklearn.cluster
     import sklearn.metrics  # noqa: F401 - imports must not count as run time
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+    from threadpoolctl import threadpool_limits
 
     trials, rest = todo[:_TRIALS], todo[_TRIALS:]
     quickest = float("inf")
@@ -261,7 +261,7 @@ def _here(todo: Sequence[_Run]) -> Iterator[Scores]:
 
 
 def _in_workers(todo: Sequence[_Run], workers: int) -> Iterator[Scores]:
-    from joblib import (  # type: ignore[import-untyped]
+    from joblib import (
         Parallel,
         delayed,
         parallel_config,

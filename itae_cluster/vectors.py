@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from itae_cluster.appearing import appearing
+from itae_cluster.appearing import appearing, check_new
 from itae_cluster.errors import InputError, OutputError, UsageError
 from itae_cluster.manifest import to_json
 from itae_cluster.names import from_bytes, is_text, printable, to_tsv
@@ -42,11 +42,7 @@ def check_target(path: str) -> None:
     """
     _suffix(path)
     for file in _files(path):
-        if os.path.lexists(file):
-            raise OutputError(f"{printable(file)} exists; choose another name or remove it first")
-    folder = os.path.dirname(os.path.abspath(path))
-    if not os.path.isdir(folder) or not os.access(folder, os.W_OK):
-        raise OutputError(f"{printable(folder)} is no folder that can be written to")
+        check_new(file)
     if _suffix(path) == ".parquet":
         _pyarrow()
 

@@ -8,14 +8,12 @@ import os
 import numpy as np
 import pytest
 import torch
-import typer
 from PIL import Image
 from safetensors.torch import save_file
 from typer.testing import CliRunner
 
 from itae_cluster.artifact_tokens import split
-from itae_cluster.cli.attention import attention
-from itae_cluster.cli.group import RootGroup
+from itae_cluster.cli import app
 from itae_cluster.decode import decode
 from itae_cluster.encoder import TorchEncoder
 from itae_cluster.model.checkpoint import load_model
@@ -49,14 +47,10 @@ def noise(tmp_path):
 
 @pytest.fixture
 def run(tiny_weights):
-    program = typer.Typer(cls=RootGroup)
-    program.command("attention")(attention)
-    program.callback()(lambda: None)
-
     def invoke(*args, weights=tiny_weights, stdin=None):
         words = ["attention", *map(os.fspath, args)]
         words += ["--weights", weights, "--size", str(SIZE), "--device", "cpu"]
-        result = CliRunner().invoke(program, words, input=stdin)
+        result = CliRunner().invoke(app, words, input=stdin)
         if result.exception and not isinstance(result.exception, SystemExit):
             raise result.exception
         return result

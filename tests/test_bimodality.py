@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from itae_cluster.bimodality import dip_statistic, dip_test, find_threshold
+from itae_cluster.bimodality import find_threshold
+from itae_cluster.dip import dip_statistic, dip_test
 from itae_cluster.errors import InputError
 
 UNIMODAL = {

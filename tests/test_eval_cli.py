@@ -10,17 +10,12 @@ import shutil
 
 import numpy as np
 import pytest
-import typer
 from typer.testing import CliRunner
 
-from itae_cluster.cli.eval import evaluate, parse_runs
-from itae_cluster.cli.group import RootGroup
+from itae_cluster.cli import app
+from itae_cluster.cli.eval import parse_runs
 from itae_cluster.errors import UsageError
 from itae_cluster.pipeline import evaluation as job
-
-app = typer.Typer(cls=RootGroup, pretty_exceptions_enable=False)
-app.command("eval")(evaluate)
-app.callback()(lambda: None)
 
 FULL = {"original": None, "ITAE": 0.62}
 THETA = "0.62"  # splits the tokens of the tiny model on some red pictures

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from itae_cluster.appearing import check_new
 from itae_cluster.cli import parameters as given
 from itae_cluster.cli.reporting import ConsoleReporter
 from itae_cluster.errors import StrictError, UsageError
@@ -16,7 +17,7 @@ from itae_cluster.paper import DATASETS, NEIGHBOURS, RUNS, SETS
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from itae_cluster.pipeline.evaluation import Evaluation, Judged
+    from itae_cluster.evaluation import Evaluation, Judged
     from itae_cluster.protocol import Comparison, Estimate
 
 __all__ = ["evaluate"]
@@ -186,9 +187,10 @@ def evaluate(
         ModelOptions(name, weights, theta, size, device, batch_size, offline) for name in names
     ]
     with ConsoleReporter(quiet=quiet, verbose=verbose) as reporter:
-        from itae_cluster.pipeline import evaluation as job
+        from itae_cluster.evaluation import EvalOptions, write_csv
+        from itae_cluster.pipeline.evaluation import evaluate_models
 
-        options = job.EvalOptions(
+        options = EvalOptions(
             folder=folder,
             torchvision=torchvision,
             root=root,
@@ -205,10 +207,10 @@ def evaluate(
             paper=paper,
         )
         if csv is not None:
-            job.check_new_file(csv)
-        found = job.evaluate_models(options, models, reporter)
+            check_new(csv)
+        found = evaluate_models(options, models, reporter)
     if csv is not None:
-        job.write_csv(found, csv)
+        write_csv(found, csv)
     if json_:
         from itae_cluster.manifest import to_json
 

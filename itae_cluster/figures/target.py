@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from itae_cluster.appearing import appearing
+from itae_cluster.appearing import appearing, check_new
 from itae_cluster.errors import OutputError, UsageError
 from itae_cluster.names import printable
 
@@ -33,13 +33,7 @@ def check_target(path: str) -> None:
         OutputError: if a file is there already, or its folder is not.
     """
     suffix_of(path)
-    if os.path.lexists(path):
-        raise OutputError(f"{printable(path)} exists; choose another name or remove it first")
-    folder = os.path.dirname(os.path.abspath(path))
-    if not os.path.isdir(folder) or not os.access(folder, os.W_OK):
-        raise OutputError(
-            f"{printable(folder)} is no folder that can be written to; make it or choose another"
-        )
+    check_new(path)
 
 
 def write(content: bytes, path: str) -> None:
