@@ -48,7 +48,7 @@ def section(words: list[str], command: Any) -> str:
     parameters = [p for p in command.params if p.name not in {"install_completion"}]
     arguments = [p for p in parameters if p.param_type_name == "argument"]
     options = [p for p in parameters if p.param_type_name == "option"]
-    usage = [*words, *(p.metavar or p.name.upper() for p in arguments)]
+    usage = [*words, *map(argument, arguments)]
     if options:
         usage.append("[OPTIONS]")
     if getattr(command, "commands", None):
@@ -61,6 +61,11 @@ def section(words: list[str], command: Any) -> str:
     return "\n".join(lines)
 
 
+def argument(parameter: Any) -> str:
+    """How an argument is written."""
+    return f"{parameter.metavar}{'...' if parameter.nargs == -1 else ''}"
+
+
 def paragraphs(text: str | None) -> str:
     """A help text without the line breaks of its source."""
     blocks = (text or "").strip().split("\n\n")
@@ -70,13 +75,14 @@ def paragraphs(text: str | None) -> str:
 def row(parameter: Any) -> str:
     """One table row."""
     if parameter.param_type_name == "argument":
-        name = parameter.metavar or parameter.name.upper()
+        name = argument(parameter)
     else:
         name = ", ".join([*parameter.opts, *parameter.secondary_opts])
         if not parameter.is_flag:
             name = f"{name} {parameter.metavar}"
     default = parameter.default
-    shown = "" if default in (None, False, (), []) or callable(default) else f"`{default}`"
+    empty = default is None or default is False or default in ((), []) or callable(default)
+    shown = "" if empty else f"`{default}`"
     cells = [f"`{name}`", " ".join((parameter.help or "").split()), shown]
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 

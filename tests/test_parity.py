@@ -174,3 +174,13 @@ def test_parameter_counts_are_those_of_the_published_models(letter, millions):
     with torch.device("meta"):
         model = DINOv2(variant(letter).config)
     assert round(sum(p.numel() for p in model.parameters()) / 1e6) == millions
+
+
+def test_an_official_state_dict_loads_as_it_is(kind):
+    """Official checkpoints hold a mask token besides; nothing else is forgiven."""
+    model = DINOv2(KINDS[kind])
+    state = {name: torch.randn_like(value) for name, value in model.state_dict().items()}
+    model.load_state_dict({**state, "mask_token": torch.zeros(1, 128)})
+    assert torch.equal(model.cls_token, state["cls_token"])
+    with pytest.raises(RuntimeError, match="surplus"):
+        model.load_state_dict({**state, "surplus": torch.zeros(1)})

@@ -35,7 +35,7 @@ def attention(
     images: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="IMAGE...",
+            metavar="IMAGE",
             help="Pictures, or folders of some, 24 at most; - reads a list from standard input.",
             show_default=False,
         ),

@@ -29,9 +29,7 @@ def calibrate(
     sample: Annotated[
         int, typer.Option(metavar="N", help="Most pictures to measure, drawn at random.")
     ] = CalibrationOptions.sample,
-    seed: Annotated[
-        int, typer.Option(metavar="N", help="Of the drawing, and of the sweep's clusters.")
-    ] = CalibrationOptions.seed,
+    seed: given.Seed = CalibrationOptions.seed,
     plot: Annotated[
         str | None,
         typer.Option(

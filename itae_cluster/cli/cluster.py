@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 __all__ = ["cluster", "finish"]
 
-_CLUSTERING = "Clustering"
 _OUTPUT = "Result"
 
 
@@ -35,7 +34,7 @@ def cluster(
     k: Annotated[
         int | None,
         typer.Option(
-            "--k", "-k", metavar="N", help="Number of clusters.", rich_help_panel=_CLUSTERING
+            "--k", "-k", metavar="N", help="Number of clusters.", rich_help_panel=given.CLUSTERING
         ),
     ] = ClusterOptions.k,
     out: Annotated[
@@ -80,39 +79,18 @@ def cluster(
         typer.Option(
             metavar="|".join(Algorithm),
             help="hdbscan finds the number itself.",
-            rich_help_panel=_CLUSTERING,
+            rich_help_panel=given.CLUSTERING,
         ),
     ] = ClusterOptions.algorithm,
-    min_cluster_size: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N",
-            help="hdbscan: fewest pictures of a cluster. Default: 0.4 times the square root of "
-            "their number, 5 to 50.",
-            rich_help_panel=_CLUSTERING,
-            show_default=False,
-        ),
-    ] = ClusterOptions.min_cluster_size,
-    assign_noise: Annotated[
-        bool,
-        typer.Option(
-            "--assign-noise",
-            help="hdbscan: give noise to the nearest cluster.",
-            rich_help_panel=_CLUSTERING,
-        ),
-    ] = ClusterOptions.assign_noise,
+    min_cluster_size: given.MinClusterSize = ClusterOptions.min_cluster_size,
+    assign_noise: given.AssignNoise = ClusterOptions.assign_noise,
     restarts: Annotated[
         int,
         typer.Option(
-            metavar="N", help="kmeans: starts, the best is kept.", rich_help_panel=_CLUSTERING
+            metavar="N", help="kmeans: starts, the best is kept.", rich_help_panel=given.CLUSTERING
         ),
     ] = ClusterOptions.restarts,
-    seed: Annotated[
-        int,
-        typer.Option(
-            metavar="N", help="The same seed, the same result.", rich_help_panel=_CLUSTERING
-        ),
-    ] = ClusterOptions.seed,
+    seed: given.Seed = ClusterOptions.seed,
     embeddings: Annotated[
         str | None,
         typer.Option(

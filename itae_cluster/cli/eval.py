@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["evaluate"]
 
-_CLUSTERING = "Clustering"
 _OUTPUT = "Result"
 _DATA = "Pictures"
 _PIPE_WIDTH = 120  # columns of a table that is not read on a terminal
@@ -66,7 +65,7 @@ def evaluate(
             metavar="N",
             help="Number of clusters. Default: the number of classes.",
             show_default=False,
-            rich_help_panel=_CLUSTERING,
+            rich_help_panel=given.CLUSTERING,
         ),
     ] = None,
     runs: Annotated[
@@ -74,7 +73,7 @@ def evaluate(
         typer.Option(
             metavar="SETSxRUNS",
             help="Sets of clusterings, and clusterings a set, each from another start.",
-            rich_help_panel=_CLUSTERING,
+            rich_help_panel=given.CLUSTERING,
         ),
     ] = f"{SETS}x{RUNS}",
     algorithm: Annotated[
@@ -82,32 +81,12 @@ def evaluate(
         typer.Option(
             metavar="|".join(Algorithm),
             help="hdbscan finds the number itself and runs once a set.",
-            rich_help_panel=_CLUSTERING,
+            rich_help_panel=given.CLUSTERING,
         ),
     ] = ClusterOptions.algorithm,
-    min_cluster_size: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N",
-            help="hdbscan: fewest pictures of a cluster.",
-            rich_help_panel=_CLUSTERING,
-            show_default=False,
-        ),
-    ] = ClusterOptions.min_cluster_size,
-    assign_noise: Annotated[
-        bool,
-        typer.Option(
-            "--assign-noise",
-            help="hdbscan: give noise to the nearest cluster.",
-            rich_help_panel=_CLUSTERING,
-        ),
-    ] = ClusterOptions.assign_noise,
-    seed: Annotated[
-        int,
-        typer.Option(
-            metavar="N", help="The same seed, the same result.", rich_help_panel=_CLUSTERING
-        ),
-    ] = ClusterOptions.seed,
+    min_cluster_size: given.MinClusterSize = ClusterOptions.min_cluster_size,
+    assign_noise: given.AssignNoise = ClusterOptions.assign_noise,
+    seed: given.Seed = ClusterOptions.seed,
     knn: Annotated[
         int | None,
         typer.Option(

@@ -12,14 +12,18 @@ from itae_cluster.options import DeviceName, InputOptions
 from itae_cluster.scan import read_list
 
 __all__ = [
+    "CLUSTERING",
+    "AssignNoise",
     "BatchSize",
     "Device",
     "Exclude",
+    "MinClusterSize",
     "Model",
     "Null",
     "Offline",
     "Paths",
     "Quiet",
+    "Seed",
     "Size",
     "Strict",
     "Theta",
@@ -32,6 +36,8 @@ __all__ = [
 _INPUT = "Pictures"
 _MODEL = "Model"
 _GENERAL = "General"
+CLUSTERING = "Clustering"
+"""The help panel of everything that bears on clusters."""
 
 
 def complete_model(incomplete: str) -> list[str]:
@@ -44,7 +50,7 @@ def complete_model(incomplete: str) -> list[str]:
 Paths = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="PATHS...",
+        metavar="PATHS",
         help="Pictures and folders of pictures; - reads a list from standard input.",
         show_default=False,
     ),
@@ -135,6 +141,30 @@ Quiet = Annotated[
 Verbose = Annotated[
     bool,
     typer.Option("--verbose", "-v", help="Say details too.", rich_help_panel=_GENERAL),
+]
+
+
+MinClusterSize = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        help="hdbscan: fewest pictures of a cluster. Default: 0.4 times the square root of "
+        "their number, 5 to 50.",
+        rich_help_panel=CLUSTERING,
+        show_default=False,
+    ),
+]
+AssignNoise = Annotated[
+    bool,
+    typer.Option(
+        "--assign-noise",
+        help="hdbscan: give noise to the nearest cluster.",
+        rich_help_panel=CLUSTERING,
+    ),
+]
+Seed = Annotated[
+    int,
+    typer.Option(metavar="N", help="The same seed, the same result.", rich_help_panel=CLUSTERING),
 ]
 
 

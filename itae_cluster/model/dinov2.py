@@ -14,12 +14,16 @@ Darcet et al. 2024 (registers, arXiv:2309.16588).
 from __future__ import annotations
 
 from math import isqrt
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from itae_cluster.model.config import PATCH, DINOv2Config
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = ["Block", "DINOv2", "interpolate_positions"]
 
@@ -147,6 +151,13 @@ class DINOv2(nn.Module):
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.depth))
         self.norm = nn.LayerNorm(dim, eps=1e-6)
         self._positions: dict[tuple[int, int], Tensor] = {}
+
+    def load_state_dict(
+        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
+    ) -> Any:
+        """Take an official state dict as it is; its `mask_token` served training only."""
+        kept = {key: value for key, value in state_dict.items() if key != "mask_token"}
+        return super().load_state_dict(kept, strict=strict, assign=assign)
 
     def positions(self, grid: tuple[int, int]) -> Tensor:
         """Position embeddings of CLS and an (h, w) grid: (1, 1 + h·w, D) on the model's device.
