@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from typing import TYPE_CHECKING, Annotated
 
@@ -176,4 +177,4 @@ def _summary(result: Result, output: OutputOptions) -> str:
         return counts
     if output.dry_run:
         return f"{counts}; dry run, nothing was written"
-    return f"{counts}; see {output.out}/preview.html"
+    return f"{counts}; see {os.path.join(output.out, 'preview.html')}"
