@@ -38,6 +38,7 @@ __all__ = ["TorchEncoder", "choose_device", "load_encoder"]
 
 _IMAGENET_MEAN = (0.485, 0.456, 0.406)
 _IMAGENET_STD = (0.229, 0.224, 0.225)
+_OUT_OF_MEMORY = ("out of memory", "can't allocate memory")
 
 
 def load_encoder(options: ModelOptions, reporter: Reporter) -> TorchEncoder:
@@ -216,7 +217,9 @@ class TorchEncoder:
             with torch.inference_mode():
                 images = torch.from_numpy(pixels).to(self._device).permute(0, 3, 1, 2)
                 yield (images.float() - self._mean) / self._std
-        except torch.OutOfMemoryError:
+        except RuntimeError as error:  # which class it is depends on device and torch version
+            if not any(words in str(error) for words in _OUT_OF_MEMORY):
+                raise
             raise ModelError(
                 f"out of memory on {self._device.type} with {len(pixels)} pictures at once; "
                 "use a smaller --batch-size, a smaller --model or --device cpu"
