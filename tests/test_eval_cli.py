@@ -346,3 +346,10 @@ def test_runs_are_read():
     assert parse_runs("5×5") == (5, 5)
     with pytest.raises(UsageError):
         parse_runs("5x5x5")
+
+
+def test_a_wrong_name_is_told_before_any_model_runs(run, album):
+    result = run(album, "--model", "mini", "--model", "vitx", model=False)
+    assert result.exit_code == 2
+    assert "unknown model 'vitx'" in result.stderr
+    assert len(result.stderr.splitlines()) == 1

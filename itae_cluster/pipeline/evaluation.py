@@ -22,6 +22,7 @@ from itae_cluster.labels import (
     check_classes,
     open_torchvision,
 )
+from itae_cluster.model.registry import AUTO, variant
 from itae_cluster.names import printable
 from itae_cluster.options import Algorithm, InputOptions
 from itae_cluster.pipeline.embedding import find_pictures, load_encoder
@@ -56,9 +57,13 @@ def evaluate_models(
         reporter: told of progress, skips and warnings.
 
     Raises:
+        UsageError: if a model's name is unknown.
         InputError: if the pictures have no labels, one class only, or are too few.
         ModelError: if a model cannot be had, or its vectors are not numbers.
     """
+    for model in models:  # a slip in the last name must not cost the runs of the others
+        if model.model != AUTO:
+            variant(model.model)
     pictures, train = _sources(options, reporter)
     classes = check_classes(pictures.labels, pictures.name)
     if options.algorithm is Algorithm.KMEANS:
