@@ -84,7 +84,7 @@ def hdbscan(
     min_cluster_size: int | None,
     seed: int,
     assign_noise: bool,
-    reporter: Reporter,
+    reporter: Reporter | None = None,
 ) -> Clustering:
     """HDBSCAN (Campello et al. 2013) on a UMAP reduction; the number of clusters is found.
 
@@ -93,15 +93,16 @@ def hdbscan(
         min_cluster_size: smallest cluster, at least 2; None for `default_min_cluster_size`.
         seed: of the reduction.
         assign_noise: whether noise is given to the cluster with the nearest centre.
-        reporter: told where no cluster could be found.
+        reporter: told where no cluster could be found; None for nobody.
     """
     smallest = min_cluster_size or default_min_cluster_size(len(vectors))
     found = _density_labels(vectors, smallest, seed)
     if (found == NOISE).all():
-        reporter.warn(
-            f"HDBSCAN found no group of {smallest} or more pictures among {len(vectors)}; "
-            "lower --min-cluster-size or use --algorithm kmeans"
-        )
+        if reporter:
+            reporter.warn(
+                f"HDBSCAN found no group of {smallest} or more pictures among {len(vectors)}; "
+                "lower --min-cluster-size or use --algorithm kmeans"
+            )
     elif assign_noise:
         from scipy.spatial.distance import cdist
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from itae_cluster import paper
 from itae_cluster.errors import OutputError, UsageError
-from itae_cluster.manifest import run_metadata
+from itae_cluster.manifest import run_metadata, skipped_record
 from itae_cluster.names import printable
-from itae_cluster.options import Algorithm
+from itae_cluster.options import Algorithm, check_clustering, check_seed
 from itae_cluster.protocol import METRICS, Comparison, Estimate, compare, estimate
 
 if TYPE_CHECKING:
@@ -96,24 +96,9 @@ class EvalOptions:
     def _check_clustering(self) -> None:
         if self.sets < 1 or self.runs < 1:
             raise UsageError(f"--runs {self.sets}x{self.runs}: both numbers must be 1 or more")
-        if not 0 <= self.seed < 2**32:
-            raise UsageError(f"--seed {self.seed} must lie between 0 and {2**32 - 1}")
-        if self.algorithm is Algorithm.HDBSCAN:
-            self._check_hdbscan()
-        elif self.min_cluster_size is not None or self.assign_noise:
-            raise UsageError(
-                "--min-cluster-size and --assign-noise belong to --algorithm hdbscan; "
-                "leave them out or change the algorithm"
-            )
-        if self.k is not None and self.k < 1:
-            raise UsageError(f"--k {self.k} must be 1 or more")
-
-    def _check_hdbscan(self) -> None:
-        if self.k is not None:
-            raise UsageError("hdbscan finds the number of clusters itself; leave out --k")
-        if self.min_cluster_size is not None and self.min_cluster_size < 2:
-            raise UsageError(f"--min-cluster-size {self.min_cluster_size} must be 2 or more")
-        if self.paper is not None:
+        check_seed(self.seed)
+        check_clustering(self.algorithm, self.k, self.min_cluster_size, self.assign_noise)
+        if self.algorithm is Algorithm.HDBSCAN and self.paper is not None:
             raise UsageError("the paper clusters with K-Means; leave out --paper or --algorithm")
 
     def _check_knn(self) -> None:
@@ -235,7 +220,7 @@ class Evaluation:
             "test": "paired t-test over sets, two-sided (Student 1908)",
             "models": [_model_document(judged, self.metrics) for judged in self.models],
             "paper": [_paper_document(row) for row in self.paper_rows()],
-            "skipped": [asdict(skipped) for skipped in self.skipped],
+            "skipped": [skipped_record(item) for item in self.skipped],
         }
 
 

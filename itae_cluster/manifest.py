@@ -26,7 +26,9 @@ __all__ = [
     "SCHEMA",
     "SCHEMA_VERSION",
     "document",
+    "named",
     "run_metadata",
+    "skipped_record",
     "to_json",
     "to_record",
     "write_csv",
@@ -66,25 +68,29 @@ def document(
         **metadata,
         "clusters": [{"cluster": label, "size": sizes[label]} for label in sorted(sizes)],
         "pictures": [to_record(item, placed=placed) for item in placements],
-        "skipped": [
-            {**_named("path", item.path), "reason": item.reason.encode("utf-8", "replace").decode()}
-            for item in skipped
-        ],
+        "skipped": [skipped_record(item) for item in skipped],
     }
 
 
 def to_record(item: Placement, *, placed: bool) -> dict[str, Any]:
     """One picture. `destination` is relative to OUT and null where nothing was written."""
     return {
-        **_named("path", item.source),
-        **_named("source", os.path.abspath(item.source)),
-        **(_named("destination", item.destination) if placed else {"destination": None}),
+        **named("path", item.source),
+        **named("source", os.path.abspath(item.source)),
+        **(named("destination", item.destination) if placed else {"destination": None}),
         "cluster": item.cluster,
         "distance": None if math.isnan(item.distance) else round(item.distance, 6),
     }
 
 
-def _named(key: str, path: str) -> dict[str, str]:
+def skipped_record(item: Skipped) -> dict[str, str]:
+    """One input that was passed over."""
+    reason = item.reason.encode("utf-8", "replace").decode()
+    return {**named("path", item.path), "reason": reason}
+
+
+def named(key: str, path: str) -> dict[str, str]:
+    """A path under `key`, and its bytes as `<key>_base64` where it is not valid UTF-8."""
     return {key: path} if is_text(path) else {key: path, f"{key}_base64": to_base64(path)}
 
 

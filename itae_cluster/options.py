@@ -18,6 +18,8 @@ __all__ = [
     "InputOptions",
     "ModelOptions",
     "OutputOptions",
+    "check_clustering",
+    "check_seed",
     "parse_range",
     "parse_theta",
 ]
@@ -97,28 +99,14 @@ class ClusterOptions:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.algorithm is Algorithm.KMEANS:
-            self._check_kmeans()
-        elif self.k is not None:
-            raise UsageError("hdbscan finds the number of clusters itself; leave out --k")
-        if self.min_cluster_size is not None and self.min_cluster_size < 2:
-            raise UsageError(f"--min-cluster-size {self.min_cluster_size} must be 2 or more")
-        _check_seed(self.seed)
-
-    def _check_kmeans(self) -> None:
-        if self.k is None:
+        if self.algorithm is Algorithm.KMEANS and self.k is None:
             raise UsageError(
                 "how many clusters? Give --k N, or use --algorithm hdbscan, which finds out itself"
             )
-        if self.k < 1:
-            raise UsageError(f"--k {self.k} must be 1 or more")
+        check_clustering(self.algorithm, self.k, self.min_cluster_size, self.assign_noise)
         if self.restarts < 1:
             raise UsageError(f"--restarts {self.restarts} must be 1 or more")
-        if self.min_cluster_size is not None or self.assign_noise:
-            raise UsageError(
-                "--min-cluster-size and --assign-noise belong to --algorithm hdbscan; "
-                "leave them out or change the algorithm"
-            )
+        check_seed(self.seed)
 
 
 @dataclass(frozen=True)
@@ -156,10 +144,30 @@ class CalibrationOptions:
             raise UsageError(f"--k {self.k} must be 1 or more")
         if not self.thetas and (self.labels or self.k is not None):
             raise UsageError("--labels and --k belong to --sweep; add --sweep 1:8:0.5")
-        _check_seed(self.seed)
+        check_seed(self.seed)
 
 
-def _check_seed(seed: int) -> None:
+def check_clustering(
+    algorithm: Algorithm, k: int | None, min_cluster_size: int | None, assign_noise: bool
+) -> None:
+    """Raise `UsageError` where options of one algorithm are given to the other, or too small."""
+    if algorithm is Algorithm.HDBSCAN:
+        if k is not None:
+            raise UsageError("hdbscan finds the number of clusters itself; leave out --k")
+        if min_cluster_size is not None and min_cluster_size < 2:
+            raise UsageError(f"--min-cluster-size {min_cluster_size} must be 2 or more")
+        return
+    if k is not None and k < 1:
+        raise UsageError(f"--k {k} must be 1 or more")
+    if min_cluster_size is not None or assign_noise:
+        raise UsageError(
+            "--min-cluster-size and --assign-noise belong to --algorithm hdbscan; "
+            "leave them out or change the algorithm"
+        )
+
+
+def check_seed(seed: int) -> None:
+    """Raise `UsageError` where `seed` is none that random generators take."""
     if not 0 <= seed < 2**32:
         raise UsageError(f"--seed {seed} must lie between 0 and {2**32 - 1}")
 

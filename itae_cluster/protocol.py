@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from itae_cluster.types import Reporter, Skipped
+    from itae_cluster.types import Reporter
 
 __all__ = [
     "METRICS",
@@ -138,18 +138,7 @@ class HDBSCANOnce:
             min_cluster_size=self.min_cluster_size,
             seed=seed,
             assign_noise=self.assign_noise,
-            reporter=_Silent(),
         ).labels
-
-
-class _Silent:
-    """A `Reporter` for runs in other processes, whose remarks would come hundreds of times."""
-
-    def progress(self, stage: str, done: int, total: int | None) -> None: ...
-    def warn(self, message: str) -> None: ...
-    def note(self, message: str) -> None: ...
-    def info(self, message: str) -> None: ...
-    def skip(self, skipped: Skipped) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)

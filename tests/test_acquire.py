@@ -14,8 +14,9 @@ from fakes import RecordingReporter
 from itae_cluster.cli import app
 from itae_cluster.errors import DownloadError, UsageError, WeightsError
 from itae_cluster.model import acquire, download, registry, store
-from itae_cluster.model.checkpoint import file_digest, load_model
+from itae_cluster.model.checkpoint import load_model
 from itae_cluster.model.config import DINOv2Config
+from itae_cluster.model.digest import file_digest
 from itae_cluster.model.dinov2 import DINOv2
 
 CONFIG = DINOv2Config(64, depth=1, grid=2)
@@ -147,7 +148,7 @@ def test_a_foreign_file_elsewhere_is_passed_over_but_kept(vitb14, tmp_path):
 def test_digests_are_remembered_until_the_file_changes(vitb14, official_file, monkeypatch):
     path = put(official_file, store.cache_dir(), vitb14.checkpoint.filename)
     locate("vitb14")
-    monkeypatch.setattr("itae_cluster.model.checkpoint.file_digest", lambda _path: "changed")
+    monkeypatch.setattr("itae_cluster.model.acquire.file_digest", lambda _path: "changed")
     assert locate("vitb14").sha256 == vitb14.checkpoint.sha256
     os.utime(path, (1, 1))
     with pytest.raises(WeightsError):

@@ -12,13 +12,13 @@ from safetensors.torch import save_file
 
 from itae_cluster.errors import WeightsError
 from itae_cluster.model.checkpoint import (
-    file_digest,
     infer_config,
     load_model,
     read_state_dict,
     to_official,
 )
 from itae_cluster.model.config import DINOv2Config
+from itae_cluster.model.digest import file_digest
 from itae_cluster.model.dinov2 import DINOv2
 
 CONFIGS = {

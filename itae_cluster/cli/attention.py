@@ -10,8 +10,8 @@ import typer
 from itae_cluster.cli import parameters as given
 from itae_cluster.cli.reporting import ConsoleReporter
 from itae_cluster.errors import UsageError
-from itae_cluster.manifest import to_json
-from itae_cluster.names import is_text, to_base64, to_tsv
+from itae_cluster.manifest import named, skipped_record, to_json
+from itae_cluster.names import to_tsv
 from itae_cluster.options import DeviceName, ModelOptions
 
 if TYPE_CHECKING:
@@ -81,21 +81,17 @@ def _as_json(result: AttentionMaps) -> bytes:
         "model": dict(result.model),
         "theta": result.model["theta"],
         "pictures": [_record(item) for item in result.maps],
-        "skipped": [{**_named(item.path), "reason": item.reason} for item in result.skipped],
+        "skipped": [skipped_record(item) for item in result.skipped],
     }
     return to_json(document, indent=2).encode() + b"\n"
 
 
 def _record(item: TokenMap) -> dict[str, Any]:
     return {
-        **_named(item.path),
+        **named("path", item.path),
         "artifacts": item.count,
         "tokens": item.tokens,
         "registers": item.registers,
         "attention_before": round(item.share_before, 6),
         "attention_after": round(item.share_after, 6),
     }
-
-
-def _named(path: str) -> dict[str, str]:
-    return {"path": path} if is_text(path) else {"path": path, "path_base64": to_base64(path)}

@@ -9,7 +9,7 @@ import typer
 
 from itae_cluster.cli import parameters as given
 from itae_cluster.cli.reporting import ConsoleReporter
-from itae_cluster.errors import StrictError, UsageError
+from itae_cluster.errors import UsageError
 from itae_cluster.manifest import to_json
 from itae_cluster.options import CalibrationOptions, DeviceName, ModelOptions, parse_range
 
@@ -136,8 +136,7 @@ def calibrate(
     if not quiet:
         _explain(found)
     print(to_json(found.document(), indent=2) if json_ else _shown(found.theta))
-    if strict and found.sample.skipped:
-        raise StrictError(f"{len(found.sample.skipped)} inputs were skipped (--strict)")
+    given.check_strict(strict, found.sample.skipped)
 
 
 def _shown(theta: float | None) -> str:

@@ -11,7 +11,7 @@ import typer
 from itae_cluster.cli import parameters as given
 from itae_cluster.cli.reporting import ConsoleReporter
 from itae_cluster.cli.results import Format, write_plan, write_result
-from itae_cluster.errors import OutputError, StrictError, UsageError
+from itae_cluster.errors import OutputError, UsageError
 from itae_cluster.options import (
     Action,
     Algorithm,
@@ -159,8 +159,7 @@ def finish(
             f"{len(result.kept)} originals could not be removed and now exist twice; "
             "compare and remove them by hand"
         )
-    if strict and result.skipped:
-        raise StrictError(f"{len(result.skipped)} inputs were skipped (--strict)")
+    given.check_strict(strict, result.skipped)
 
 
 def _summary(result: Result, output: OutputOptions) -> str:

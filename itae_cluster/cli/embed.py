@@ -8,7 +8,7 @@ import typer
 
 from itae_cluster.cli import parameters as given
 from itae_cluster.cli.reporting import ConsoleReporter
-from itae_cluster.errors import StrictError, UsageError
+from itae_cluster.errors import UsageError
 from itae_cluster.options import DeviceName, ModelOptions
 
 __all__ = ["embed"]
@@ -54,5 +54,4 @@ def embed(
     n, dim = embeddings.vectors.shape
     skipped = f", {len(embeddings.skipped)} skipped" if embeddings.skipped else ""
     reporter.summary(f"{n} vectors of {dim} dimensions in {output}{skipped}")
-    if strict and embeddings.skipped:
-        raise StrictError(f"{len(embeddings.skipped)} inputs were skipped (--strict)")
+    given.check_strict(strict, embeddings.skipped)

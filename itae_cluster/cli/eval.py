@@ -10,7 +10,7 @@ import typer
 from itae_cluster.appearing import check_new
 from itae_cluster.cli import parameters as given
 from itae_cluster.cli.reporting import ConsoleReporter
-from itae_cluster.errors import StrictError, UsageError
+from itae_cluster.errors import UsageError
 from itae_cluster.options import Algorithm, ClusterOptions, DeviceName, ModelOptions
 from itae_cluster.paper import DATASETS, NEIGHBOURS, RUNS, SETS
 
@@ -197,8 +197,7 @@ def evaluate(
     else:
         _print_tables(found)
     reporter.summary(_summary(found))
-    if strict and found.skipped:
-        raise StrictError(f"{len(found.skipped)} inputs were skipped (--strict)")
+    given.check_strict(strict, found.skipped)
 
 
 def parse_runs(text: str) -> tuple[int, int]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
-from itae_cluster.errors import UsageError
+from itae_cluster.errors import StrictError, UsageError
 from itae_cluster.options import DeviceName, InputOptions
 from itae_cluster.scan import read_list
+from itae_cluster.types import Skipped
 
 __all__ = [
     "CLUSTERING",
@@ -29,6 +31,7 @@ __all__ = [
     "Theta",
     "Verbose",
     "Weights",
+    "check_strict",
     "complete_model",
     "read_inputs",
 ]
@@ -166,6 +169,12 @@ Seed = Annotated[
     int,
     typer.Option(metavar="N", help="The same seed, the same result.", rich_help_panel=CLUSTERING),
 ]
+
+
+def check_strict(strict: bool, skipped: Sequence[Skipped]) -> None:
+    """Raise `StrictError` where `--strict` is given and something was skipped."""
+    if strict and skipped:
+        raise StrictError(f"{len(skipped)} inputs were skipped (--strict)")
 
 
 def read_inputs(paths: list[str] | None, null: bool, exclude: list[str] | None) -> InputOptions:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from itae_cluster.appearing import appearing
 from itae_cluster.errors import DownloadError, UsageError, WeightsError
+from itae_cluster.model.digest import file_digest
 from itae_cluster.model.registry import (
     AUTO,
     MINI,
@@ -75,8 +76,6 @@ def _verified(wanted: Variant, reporter: Reporter) -> tuple[Found, str] | None:
 
 def _digest(path: str) -> str:
     """SHA-256, remembered by path, size and time of the file: hashing a gigabyte takes seconds."""
-    from itae_cluster.model.checkpoint import file_digest
-
     memory = os.path.join(cache_dir(), "digests.json")
     known = _digests(memory)
     try:
@@ -210,7 +209,7 @@ def import_checkpoint(source: str, name: str | None) -> tuple[Variant, str]:
         raise UsageError(f"{asked.name} is part of the package; import another model")
     if not os.path.isfile(source):
         raise WeightsError(f"{printable(source)} is no file; check the path")
-    from itae_cluster.model.checkpoint import file_digest, load_model
+    from itae_cluster.model.checkpoint import load_model
 
     _make_cache()
     digest = file_digest(source)

@@ -9,7 +9,6 @@ Files are read with safetensors or `torch.load(weights_only=True)`, which run no
 
 from __future__ import annotations
 
-import hashlib
 import pickle
 import re
 import warnings
@@ -28,7 +27,7 @@ from itae_cluster.names import printable
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["file_digest", "infer_config", "load_model", "read_state_dict", "to_official"]
+__all__ = ["infer_config", "load_model", "read_state_dict", "to_official"]
 
 _TORCH_MAGIC = (b"PK", b"\x80")  # a zip archive, or a pickle of protocol 2 and later
 _WRAPPERS = ("model", "state_dict", "teacher")
@@ -91,12 +90,6 @@ def _model(state: Mapping[str, Tensor], path: str, expected: DINOv2Config | None
         model = DINOv2(config)
     model.load_state_dict({key: value.float() for key, value in state.items()}, assign=True)
     return model.eval().requires_grad_(False)
-
-
-def file_digest(path: str) -> str:
-    """SHA-256 of a file, in hexadecimal."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def read_state_dict(path: str) -> dict[str, Tensor]:

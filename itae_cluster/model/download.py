@@ -11,7 +11,6 @@ the proxy variables (`HTTPS_PROXY`, `NO_PROXY`, …) are honoured.
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import queue
 import re
@@ -25,6 +24,7 @@ import httpx
 from filelock import FileLock, Timeout
 
 from itae_cluster.errors import DownloadError
+from itae_cluster.model.digest import file_digest
 from itae_cluster.names import printable
 from itae_cluster.types import BYTES_STAGE
 
@@ -165,12 +165,7 @@ def _turn(job: _Job) -> Iterator[None]:
 
 
 def _is_right(job: _Job, path: str) -> bool:
-    return os.path.isfile(path) and _digest(path) == job.checkpoint.sha256
-
-
-def _digest(path: str) -> str:
-    with open(path, "rb") as file:  # not `checkpoint.file_digest`: fetching needs no torch
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return os.path.isfile(path) and file_digest(path) == job.checkpoint.sha256
 
 
 def _fetch_verified(job: _Job) -> None:
@@ -183,7 +178,7 @@ def _fetch_verified(job: _Job) -> None:
 
 
 def _finish(job: _Job) -> None:
-    digest = _digest(job.part)
+    digest = file_digest(job.part)
     if digest != job.checkpoint.sha256:
         os.unlink(job.part)
         raise job.failed(

@@ -81,7 +81,7 @@ class Calibration:
                 "registers": np.histogram(norms[:, :registers], edges)[0].tolist(),
             },
             "sweep": [asdict(point) for point in self.sweep],
-            "skipped": [asdict(skipped) for skipped in self.sample.skipped],
+            "skipped": [manifest.skipped_record(item) for item in self.sample.skipped],
         }
 
 
