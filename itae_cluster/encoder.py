@@ -7,25 +7,27 @@ are normalised here with the ImageNet mean and standard deviation.
 from __future__ import annotations
 
 import os
+import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 
 from itae_cluster import thresholds
-from itae_cluster.errors import ModelError, UsageError
+from itae_cluster.errors import ModelError, OutOfMemoryError, UsageError
 from itae_cluster.model.acquire import locate
 from itae_cluster.model.checkpoint import load_model
 from itae_cluster.model.config import PATCH
 from itae_cluster.model.itae import ITAE, Settings
 from itae_cluster.model.registry import by_config
 from itae_cluster.options import DeviceName, parse_theta
+from itae_cluster.precision import choose_precision
 from itae_cluster.types import TokenMeasures
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
     from torch import Tensor
 
@@ -66,7 +68,10 @@ def load_encoder(options: ModelOptions, reporter: Reporter) -> TorchEncoder:
     }
     reporter.info(f"model {metadata['name']}, weights {located.path}, theta {theta or 'off'}")
     settings = None if theta is None else Settings(float(theta))
-    return TorchEncoder(model, settings, size=options.size, device=device, metadata=metadata)
+    dtype = choose_precision(options.precision, device, itae=settings is not None)
+    return TorchEncoder(
+        model, settings, size=options.size, device=device, dtype=dtype, metadata=metadata
+    )
 
 
 def _usual_theta(variant: Variant | None, digest: str, reporter: Reporter) -> float | None:
@@ -111,7 +116,8 @@ class TorchEncoder:
         settings: how the last block is patched; None for stock DINOv2.
         size: side of the square input in pixels, a multiple of 14.
         device: where to compute; the model is moved there.
-        metadata: what is known of the weights; size, θ and device are added to it.
+        dtype: in which format to compute; the model is converted to it.
+        metadata: what is known of the weights; size, θ, device and format are added to it.
 
     Raises:
         UsageError: if `size` is not a positive multiple of 14.
@@ -124,12 +130,15 @@ class TorchEncoder:
         *,
         size: int,
         device: torch.device,
+        dtype: torch.dtype = torch.float32,
         metadata: Mapping[str, Any],
     ) -> None:
         _check_size(size)
         self._size = size
+        self._most = sys.maxsize  # pictures at once, as far as memory has told
         self._device = device
-        self._model = ITAE(model, settings).to(device).eval()
+        self._dtype = dtype
+        self._model = ITAE(model, settings).to(device, dtype).eval()
         shape = (1, 3, 1, 1)
         self._mean = torch.tensor(_IMAGENET_MEAN, device=device).view(shape) * 255
         self._std = torch.tensor(_IMAGENET_STD, device=device).view(shape) * 255
@@ -138,6 +147,7 @@ class TorchEncoder:
             "theta": settings.theta if settings else None,
             "size": size,
             "device": device.type,
+            "precision": str(dtype).removeprefix("torch."),
             "dim": self.dim,
         }
 
@@ -153,17 +163,33 @@ class TorchEncoder:
 
     @property
     def metadata(self) -> Mapping[str, Any]:
-        """Model, weights digest, θ (None: no ITAE), size, device and D."""
+        """Model, weights digest, θ (None: no ITAE), size, device, precision and D."""
         return self._metadata
 
     def encode(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """(B, size, size, 3) uint8 RGB → (B, D) float32, rows of length 1.
 
+        A batch that does not fit into the device's memory is halved until it does, and later ones
+        are cut to what fitted.
+
         Raises:
-            ModelError: if the device runs out of memory.
+            OutOfMemoryError: if the device has no memory for one picture.
         """
-        with self._on_device(pixels) as images:
-            return _to_numpy(self._model(images))
+        parts: list[NDArray[np.float32]] = []
+        rest = pixels
+        while len(rest):
+            part = rest[: self._most]
+            try:
+                with self._on_device(part) as images:
+                    parts.append(_to_numpy(self._model(images)))
+            except OutOfMemoryError:
+                if len(part) == 1:
+                    raise
+                self._most = (len(part) + 1) // 2
+                torch.cuda.empty_cache()  # nothing where there is no CUDA
+                continue
+            rest = rest[len(part) :]
+        return np.concatenate(parts)
 
     def encode_each(
         self, pixels: NDArray[np.uint8], each: Sequence[Settings | None]
@@ -215,15 +241,21 @@ class TorchEncoder:
         """Pixels as normalised (B, 3, size, size) images on the device, without gradients."""
         try:
             with torch.inference_mode():
-                images = torch.from_numpy(pixels).to(self._device).permute(0, 3, 1, 2)
-                yield (images.float() - self._mean) / self._std
+                images = self._moved(torch.from_numpy(pixels)).permute(0, 3, 1, 2)
+                yield ((images.float() - self._mean) / self._std).to(self._dtype)
         except RuntimeError as error:  # which class it is depends on device and torch version
             if not any(words in str(error) for words in _OUT_OF_MEMORY):
                 raise
-            raise ModelError(
+            raise OutOfMemoryError(
                 f"out of memory on {self._device.type} with {len(pixels)} pictures at once; "
                 "use a smaller --batch-size, a smaller --model or --device cpu"
             ) from None
+
+    def _moved(self, pixels: Tensor) -> Tensor:
+        """To the device; through pinned memory, beside the computation, where that is CUDA."""
+        if self._device.type == "cuda":
+            return pixels.pin_memory().to(self._device, non_blocking=True)
+        return pixels.to(self._device)
 
 
 def _to_numpy(values: Tensor) -> NDArray[np.float32]:

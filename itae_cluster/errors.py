@@ -5,6 +5,7 @@ r"""The exception tree.
     ├── InputError            exit 1   nothing to work on: no picture, k too large
     ├── DecodeError           exit 1   one picture cannot be read (a skip, never the end of a run)
     ├── ModelError            exit 1   unknown model, impossible size, missing device
+    │   ├── OutOfMemoryError  exit 1   the device has no memory for one picture
     │   └── WeightsError      exit 1   a checkpoint is missing, wrong or damaged
     │       └── DownloadError exit 1   a checkpoint cannot be fetched
     ├── OutputError           exit 1   the result cannot be written where it was asked for
@@ -24,6 +25,7 @@ __all__ = [
     "InputError",
     "ItaeClusterError",
     "ModelError",
+    "OutOfMemoryError",
     "OutputError",
     "StrictError",
     "UsageError",
@@ -53,6 +55,10 @@ class DecodeError(ItaeClusterError):
 
 class ModelError(ItaeClusterError):
     """The model, its input size or its device cannot be had as asked."""
+
+
+class OutOfMemoryError(ModelError):
+    """The device has too little memory for the pictures given at once."""
 
 
 class WeightsError(ModelError):

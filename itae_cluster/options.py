@@ -18,6 +18,7 @@ __all__ = [
     "InputOptions",
     "ModelOptions",
     "OutputOptions",
+    "Precision",
     "check_clustering",
     "check_seed",
     "parse_range",
@@ -52,6 +53,15 @@ class DeviceName(StrEnum):
     CPU = "cpu"
 
 
+class Precision(StrEnum):
+    """In which floating-point format the model computes; embeddings are always float32."""
+
+    AUTO = "auto"
+    FLOAT32 = "float32"
+    BFLOAT16 = "bfloat16"
+    FLOAT16 = "float16"
+
+
 @dataclass(frozen=True)
 class InputOptions:
     """Which pictures. `listed` are the entries of a list read from standard input."""
@@ -76,6 +86,7 @@ class ModelOptions:
     device: DeviceName = DeviceName.AUTO
     batch_size: int = 16
     offline: bool = False
+    precision: Precision = Precision.AUTO
 
     def __post_init__(self) -> None:
         parse_theta(self.theta)

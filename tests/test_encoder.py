@@ -9,12 +9,12 @@ import torch
 from fakes import RecordingReporter
 from itae_cluster import thresholds
 from itae_cluster.encoder import TorchEncoder, choose_device, load_encoder
-from itae_cluster.errors import ModelError, UsageError
+from itae_cluster.errors import ModelError, OutOfMemoryError, UsageError
 from itae_cluster.model import registry
 from itae_cluster.model.checkpoint import load_model
 from itae_cluster.model.config import DINOv2Config
 from itae_cluster.model.itae import ITAE, Settings
-from itae_cluster.options import DeviceName, ModelOptions
+from itae_cluster.options import DeviceName, ModelOptions, Precision
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def encoder(tiny_weights):
 
 
 def load(weights, reporter=None, **options):
-    options = {"weights": weights, "size": 28, **options}
+    options = {"weights": weights, "size": 28, "precision": Precision.FLOAT32, **options}
     return load_encoder(ModelOptions(**options), reporter or RecordingReporter())
 
 
@@ -93,8 +93,39 @@ def test_out_of_memory_names_the_remedy(encoder, pixels, monkeypatch, error):
         raise error
 
     monkeypatch.setattr(encoder._model, "forward", fail)
-    with pytest.raises(ModelError, match=r"with 5 pictures at once; use a smaller --batch-size"):
+    with pytest.raises(OutOfMemoryError, match=r"with 1 pictures at once; .* --device cpu"):
         encoder.encode(pixels)
+
+
+def test_a_batch_too_large_for_the_memory_is_halved_and_later_ones_are_cut(
+    encoder, pixels, monkeypatch
+):
+    wanted = encoder.encode(pixels)
+    forward, batches = encoder._model.forward, []
+
+    def fail_above_two(images):
+        batches.append(len(images))
+        if len(images) > 2:
+            raise RuntimeError("CUDA out of memory")
+        return forward(images)
+
+    monkeypatch.setattr(encoder._model, "forward", fail_above_two)
+    np.testing.assert_allclose(encoder.encode(pixels), wanted, atol=1e-5)
+    assert batches == [5, 3, 2, 2, 1]
+    batches.clear()
+    np.testing.assert_allclose(encoder.encode(pixels[:3]), wanted[:3], atol=1e-5)
+    assert batches == [2, 1]
+
+
+def test_bfloat16_hardly_moves_an_embedding(tiny_weights, pixels):
+    exact = load(tiny_weights, precision=Precision.FLOAT32)
+    fast = load(tiny_weights, precision=Precision.BFLOAT16)
+    assert (exact.metadata["precision"], fast.metadata["precision"]) == ("float32", "bfloat16")
+    found = fast.encode(pixels)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, atol=1e-5)
+    cosines = (found * exact.encode(pixels)).sum(axis=1)
+    assert 0.999 < cosines.min() < 1 - 1e-7
 
 
 def test_other_errors_of_torch_are_not_hidden(encoder, pixels, monkeypatch):
@@ -139,6 +170,7 @@ def test_the_metadata_say_what_made_an_embedding(encoder, tiny_weights):
         "theta": None,
         "size": 28,
         "device": "cuda" if torch.cuda.is_available() else encoder.metadata["device"],
+        "precision": "float32",
         "dim": 64,
     }
     assert len(encoder.metadata["weights_sha256"]) == 64

@@ -108,6 +108,7 @@ def cluster(
     size: given.Size = ModelOptions.size,
     device: given.Device = DeviceName.AUTO,
     batch_size: given.BatchSize = ModelOptions.batch_size,
+    precision: given.Precision = ModelOptions.precision,
     offline: given.Offline = ModelOptions.offline,
     strict: given.Strict = False,
     quiet: given.Quiet = False,
@@ -122,7 +123,9 @@ def cluster(
         raise UsageError("name pictures or folders, - for a list, or --embeddings FILE")
     cluster_options = ClusterOptions(algorithm, k, restarts, min_cluster_size, assign_noise, seed)
     output = OutputOptions(out, action, dry_run)
-    model_options = ModelOptions(model, weights, theta, size, device, batch_size, offline)
+    model_options = ModelOptions(
+        model, weights, theta, size, device, batch_size, offline, precision
+    )
     inputs = given.read_inputs(paths, null, exclude)
     with ConsoleReporter(quiet=quiet, verbose=verbose) as reporter:
         from itae_cluster.pipeline import sort_pictures

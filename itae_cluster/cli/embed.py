@@ -34,6 +34,7 @@ def embed(
     size: given.Size = ModelOptions.size,
     device: given.Device = DeviceName.AUTO,
     batch_size: given.BatchSize = ModelOptions.batch_size,
+    precision: given.Precision = ModelOptions.precision,
     offline: given.Offline = ModelOptions.offline,
     strict: given.Strict = False,
     quiet: given.Quiet = False,
@@ -45,7 +46,7 @@ def embed(
     """
     if not paths:
         raise UsageError("name pictures or folders, or - for a list")
-    options = ModelOptions(model, weights, theta, size, device, batch_size, offline)
+    options = ModelOptions(model, weights, theta, size, device, batch_size, offline, precision)
     inputs = given.read_inputs(paths, null, exclude)
     with ConsoleReporter(quiet=quiet, verbose=verbose) as reporter:
         from itae_cluster.pipeline import embed_to_file

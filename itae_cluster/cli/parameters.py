@@ -10,6 +10,7 @@ import typer
 
 from itae_cluster.errors import StrictError, UsageError
 from itae_cluster.options import DeviceName, InputOptions
+from itae_cluster.options import Precision as PrecisionName
 from itae_cluster.scan import read_list
 from itae_cluster.types import Skipped
 
@@ -24,6 +25,7 @@ __all__ = [
     "Null",
     "Offline",
     "Paths",
+    "Precision",
     "Quiet",
     "Seed",
     "Size",
@@ -128,6 +130,15 @@ Device = Annotated[
 ]
 BatchSize = Annotated[
     int, typer.Option(metavar="N", help="Pictures embedded at once.", rich_help_panel=_MODEL)
+]
+Precision = Annotated[
+    PrecisionName,
+    typer.Option(
+        metavar="|".join(PrecisionName),
+        help="How to compute; auto is float16 on CUDA and MPS, and on a CPU bfloat16 where that is "
+        "fast and ITAE is off, else float32.",
+        rich_help_panel=_MODEL,
+    ),
 ]
 Offline = Annotated[
     bool,

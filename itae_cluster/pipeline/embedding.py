@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from itae_cluster import cluster, manifest, vectors
 from itae_cluster.embed import embed
 from itae_cluster.errors import InputError
+from itae_cluster.options import Precision
 from itae_cluster.scan import scan
 
 if TYPE_CHECKING:
@@ -89,8 +90,13 @@ def _no_pictures(ignored: int) -> str:
     return f"no picture found{others}; name a file or folder that holds some, or check --exclude"
 
 
-def load_encoder(options: ModelOptions, reporter: Reporter) -> TorchEncoder:
+def load_encoder(options: ModelOptions, reporter: Reporter, *, exact: bool = False) -> TorchEncoder:
     """The encoder that the options ask for; torch is imported here, once there is work for it.
+
+    Args:
+        options: model, weights, θ, device.
+        reporter: told where weights come from.
+        exact: compute in float32 whatever the options say, for jobs that measure the model itself.
 
     Raises:
         ModelError: if the model, its weights, its size or its device cannot be had.
@@ -98,6 +104,8 @@ def load_encoder(options: ModelOptions, reporter: Reporter) -> TorchEncoder:
     reporter.progress("Loading the model", 0, None)
     from itae_cluster import encoder
 
+    if exact:
+        options = replace(options, precision=Precision.FLOAT32)
     return encoder.load_encoder(options, reporter)
 
 
