@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile
 
+from itae_cluster import decode as decoding
 from itae_cluster import formats
 from itae_cluster.decode import decode, flatten, read_thumbnail, thumbnail
 from itae_cluster.errors import DecodeError
@@ -306,6 +307,45 @@ def test_each_orientation_is_put_upright(tmp_path: Path, orientation: int) -> No
     expected = scene().resize((28, 28), Image.Resampling.BICUBIC)
     assert _difference(picture.pixels, expected) < 2
     assert _difference(_opened(read_thumbnail(path, 64)), scene()) < 4
+
+
+@pytest.fixture
+def decoded_sizes(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
+    """The sizes at which files were decoded."""
+    sizes: list[tuple[int, int]] = []
+    flattened = decoding.flatten
+
+    def recorded(image: Image.Image) -> Image.Image:
+        image.load()
+        sizes.append(image.size)
+        return flattened(image)
+
+    monkeypatch.setattr(decoding, "flatten", recorded)
+    return sizes
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_large_jpeg_is_decoded_at_reduced_scale(
+    tmp_path: Path, orientation: int, decoded_sizes: list[tuple[int, int]]
+) -> None:
+    large = scene(800, 500)
+    picture = decode(write(tmp_path / "a.jpg", with_orientation(large, orientation)), 28)
+    assert (picture.width, picture.height) == large.size
+    assert sorted(decoded_sizes[0]) == [63, 100]  # an eighth
+    assert _difference(picture.pixels, large.resize((28, 28), Image.Resampling.BICUBIC)) < 2
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "kind"), [(800, 83, "JPEG"), (83, 83, "JPEG"), (800, 500, "PNG")]
+)
+def test_a_small_side_or_another_format_is_decoded_whole(
+    tmp_path: Path, width: int, height: int, kind: str, decoded_sizes: list[tuple[int, int]]
+) -> None:
+    data = encoded(scene(width, height), kind)
+    picture = decode(write(tmp_path / "a", data), 28)
+    assert decoded_sizes == [(width, height)]
+    whole = _opened(data).resize((28, 28), Image.Resampling.BICUBIC)
+    np.testing.assert_array_equal(picture.pixels, np.asarray(whole))
 
 
 @pytest.mark.parametrize("kind", ["PNG", "WEBP", "TIFF", "HEIF", "AVIF"])
