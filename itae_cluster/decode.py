@@ -25,7 +25,10 @@ from itae_cluster.types import Picture
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["MAX_PIXELS", "decode", "flatten", "read_thumbnail", "thumbnail"]
+__all__ = ["MAX_PIXELS", "PREPROCESSING", "decode", "flatten", "read_thumbnail", "thumbnail"]
+
+PREPROCESSING = 2
+"""Counts the changes to `decode` that change pixels: vectors of another count are not reused."""
 
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,

@@ -1,7 +1,7 @@
 """Files to embeddings: decoding in threads, the encoder in this one, memory bounded.
 
 Pictures are decoded a few batches ahead and given up as soon as they are embedded, so memory
-grows with the embeddings only.
+grows with the embeddings only. What the cache knows is neither decoded nor embedded again.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from os import cpu_count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from itae_cluster.decode import decode
 from itae_cluster.errors import DecodeError, InputError
+from itae_cluster.shelf import Found, Fresh, Shelf
 from itae_cluster.types import Embeddings, Skipped
 
 if TYPE_CHECKING:
@@ -25,11 +26,15 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from itae_cluster.cache import Cache
     from itae_cluster.types import Encoder, Picture, Reporter
 
 __all__ = ["Batch", "embed", "read_batches"]
 
 _BATCHES_AHEAD = 2
+_ROWS_MOVED = 4096
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,33 +56,82 @@ def embed(
     encoder: Encoder,
     *,
     batch_size: int,
+    cache: Cache,
     reporter: Reporter,
-    on_picture: Callable[[int, Picture], None] | None = None,
+    on_picture: Callable[[int, str, Picture], None] | None = None,
 ) -> Embeddings:
-    """Embed every file that can be read; name the others.
+    """Embed every file that can be read and is not in the cache; name those that cannot.
 
     Args:
         files: picture paths, in the order the result shall have.
         encoder: turns pixels into vectors.
         batch_size: pictures a forward pass.
+        cache: what is known already, and where each batch is kept as soon as it is embedded.
         reporter: told of progress and of each skipped file.
-        on_picture: called with each picture's row in the result and its pixels, in order.
+        on_picture: called with each decoded file's number, its path and its pixels, in order.
 
     Raises:
         InputError: if not one of the files can be read.
     """
-    vectors: list[NDArray[np.float32]] = []
-    paths: list[str] = []
+    vectors = np.empty((len(files), encoder.dim), dtype=np.float32)
+    shelf = Shelf(cache, encoder.metadata, encoder.dim)
+    done = shelf.fill(files, vectors)
+    reporter.info(f"{np.count_nonzero(done)} of {len(files)} embeddings were in the cache")
+    todo: list[int] = np.flatnonzero(~done).tolist()
     skipped: list[Skipped] = []
-    for batch in read_batches(files, encoder.size, batch_size=batch_size, reporter=reporter):
-        skipped += batch.skipped
-        for row, picture in enumerate(batch.pictures, start=len(paths)):
+    batch: list[tuple[int, Fresh]] = []
+
+    def flush() -> None:
+        rows = [row for row, _ in batch]
+        if rows:
+            vectors[rows] = encoder.encode(np.stack([fresh.picture.pixels for _, fresh in batch]))
+            shelf.keep([fresh.known for _, fresh in batch], vectors[rows])
+            done[rows] = True
+        batch.clear()
+
+    def prepare(path: str) -> Found | Fresh | DecodeError:
+        return _prepare(path, encoder.size, shelf)
+
+    reporter.progress("Embedding", len(files) - len(todo), len(files))
+    ahead = _BATCHES_AHEAD * batch_size
+    outcomes = _in_order([files[row] for row in todo], prepare, ahead)
+    for count, (row, (path, outcome)) in enumerate(zip(todo, outcomes, strict=True), start=1):
+        if isinstance(outcome, DecodeError):
+            skipped.append(Skipped(path, str(outcome)))
+            reporter.skip(skipped[-1])
+        elif isinstance(outcome, Found):
+            vectors[row], done[row] = outcome.vector, True
+        else:
             if on_picture:
-                on_picture(row, picture)
-        if batch.paths:
-            paths += batch.paths
-            vectors.append(encoder.encode(batch.pixels))
-    return Embeddings(tuple(paths), np.concatenate(vectors), encoder.metadata, tuple(skipped))
+                on_picture(row, path, outcome.picture)
+            batch.append((row, outcome))
+        if len(batch) == batch_size or count == len(todo):
+            flush()
+        reporter.progress("Embedding", len(files) - len(todo) + count, len(files))
+    shelf.close()
+    if not done.any():
+        raise InputError(_nothing_readable(skipped))
+    paths = tuple(path for path, there in zip(files, done, strict=True) if there)
+    return Embeddings(paths, _compacted(vectors, done), encoder.metadata, tuple(skipped))
+
+
+def _prepare(path: str, size: int, shelf: Shelf) -> Found | Fresh | DecodeError:
+    """What a worker does: read the file once, and decode it unless its content is known."""
+    found = shelf.look_up(path)
+    if isinstance(found, Found):
+        return found
+    outcome = _try_decode(path, size)
+    return outcome if isinstance(outcome, DecodeError) else Fresh(outcome, found)
+
+
+def _compacted(vectors: NDArray[np.float32], done: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """The rows that are done, moved up in place: a copy would double the memory."""
+    rows = np.flatnonzero(done)
+    if len(rows) < len(vectors):
+        for start in range(0, len(rows), _ROWS_MOVED):
+            part = rows[start : start + _ROWS_MOVED]
+            vectors[start : start + len(part)] = vectors[part]
+    return vectors[: len(rows)]
 
 
 def read_batches(
@@ -94,7 +148,12 @@ def read_batches(
     pictures: list[Picture] = []
     skipped: list[Skipped] = []
     reasons: list[Skipped] = []
-    for done, (path, outcome) in enumerate(_decoded(files, size, batch_size), start=1):
+
+    def work(path: str) -> Picture | DecodeError:
+        return _try_decode(path, size)
+
+    outcomes = _in_order(files, work, _BATCHES_AHEAD * batch_size)
+    for done, (path, outcome) in enumerate(outcomes, start=1):
         if isinstance(outcome, DecodeError):
             skipped.append(Skipped(path, str(outcome)))
             reporter.skip(skipped[-1])
@@ -117,23 +176,23 @@ def _nothing_readable(skipped: Sequence[Skipped]) -> str:
     return f"none of the {len(skipped)} files can be read as a picture ({first}); check the paths"
 
 
-def _decoded(
-    files: Sequence[str], size: int, batch_size: int
-) -> Iterator[tuple[str, Picture | DecodeError]]:
-    """Each file with its picture or the reason why there is none, in order, bounded ahead."""
+def _in_order(
+    files: Sequence[str], work: Callable[[str], T], ahead: int
+) -> Iterator[tuple[str, T]]:
+    """Each file with what `work` makes of it, in order, done in threads some files ahead."""
     workers = max(1, min(cpu_count() or 1, 8))
     remaining = iter(files)
     with ThreadPoolExecutor(workers, thread_name_prefix="decode") as pool:
 
-        def submit(path: str) -> tuple[str, Future[Picture | DecodeError]]:
-            return path, pool.submit(_try_decode, path, size)
+        def submit(path: str) -> tuple[str, Future[T]]:
+            return path, pool.submit(work, path)
 
         try:
-            ahead = deque(map(submit, islice(remaining, _BATCHES_AHEAD * batch_size + workers)))
-            while ahead:
-                path, future = ahead.popleft()
+            waiting = deque(map(submit, islice(remaining, ahead + workers)))
+            while waiting:
+                path, future = waiting.popleft()
                 yield path, future.result()
-                ahead.extend(map(submit, islice(remaining, 1)))
+                waiting.extend(map(submit, islice(remaining, 1)))
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 

@@ -12,6 +12,7 @@ from itae_cluster.errors import UsageError
 __all__ = [
     "Action",
     "Algorithm",
+    "CacheOptions",
     "CalibrationOptions",
     "ClusterOptions",
     "DeviceName",
@@ -131,6 +132,22 @@ class OutputOptions:
     def __post_init__(self) -> None:
         if self.out is None and (self.dry_run or self.action is not Action.COPY):
             raise UsageError("--dry-run and --action need --out DIR; without it nothing is written")
+
+
+@dataclass(frozen=True)
+class CacheOptions:
+    """Where embeddings are kept between runs: the user's cache folder where `folder` is None.
+
+    Raises:
+        UsageError: if a folder is given and none is wanted.
+    """
+
+    folder: str | None = None
+    off: bool = False
+
+    def __post_init__(self) -> None:
+        if self.off and self.folder is not None:
+            raise UsageError("--cache and --no-cache contradict each other; leave one out")
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 
 import numpy as np
 import pytest
@@ -10,11 +11,17 @@ from PIL import Image
 
 from fakes import MeanColourEncoder, RecordingReporter
 from itae_cluster import embed as embed_stage
-from itae_cluster.embed import embed
+from itae_cluster.cache import Cache
 from itae_cluster.errors import InputError
 from itae_cluster.options import ClusterOptions, InputOptions, ModelOptions, OutputOptions
 from itae_cluster.pipeline import sort_pictures
 from itae_cluster.thumbnails import Thumbnails, completed
+
+
+def embed(files, encoder, *, cache=None, **options):
+    """The stage, without a cache unless one is given."""
+    cache = cache or Cache(None, options["reporter"])
+    return embed_stage.embed(files, encoder, cache=cache, **options)
 
 
 @pytest.fixture
@@ -46,16 +53,16 @@ def test_rows_follow_the_files_whatever_the_batch_size(files, batch_size):
     assert reporter.stages[-1] == ("Embedding", 10, 10)
 
 
-def test_each_picture_passes_by_with_its_row(files):
+def test_each_picture_passes_by_with_its_number(files):
     seen = []
     embed(
         files,
         MeanColourEncoder(),
         batch_size=3,
         reporter=RecordingReporter(),
-        on_picture=lambda row, picture: seen.append((row, picture.width, picture.height)),
+        on_picture=lambda number, path, picture: seen.append((number, path, picture.width)),
     )
-    assert seen == [(row, 20, 10) for row in range(8)]
+    assert seen == [(n, files[n], 20) for n in range(10) if n not in (3, 9)]
 
 
 def test_no_readable_picture_is_an_error_with_the_reason(files):
@@ -80,7 +87,7 @@ def test_only_a_few_batches_are_decoded_ahead(files, monkeypatch):
 
 
 def test_an_interrupt_stops_the_decoders(files):
-    def interrupt(row, picture):
+    def interrupt(number, path, picture):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -95,23 +102,27 @@ def test_an_interrupt_stops_the_decoders(files):
 
 def test_thumbnails_are_thinned_out_evenly_past_the_limit(files):
     kept = Thumbnails(most=4)
+    copies = [shutil.copy(files[0], f"{files[0]}.{number:02d}.png") for number in range(30)]
     embed(
-        [files[0]] * 30,
+        copies,
         MeanColourEncoder(),
         batch_size=8,
         reporter=RecordingReporter(),
         on_picture=kept.keep,
     )
-    assert sorted(kept.kept) == [0, 8, 16, 24]
+    assert sorted(kept.kept) == [copies[number] for number in (0, 8, 16, 24)]
     assert all(jpeg.startswith(b"\xff\xd8") for jpeg in kept.kept.values())
 
 
 def test_missing_thumbnails_are_read_from_the_files(files):
-    chosen = {0: (1,), 1: (3,)}
-    result = completed({0: b"kept"}, chosen, files)
-    assert sorted(result) == [0, 1]  # row 3 cannot be read
+    none = Cache(None, RecordingReporter())
+    chosen = {0: (1,), 1: (3,), 2: (7,)}
+    kept = {files[row]: b"kept" for row in (0, 1, 2, 4, 5)}
+    result = completed(kept, chosen, files, none)
+    assert sorted(result) == [0, 1, 2, 4, 5, 7]  # row 3 cannot be read
     assert result[0] == b"kept"
-    assert sorted(completed({}, chosen, files)) == [0, 1, 2, 4, 5, 6, 7, 8]
+    assert result[7].startswith(b"\xff\xd8")
+    assert sorted(completed({}, chosen, files, none)) == [0, 1, 2, 4, 5, 6, 7, 8]
 
 
 def test_the_whole_job_with_a_fake_encoder(album, tmp_path):

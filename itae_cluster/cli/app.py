@@ -9,6 +9,7 @@ import typer
 
 from itae_cluster import __version__
 from itae_cluster.cli.attention import attention
+from itae_cluster.cli.cache import cache
 from itae_cluster.cli.calibrate import calibrate
 from itae_cluster.cli.cluster import cluster
 from itae_cluster.cli.demo import demo
@@ -34,6 +35,7 @@ app.command("eval")(evaluate)
 app.command()(attention)
 app.command()(demo)
 app.add_typer(models, name="models")
+app.add_typer(cache, name="cache")
 
 
 def _print_version(wanted: bool) -> None:

@@ -15,6 +15,7 @@ from itae_cluster.errors import OutputError, UsageError
 from itae_cluster.options import (
     Action,
     Algorithm,
+    CacheOptions,
     ClusterOptions,
     DeviceName,
     ModelOptions,
@@ -110,6 +111,8 @@ def cluster(
     batch_size: given.BatchSize = ModelOptions.batch_size,
     precision: given.Precision = ModelOptions.precision,
     offline: given.Offline = ModelOptions.offline,
+    cache: given.CacheFolder = CacheOptions.folder,
+    no_cache: given.NoCache = CacheOptions.off,
     strict: given.Strict = False,
     quiet: given.Quiet = False,
     verbose: given.Verbose = False,
@@ -126,6 +129,7 @@ def cluster(
     model_options = ModelOptions(
         model, weights, theta, size, device, batch_size, offline, precision
     )
+    caching = CacheOptions(cache, no_cache)
     inputs = given.read_inputs(paths, null, exclude)
     with ConsoleReporter(quiet=quiet, verbose=verbose) as reporter:
         from itae_cluster.pipeline import sort_pictures
@@ -136,6 +140,7 @@ def cluster(
             cluster_options,
             output,
             embeddings_file=embeddings,
+            caching=caching,
             reporter=reporter,
         )
     if output.dry_run and output.out is not None and format_ is None:

@@ -9,7 +9,7 @@ import typer
 from itae_cluster.cli import parameters as given
 from itae_cluster.cli.reporting import ConsoleReporter
 from itae_cluster.errors import UsageError
-from itae_cluster.options import DeviceName, ModelOptions
+from itae_cluster.options import CacheOptions, DeviceName, ModelOptions
 
 __all__ = ["embed"]
 
@@ -36,6 +36,8 @@ def embed(
     batch_size: given.BatchSize = ModelOptions.batch_size,
     precision: given.Precision = ModelOptions.precision,
     offline: given.Offline = ModelOptions.offline,
+    cache: given.CacheFolder = CacheOptions.folder,
+    no_cache: given.NoCache = CacheOptions.off,
     strict: given.Strict = False,
     quiet: given.Quiet = False,
     verbose: given.Verbose = False,
@@ -47,11 +49,12 @@ def embed(
     if not paths:
         raise UsageError("name pictures or folders, or - for a list")
     options = ModelOptions(model, weights, theta, size, device, batch_size, offline, precision)
+    caching = CacheOptions(cache, no_cache)
     inputs = given.read_inputs(paths, null, exclude)
     with ConsoleReporter(quiet=quiet, verbose=verbose) as reporter:
         from itae_cluster.pipeline import embed_to_file
 
-        embeddings = embed_to_file(inputs, options, output, reporter)
+        embeddings = embed_to_file(inputs, options, output, reporter, caching=caching)
     n, dim = embeddings.vectors.shape
     skipped = f", {len(embeddings.skipped)} skipped" if embeddings.skipped else ""
     reporter.summary(f"{n} vectors of {dim} dimensions in {output}{skipped}")

@@ -18,10 +18,12 @@ __all__ = [
     "CLUSTERING",
     "AssignNoise",
     "BatchSize",
+    "CacheFolder",
     "Device",
     "Exclude",
     "MinClusterSize",
     "Model",
+    "NoCache",
     "Null",
     "Offline",
     "Paths",
@@ -146,6 +148,24 @@ Offline = Annotated[
         "--offline",
         help="Never use the network.",
         rich_help_panel=_MODEL,
+    ),
+]
+CacheFolder = Annotated[
+    str | None,
+    typer.Option(
+        "--cache",
+        metavar="DIR",
+        help="Where embeddings are kept between runs; the user's cache folder where not given.",
+        rich_help_panel=_GENERAL,
+        show_default=False,
+    ),
+]
+NoCache = Annotated[
+    bool,
+    typer.Option(
+        "--no-cache",
+        help="Neither use nor keep embeddings of earlier runs.",
+        rich_help_panel=_GENERAL,
     ),
 ]
 Quiet = Annotated[

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from itae_cluster.model.registry import Variant
 
-__all__ = ["Found", "cache_dir", "find", "found_files"]
+__all__ = ["Found", "cache_dir", "cache_root", "find", "found_files"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +32,16 @@ class Found:
     origin: str
 
 
-def cache_dir() -> str:
-    """Our checkpoints' folder: $ITAE_CLUSTER_CACHE, else the platform's cache, `/checkpoints`."""
+def cache_root() -> str:
+    """The folder of all that can be had again: $ITAE_CLUSTER_CACHE, else the platform's cache."""
     from platformdirs import user_cache_dir
 
-    root = os.environ.get("ITAE_CLUSTER_CACHE") or user_cache_dir("itae-cluster", appauthor=False)
-    return os.path.join(root, "checkpoints")
+    return os.environ.get("ITAE_CLUSTER_CACHE") or user_cache_dir("itae-cluster", appauthor=False)
+
+
+def cache_dir() -> str:
+    """Our checkpoints' folder, `checkpoints` in the `cache_root`."""
+    return os.path.join(cache_root(), "checkpoints")
 
 
 def find(wanted: Variant) -> Found | None:

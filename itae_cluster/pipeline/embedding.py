@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from itae_cluster import cluster, manifest, vectors
+from itae_cluster.cache import Cache, file_in
 from itae_cluster.embed import embed
 from itae_cluster.errors import InputError
 from itae_cluster.options import Precision
@@ -16,20 +17,28 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from itae_cluster.encoder import TorchEncoder
-    from itae_cluster.options import InputOptions, ModelOptions
+    from itae_cluster.options import CacheOptions, InputOptions, ModelOptions
     from itae_cluster.types import Embeddings, Encoder, Picture, Reporter, ScanResult
 
-__all__ = ["embed_pictures", "embed_to_file", "find_pictures", "input_options", "load_encoder"]
+__all__ = [
+    "embed_pictures",
+    "embed_to_file",
+    "find_pictures",
+    "input_options",
+    "load_encoder",
+    "open_cache",
+]
 
 
 def embed_pictures(
     inputs: InputOptions,
     model: ModelOptions,
     *,
+    cache: Cache,
     at_least: int = 1,
     out: str | None = None,
     encoder: Encoder | None = None,
-    on_picture: Callable[[int, Picture], None] | None = None,
+    on_picture: Callable[[int, str, Picture], None] | None = None,
     reporter: Reporter,
 ) -> Embeddings:
     """Scan and embed; what the scan skipped is part of the result.
@@ -44,6 +53,7 @@ def embed_pictures(
         found.files,
         encoder,
         batch_size=model.batch_size,
+        cache=cache,
         on_picture=on_picture,
         reporter=reporter,
     )
@@ -68,7 +78,12 @@ def find_pictures(inputs: InputOptions, out: str | None, reporter: Reporter) -> 
 
 
 def embed_to_file(
-    inputs: InputOptions, model: ModelOptions, target: str, reporter: Reporter
+    inputs: InputOptions,
+    model: ModelOptions,
+    target: str,
+    reporter: Reporter,
+    *,
+    caching: CacheOptions | None = None,
 ) -> Embeddings:
     """The job of `itae-cluster embed`: scan, embed, write vectors. Paths become absolute.
 
@@ -77,12 +92,20 @@ def embed_to_file(
         InputError: if there is no picture.
     """
     vectors.check_target(target)
-    embeddings = embed_pictures(inputs, model, reporter=reporter)
+    with open_cache(caching, reporter) as cache:
+        embeddings = embed_pictures(inputs, model, cache=cache, reporter=reporter)
     options = {**input_options(inputs), "model": asdict(model)}
     absolute = tuple(os.path.abspath(path) for path in embeddings.paths)
     embeddings = replace(embeddings, paths=absolute)
     vectors.save(target, embeddings, manifest.run_metadata(embeddings.metadata, options))
     return embeddings
+
+
+def open_cache(options: CacheOptions | None, reporter: Reporter) -> Cache:
+    """The cache that is asked for; one that keeps nothing where `options` is None or off."""
+    if options is None or options.off:
+        return Cache(None, reporter)
+    return Cache(file_in(options.folder), reporter)
 
 
 def _no_pictures(ignored: int) -> str:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from itae_cluster import cluster, manifest, organize, preview, vectors
 from itae_cluster.errors import OutputError, UsageError
@@ -16,13 +19,17 @@ from itae_cluster.options import (
     ModelOptions,
     OutputOptions,
 )
-from itae_cluster.pipeline.embedding import embed_pictures, input_options
+from itae_cluster.pipeline.embedding import embed_pictures, input_options, open_cache
 from itae_cluster.thumbnails import Thumbnails, completed
 from itae_cluster.types import NOISE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from numpy.typing import NDArray
+
+    from itae_cluster.cache import Cache
+    from itae_cluster.options import CacheOptions
     from itae_cluster.types import (
         Clustering,
         Embeddings,
@@ -40,6 +47,8 @@ __all__ = [
 ]
 
 _REPRESENTATIVES = 3
+_MAP_MIN_DIST = 0.1
+_MAP_VERSION = 1  # counts the changes to the reduction that move points
 
 
 @dataclass(frozen=True)
@@ -71,6 +80,7 @@ def sort_pictures(
     *,
     embeddings_file: str | None = None,
     encoder: Encoder | None = None,
+    caching: CacheOptions | None = None,
     reporter: Reporter,
 ) -> Result:
     """The main job: scan, embed, cluster and, where OUT is given, organize.
@@ -82,6 +92,7 @@ def sort_pictures(
         output: where the result goes; without `out` nothing is written.
         embeddings_file: vectors made by `embed`, in place of pictures and model.
         encoder: used in place of the model that `model` names.
+        caching: where embeddings are kept between runs; None for nowhere.
         reporter: told of progress, skips and warnings.
 
     Raises:
@@ -89,6 +100,20 @@ def sort_pictures(
     """
     if output.out is not None:
         organize.check_output(output.out)
+    with open_cache(caching, reporter) as cache:
+        return _sort(inputs, model, clustering, output, embeddings_file, encoder, cache, reporter)
+
+
+def _sort(
+    inputs: InputOptions,
+    model: ModelOptions,
+    clustering: ClusterOptions,
+    output: OutputOptions,
+    embeddings_file: str | None,
+    encoder: Encoder | None,
+    cache: Cache,
+    reporter: Reporter,
+) -> Result:
     thumbnails = Thumbnails()
     if embeddings_file is not None:
         _check_no_pictures(inputs, model)
@@ -97,6 +122,7 @@ def sort_pictures(
         embeddings = embed_pictures(
             inputs,
             model,
+            cache=cache,
             at_least=clustering.k or 1,
             out=output.out,
             encoder=encoder,
@@ -113,7 +139,7 @@ def sort_pictures(
     )
     if output.out is None or output.dry_run:
         return result
-    return organize_result(result, output.out, output.action, thumbnails.kept, reporter)
+    return organize_result(result, output.out, output.action, thumbnails.kept, cache, reporter)
 
 
 def cluster_embeddings(
@@ -147,7 +173,8 @@ def organize_result(
     result: Result,
     out: str,
     action: Action,
-    thumbnails: Mapping[int, bytes],
+    thumbnails: Mapping[str, bytes],
+    cache: Cache,
     reporter: Reporter,
 ) -> Result:
     """Write OUT: pictures, manifest, table and preview; then, for `move`, remove originals.
@@ -156,7 +183,8 @@ def organize_result(
         result: what to write.
         out: the folder to make.
         action: how pictures come there.
-        thumbnails: JPEG bytes by row, as far as they were kept.
+        thumbnails: JPEG bytes by path, as far as they were kept.
+        cache: where other thumbnails and the map may be known from.
         reporter: told of progress and of sources that vanished.
 
     Raises:
@@ -169,17 +197,19 @@ def organize_result(
         result = replace(result, placements=placed, skipped=result.skipped + lost, placed=True)
         manifest.write_json(result.document(), os.path.join(staging, "manifest.json"))
         manifest.write_csv(placed, os.path.join(staging, "clusters.csv"))
-        _write_preview(result, staging, thumbnails, reporter)
+        _write_preview(result, staging, thumbnails, cache, reporter)
     if action is not Action.MOVE:
         return result
     return replace(result, kept=organize.remove_originals(placed, out, reporter))
 
 
 def _write_preview(
-    result: Result, staging: str, thumbnails: Mapping[int, bytes], reporter: Reporter
+    result: Result,
+    staging: str,
+    thumbnails: Mapping[str, bytes],
+    cache: Cache,
+    reporter: Reporter,
 ) -> None:
-    from itae_cluster.reduce import umap_reduce
-
     reporter.progress("Drawing the map", 0, None)
     found, embeddings = result.clustering, result.embeddings
     chosen = cluster.representatives(found, _REPRESENTATIVES)
@@ -187,18 +217,33 @@ def _write_preview(
     clusters = len(found.centres)
     seed = int(result.options["clustering"]["seed"])
     data = preview.PreviewData(
-        coordinates=umap_reduce(embeddings.vectors, 2, seed=seed, min_dist=0.1),
+        coordinates=_map(embeddings.vectors, seed, cache),
         labels=found.labels,
         names=tuple(destinations.get(path, path) for path in embeddings.paths),
         distances=found.distances,
         representatives=chosen,
         folders={label: organize.folder_name(label, clusters) for label in range(NOISE, clusters)},
-        thumbnails=completed(thumbnails, chosen, embeddings.paths),
+        thumbnails=completed(thumbnails, chosen, embeddings.paths, cache),
         title="itae-cluster",
         subtitle=_subtitle(result),
     )
     preview.write_picture(data, os.path.join(staging, "preview.png"))
     preview.write_page(data, os.path.join(staging, "preview.html"))
+
+
+def _map(vectors: NDArray[np.float32], seed: int, cache: Cache) -> NDArray[np.float32]:
+    """Where each picture lies on the map, (n, 2): the same for every k, so it is kept."""
+    parameters = f"umap {_MAP_VERSION} {vectors.shape} {seed} {_MAP_MIN_DIST}"
+    digest = hashlib.sha256(parameters.encode())
+    digest.update(np.ascontiguousarray(vectors).data)
+    known = cache.coordinates(digest.hexdigest())
+    if known is not None and len(known) == len(vectors):
+        return known
+    from itae_cluster.reduce import umap_reduce
+
+    coordinates = umap_reduce(vectors, 2, seed=seed, min_dist=_MAP_MIN_DIST)
+    cache.store_coordinates(digest.hexdigest(), coordinates)
+    return coordinates
 
 
 def _subtitle(result: Result) -> str:

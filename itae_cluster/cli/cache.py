@@ -1,0 +1,143 @@
+"""`itae-cluster cache`: what earlier runs left behind, to look at and to throw away."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from itae_cluster.cli import parameters as given
+from itae_cluster.cli.reporting import ConsoleReporter
+from itae_cluster.errors import OutputError, UsageError
+from itae_cluster.names import printable
+
+if TYPE_CHECKING:
+    from itae_cluster.cache import Cache, CacheInfo
+
+__all__ = ["cache", "parse_size"]
+
+cache = typer.Typer(no_args_is_help=True, help="Look at or empty the cache of embeddings.")
+
+_UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+
+
+def parse_size(text: str) -> int:
+    """`500M` → 500,000,000 bytes; K, M, G and T are powers of 1000.
+
+    Raises:
+        UsageError: if it is no size.
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)B?", text.strip(), re.IGNORECASE)
+    if match is None:
+        raise UsageError(f"--max-size {text!r}: give a size such as 500M or 2G")
+    return int(float(match[1]) * _UNITS[match[2].upper()])
+
+
+def _opened(folder: str | None, reporter: ConsoleReporter) -> Cache:
+    from itae_cluster.cache import Cache, file_in
+
+    path = file_in(folder)
+    return Cache(path if os.path.exists(path) else None, reporter)
+
+
+@cache.command()
+def info(
+    folder: given.CacheFolder = None,
+    json_: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
+) -> None:
+    """Show what the cache holds: vectors of which models, thumbnails, maps, and its size."""
+    from itae_cluster.cache import file_in
+
+    with ConsoleReporter(quiet=False, verbose=False) as reporter:
+        opened = _opened(folder, reporter)
+        found = opened.info()
+        opened.close()
+    if json_:
+        record = {**asdict(found), "path": file_in(folder)}
+        record["recipes"] = [{**recipe, "vectors": n} for recipe, n in found.recipes]
+        print(json.dumps(record, indent=2))
+        return
+    _show(found, file_in(folder))
+
+
+def _show(found: CacheInfo, path: str) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, show_header=False)
+    rows: list[tuple[str, Any]] = [
+        ("file", printable(path)),
+        ("size", f"{found.bytes / 1e6:.1f} MB"),
+        ("vectors", found.vectors),
+        ("thumbnails", found.thumbnails),
+        ("maps", found.maps),
+        ("files known", found.files),
+        ("oldest use", f"{found.days} days ago"),
+    ]
+    for recipe, number in found.recipes:
+        theta = "off" if recipe["theta"] is None else recipe["theta"]
+        rows.append(
+            (
+                "of these",
+                f"{number} by weights {recipe['weights_sha256'][:12]}…, theta {theta}, "
+                f"{recipe['size']} pixels, {recipe['precision']}",
+            )
+        )
+    for name, value in rows:
+        table.add_row(name, str(value))
+    Console(highlight=False, soft_wrap=True).print(table)
+
+
+@cache.command()
+def prune(
+    max_size: Annotated[
+        str,
+        typer.Option(metavar="SIZE", help="What may be left, such as 500M or 2G."),
+    ],
+    folder: given.CacheFolder = None,
+    quiet: given.Quiet = False,
+) -> None:
+    """Drop what was not used for longest until the cache is no larger than SIZE."""
+    wanted = parse_size(max_size)
+    with ConsoleReporter(quiet=quiet, verbose=False) as reporter:
+        opened = _opened(folder, reporter)
+        dropped = opened.prune(wanted)
+        left = opened.info()
+        opened.close()
+        reporter.summary(
+            f"{dropped} vectors dropped, {left.vectors} left in {left.bytes / 1e6:.1f} MB"
+        )
+
+
+@cache.command()
+def clear(folder: given.CacheFolder = None, quiet: given.Quiet = False) -> None:
+    """Remove the cache of embeddings. Model weights and pictures are left alone."""
+    from itae_cluster.cache import file_in
+
+    path = file_in(folder)
+    with ConsoleReporter(quiet=quiet, verbose=False) as reporter:
+        opened = _opened(folder, reporter)
+        vectors = opened.info().vectors
+        opened.close()
+        for file in (path, f"{path}-wal", f"{path}-shm"):
+            try:
+                os.unlink(file)
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                raise OutputError(
+                    f"cannot remove {printable(file)}: {error.strerror}; check its permissions"
+                ) from error
+        reporter.summary(f"{vectors} vectors removed")
+
+
+@cache.command()
+def path(folder: given.CacheFolder = None) -> None:
+    """Print where the cache is or would be."""
+    from itae_cluster.cache import file_in
+
+    print(file_in(folder))

@@ -1,0 +1,114 @@
+"""The part of the cache that belongs to one encoder: its vectors, by the content of files."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from itae_cluster.cache import content_digest
+from itae_cluster.decode import PREPROCESSING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from itae_cluster.cache import Cache, Known
+    from itae_cluster.types import Picture
+
+__all__ = ["Found", "Fresh", "Shelf", "fingerprint"]
+
+_REMEMBERED_AT_ONCE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A file whose content the cache knows: `vector` (D,) float32."""
+
+    vector: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Fresh:
+    """A decoded file; `known` is None where its vector cannot be kept."""
+
+    picture: Picture
+    known: Known | None
+
+
+def fingerprint(metadata: Mapping[str, Any]) -> dict[str, Any] | None:
+    """All that shapes a vector, from an encoder's metadata; None where its weights are unknown."""
+    if not metadata.get("weights_sha256"):
+        return None
+    kept = ("weights_sha256", "theta", "size", "precision", "dim")
+    return {**{key: metadata[key] for key in kept}, "preprocessing": PREPROCESSING}
+
+
+class Shelf:
+    """Vectors of one recipe.
+
+    Args:
+        cache: where they are kept.
+        metadata: the encoder's.
+        dim: D, the length of a vector.
+    """
+
+    def __init__(self, cache: Cache, metadata: Mapping[str, Any], dim: int) -> None:
+        recipe = fingerprint(metadata)
+        self._cache = cache
+        self._dim = dim
+        self._used = recipe is not None and cache.is_open
+        self._recipe = cache.recipe(recipe) if recipe is not None else 0
+        self._seen: list[Known] = []
+
+    def fill(self, files: Sequence[str], out: NDArray[np.float32]) -> NDArray[np.bool_]:
+        """Put the vectors of unchanged files into their rows of `out` (n, D); which: (n,)."""
+        if not self._used:
+            return np.zeros(len(files), dtype=np.bool_)
+        return self._cache.fill(self._recipe, self._cache.digests(files), out)
+
+    def look_up(self, path: str) -> Found | Known | None:
+        """Read the file: its vector where its content is known, else its digest.
+
+        None where nothing can be kept; decoding will say why a file cannot be read.
+        """
+        if not self._used:
+            return None
+        try:
+            known = content_digest(path)
+        except OSError:
+            return None
+        out = np.empty((1, self._dim), dtype=np.float32)
+        if self._cache.fill(self._recipe, [known.digest], out)[0]:
+            self._remember([known])
+            return Found(out[0])
+        return known
+
+    def keep(self, known: Sequence[Known | None], vectors: NDArray[np.float32]) -> None:
+        """Keep the vectors (B, D) of files that have not changed since they were read."""
+        rows = [row for row, item in enumerate(known) if item is not None and _is_same(item)]
+        kept = [item for row in rows if (item := known[row]) is not None]
+        if kept:
+            self._cache.store(self._recipe, [item.digest for item in kept], vectors[rows])
+            self._remember(kept)
+
+    def close(self) -> None:
+        """Keep what is not kept yet."""
+        self._cache.remember(self._seen)
+        self._seen.clear()
+
+    def _remember(self, known: Sequence[Known]) -> None:
+        self._seen += known
+        if len(self._seen) >= _REMEMBERED_AT_ONCE:
+            self.close()
+
+
+def _is_same(known: Known) -> bool:
+    try:
+        status = os.stat(known.path)
+    except OSError:
+        return False
+    return (status.st_size, status.st_mtime_ns) == (known.size, known.mtime_ns)
