@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 from math import sqrt
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,12 +17,19 @@ from itae_cluster.reduce import umap_reduce
 from itae_cluster.types import NOISE, Clustering
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     from itae_cluster.types import Reporter
 
 __all__ = ["default_min_cluster_size", "hdbscan", "kmeans", "representatives"]
 
+_MOST_AT_ONCE = 50_000  # pictures that every restart of K-Means looks at
+_SAMPLED_PER_CLUSTER = 256
+_MOST_ROUNDS = 100
+_REST = 1e-4
+_ROWS_AT_ONCE = 16_384
 _HDBSCAN_DIM = 10  # HDBSCAN calls most points noise above about 50 dimensions
 _HDBSCAN_NEIGHBOURS = 15
 _HDBSCAN_MIN_SAMPLES = 3  # low, so that few pictures are called noise
@@ -38,6 +45,9 @@ def kmeans(
 ) -> Clustering:
     """K-Means with k-means++ starts; the best of `restarts` by inertia.
 
+    Above 50,000 pictures (or 256 a cluster) the restarts compete on a random sample of so many, and
+    the best goes on over all pictures, with Lloyd's algorithm, until its centres rest.
+
     Fewer than `k` clusters come back, with a warning, where pictures are identical.
 
     Args:
@@ -51,11 +61,14 @@ def kmeans(
         InputError: if there are fewer pictures than clusters.
     """
     check_k(k, len(vectors))
-    from sklearn.cluster import KMeans
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # identical pictures are reported below, in our words
-        found = KMeans(k, n_init=restarts, random_state=seed).fit_predict(vectors)
+    most = max(_MOST_AT_ONCE, _SAMPLED_PER_CLUSTER * k)
+    if len(vectors) <= most:
+        found = _started(vectors, k, seed, restarts).labels_
+    else:
+        rows = np.random.default_rng(seed).choice(len(vectors), most, replace=False)
+        rows.sort()
+        starts = _started(vectors[rows], k, seed, restarts).cluster_centers_
+        found = _refined(vectors, starts.astype(np.float32))
     clustering = _by_size(vectors, found.astype(np.int64))
     if reporter and len(clustering.centres) < k:
         reporter.warn(
@@ -63,6 +76,37 @@ def kmeans(
             "identical to one another"
         )
     return clustering
+
+
+def _started(vectors: NDArray[np.float32], k: int, seed: int, restarts: int) -> Any:
+    """A fitted `sklearn.cluster.KMeans`."""
+    from sklearn.cluster import KMeans
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # identical pictures are reported in our own words
+        return KMeans(k, n_init=restarts, random_state=seed).fit(vectors)
+
+
+def _refined(vectors: NDArray[np.float32], centres: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Lloyd's algorithm from given centres, in place of scikit-learn's, which copies the vectors.
+
+    An empty cluster keeps its centre. The end is scikit-learn's: centres that move, squared, by
+    less than 1e-4 of the mean variance.
+    """
+    from sklearn.metrics import pairwise_distances_argmin
+
+    rest = _REST * float(np.mean([np.var(column) for column in vectors[:_MOST_AT_ONCE].T]))
+    labels = pairwise_distances_argmin(vectors, centres)
+    for _ in range(_MOST_ROUNDS):
+        sums, counts = _sums(vectors, labels, len(centres))
+        moved = centres.copy()
+        moved[counts > 0] = sums[counts > 0] / counts[counts > 0, None]
+        shift = float(((moved - centres) ** 2).sum())
+        centres = moved
+        labels = pairwise_distances_argmin(vectors, centres)
+        if shift <= rest:
+            break
+    return np.asarray(labels, dtype=np.int64)
 
 
 def check_k(k: int, n: int) -> None:
@@ -152,11 +196,28 @@ def _by_size(vectors: NDArray[np.float32], found: NDArray[np.int64]) -> Clusteri
 
 def _centres(vectors: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[np.float32]:
     """Mean of each cluster: (K, D) float32."""
-    kept = labels != NOISE
-    counts = np.bincount(labels[kept])
-    sums = np.zeros((len(counts), vectors.shape[1]))
-    np.add.at(sums, labels[kept], vectors[kept])
+    sums, counts = _sums(vectors, labels, int(labels.max(initial=NOISE)) + 1)
     return (sums / counts[:, None]).astype(np.float32)
+
+
+def _sums(
+    vectors: NDArray[np.float32], labels: NDArray[np.int64], clusters: int
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Sum (K, D) and number (K,) of each cluster's vectors; noise is left out."""
+    from scipy.sparse import csr_array
+
+    sums = np.zeros((clusters, vectors.shape[1]))
+    for rows in _parts(len(vectors)):
+        kept = np.flatnonzero(labels[rows] != NOISE)
+        shape = (clusters, len(labels[rows]))
+        members = csr_array((np.ones(len(kept)), (labels[rows][kept], kept)), shape=shape)
+        sums += members @ vectors[rows].astype(np.float64)
+    return sums, np.bincount(labels[labels != NOISE], minlength=clusters)
+
+
+def _parts(n: int) -> Iterator[slice]:
+    """`n` rows in parts small enough to be copied."""
+    return (slice(start, start + _ROWS_AT_ONCE) for start in range(0, n, _ROWS_AT_ONCE))
 
 
 def _distances(
@@ -167,7 +228,11 @@ def _distances(
     if len(centres):
         from scipy.spatial.distance import cdist
 
-        kept = labels != NOISE
-        distances[kept] = np.linalg.norm(vectors[kept] - centres[labels[kept]], axis=1)
-        distances[~kept] = cdist(vectors[~kept], centres).min(axis=1)
+        for rows in _parts(len(vectors)):
+            part, own = vectors[rows], labels[rows]
+            kept = own != NOISE
+            found = np.empty(len(part), dtype=np.float32)
+            found[kept] = np.linalg.norm(part[kept] - centres[own[kept]], axis=1)
+            found[~kept] = cdist(part[~kept], centres).min(axis=1)
+            distances[rows] = found
     return distances
