@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from fakes import RecordingReporter
+from itae_cluster import cluster as cluster_stage
+from itae_cluster import reduce as reduce_stage
 from itae_cluster.cluster import default_min_cluster_size, hdbscan, kmeans, representatives
 from itae_cluster.errors import InputError
 from itae_cluster.evaluate import clustering_accuracy
@@ -159,3 +161,66 @@ def test_umap_keeps_known_clusters_apart_and_repeats_itself():
 )
 def test_clustering_accuracy_by_hand(truth, labels, wanted):
     assert clustering_accuracy(list(truth), np.array(labels)) == pytest.approx(wanted)
+
+
+def even_blobs(n, clusters, seed=0):
+    """Well separated groups on the sphere, (n, 8), and which is which."""
+    rng = np.random.default_rng(seed)
+    centres = rng.normal(size=(clusters, 8)) * 5
+    truth = rng.integers(0, clusters, n)
+    points = centres[truth] + rng.normal(size=(n, 8)) * 0.3
+    return (points / np.linalg.norm(points, axis=1, keepdims=True)).astype(np.float32), truth
+
+
+def test_kmeans_beyond_the_sample_finds_what_it_finds_within(monkeypatch):
+    vectors, _ = even_blobs(900, 5)
+    whole = kmeans(vectors, 5, seed=0, restarts=5)
+    monkeypatch.setattr(cluster_stage, "_MOST_AT_ONCE", 100)
+    monkeypatch.setattr(cluster_stage, "_SAMPLED_PER_CLUSTER", 20)
+    monkeypatch.setattr(cluster_stage, "_ROWS_AT_ONCE", 64)
+    sampled = kmeans(vectors, 5, seed=0, restarts=5)
+    np.testing.assert_array_equal(sampled.labels, whole.labels)
+    np.testing.assert_allclose(sampled.centres, whole.centres, atol=1e-5)
+    np.testing.assert_allclose(sampled.distances, whole.distances, atol=1e-5)
+
+
+def test_lloyd_goes_on_over_all_pictures_until_the_centres_rest():
+    vectors, truth = even_blobs(600, 3)
+    starts = vectors[[int(np.flatnonzero(truth == label)[0]) for label in range(3)]]
+    labels = cluster_stage._refined(vectors, starts)
+    np.testing.assert_array_equal(labels, truth)
+
+
+def test_lloyd_leaves_an_empty_cluster_where_it_is():
+    vectors, _ = even_blobs(50, 1)
+    starts = np.concatenate([vectors[:1], -100 * np.ones((1, 8), dtype=np.float32)])
+    assert not cluster_stage._refined(vectors, starts).any()
+
+
+def test_a_reduction_beyond_the_sample_keeps_the_groups_apart(monkeypatch):
+    vectors, truth = even_blobs(400, 4)
+    monkeypatch.setattr(reduce_stage, "_MOST_FITTED", 150)
+    monkeypatch.setattr(reduce_stage, "_ROWS_AT_ONCE", 37)
+    places = reduce_stage.umap_reduce(vectors, 2, seed=0)
+    assert places.shape == (400, 2)
+    assert np.isfinite(places).all()
+    found = kmeans(places, 4, seed=0, restarts=5).labels
+    for label in range(4):
+        assert len(set(found[truth == label])) == 1
+    np.testing.assert_array_equal(places, reduce_stage.umap_reduce(vectors, 2, seed=0))
+
+
+def test_a_point_of_the_sample_keeps_its_place():
+    vectors, _ = even_blobs(60, 3)
+    fitted = np.random.default_rng(0).normal(size=(60, 2)).astype(np.float32)
+    np.testing.assert_allclose(reduce_stage._placed(vectors, vectors, fitted), fitted, atol=1e-2)
+
+
+def test_the_neighbour_graph_is_exact(monkeypatch):
+    vectors, _ = even_blobs(80, 3)
+    assert reduce_stage._neighbours(vectors, 4) == (None, None, None)
+    monkeypatch.setattr(reduce_stage, "_FEWEST_FOR_A_GRAPH", 10)
+    nearest, distances, _ = reduce_stage._neighbours(vectors, 4)
+    pairs = np.linalg.norm(vectors[:, None] - vectors[None], axis=2)
+    np.testing.assert_array_equal(nearest[:, 0], np.arange(80))
+    np.testing.assert_allclose(distances, np.sort(pairs, axis=1)[:, :4], atol=1e-4)
