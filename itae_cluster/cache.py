@@ -28,13 +28,21 @@ from itae_cluster.names import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from types import TracebackType
 
     from numpy.typing import NDArray
 
     from itae_cluster.types import Reporter
 
-__all__ = ["FILE", "MAX_BYTES", "Cache", "CacheInfo", "Known", "content_digest", "file_in"]
+__all__ = [
+    "FILE",
+    "MAX_BYTES",
+    "Cache",
+    "CacheInfo",
+    "Known",
+    "content_digest",
+    "file_in",
+    "is_unchanged",
+]
 
 FILE = "embeddings.sqlite"
 MAX_BYTES = 4_000_000_000
@@ -100,6 +108,15 @@ def content_digest(path: str) -> Known:
     return Known(os.path.abspath(path), before.st_size, before.st_mtime_ns, digest)
 
 
+def is_unchanged(path: str, size: int, mtime_ns: int) -> bool:
+    """Whether the file is there and still has this size and time of change."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return False
+    return (status.st_size, status.st_mtime_ns) == (size, mtime_ns)
+
+
 class Cache:
     """A context manager around one cache file; safe to share among threads and processes.
 
@@ -121,14 +138,8 @@ class Cache:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._path is not None and self._db is not None:
-            self.prune(self._max_bytes)
+    def __exit__(self, *_: object) -> None:
+        self.prune(self._max_bytes)
         self.close()
 
     def close(self) -> None:
@@ -423,14 +434,8 @@ def _unchanged(db: sqlite3.Connection, paths: Sequence[str]) -> list[bytes | Non
     found: list[bytes | None] = []
     for path, name in zip(paths, names, strict=True):
         size, mtime_ns, digest = known.get(name, (0, 0, None))
-        if digest is not None:
-            try:
-                status = os.stat(path)
-                same = (status.st_size, status.st_mtime_ns) == (size, mtime_ns)
-            except OSError:
-                same = False
-            digest = digest if same else None
-        found.append(digest)
+        known_still = digest is not None and is_unchanged(path, size, mtime_ns)
+        found.append(digest if known_still else None)
     return found
 
 

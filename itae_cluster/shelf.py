@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from itae_cluster.cache import content_digest
+from itae_cluster.cache import content_digest, is_unchanged
 from itae_cluster.decode import PREPROCESSING
 
 if TYPE_CHECKING:
@@ -89,11 +88,15 @@ class Shelf:
 
     def keep(self, known: Sequence[Known | None], vectors: NDArray[np.float32]) -> None:
         """Keep the vectors (B, D) of files that have not changed since they were read."""
-        rows = [row for row, item in enumerate(known) if item is not None and _is_same(item)]
-        kept = [item for row in rows if (item := known[row]) is not None]
+        kept = {
+            row: item
+            for row, item in enumerate(known)
+            if item is not None and is_unchanged(item.path, item.size, item.mtime_ns)
+        }
         if kept:
-            self._cache.store(self._recipe, [item.digest for item in kept], vectors[rows])
-            self._remember(kept)
+            digests = [item.digest for item in kept.values()]
+            self._cache.store(self._recipe, digests, vectors[list(kept)])
+            self._remember(list(kept.values()))
 
     def close(self) -> None:
         """Keep what is not kept yet."""
@@ -104,11 +107,3 @@ class Shelf:
         self._seen += known
         if len(self._seen) >= _REMEMBERED_AT_ONCE:
             self.close()
-
-
-def _is_same(known: Known) -> bool:
-    try:
-        status = os.stat(known.path)
-    except OSError:
-        return False
-    return (status.st_size, status.st_mtime_ns) == (known.size, known.mtime_ns)
