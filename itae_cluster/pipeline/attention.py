@@ -64,7 +64,7 @@ def draw_attention_maps(
             f"{len(found.files)} pictures are too many for one sheet; "
             f"name {MOST_PICTURES} at most, and draw more sheets for more"
         )
-    encoder = load_encoder(model, reporter, exact=True)
+    encoder = load_encoder(model, reporter)
     theta = encoder.metadata["theta"]
     maps: list[figures.TokenMap] = []
     skipped = list(found.skipped)

@@ -104,7 +104,7 @@ def run_calibration(
     files = calibrate.draw_sample(found.files, options.sample, options.seed)
     if options.labels:
         _labels(inputs, files)  # before the slow pass
-    encoder = load_encoder(replace(model, theta="off"), reporter, exact=True)
+    encoder = load_encoder(replace(model, theta="off"), reporter)
     from itae_cluster.model.itae import Settings
 
     settings = [Settings(theta, rule=options.rule) for theta in options.thetas]

@@ -143,7 +143,7 @@ def _judge(
     train: LabelledPictures | None,
     reporter: Reporter,
 ) -> tuple[Judged, _Embedded]:
-    encoder = load_encoder(model, reporter, exact=True)
+    encoder = load_encoder(model, reporter)
     thetas = _thetas(encoder, reporter)
     embedded = _embed(encoder, thetas, pictures, model.batch_size, reporter)
     classes = check_classes(embedded.labels, pictures.name)
