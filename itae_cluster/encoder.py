@@ -7,7 +7,6 @@ are normalised here with the ImageNet mean and standard deviation.
 from __future__ import annotations
 
 import os
-import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ import torch
 
 from itae_cluster import thresholds
 from itae_cluster.errors import ModelError, OutOfMemoryError, UsageError
+from itae_cluster.memory import pictures_that_fit
 from itae_cluster.model.acquire import locate
 from itae_cluster.model.checkpoint import load_model
 from itae_cluster.model.config import PATCH
@@ -151,7 +151,7 @@ class TorchEncoder:
     ) -> None:
         _check_size(size)
         self._size = size
-        self._most = sys.maxsize  # pictures at once, as far as memory has told
+        self._most = pictures_that_fit(device, model.config, size, dtype.itemsize)
         self._device = device
         self._dtype = dtype
         self._model = ITAE(model, settings).to(device, dtype).eval()

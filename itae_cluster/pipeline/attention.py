@@ -70,7 +70,7 @@ def draw_attention_maps(
     skipped = list(found.skipped)
     norms: list[NDArray[np.float32]] = []
     for batch in read_batches(
-        found.files, encoder.size, batch_size=model.batch_size, reporter=reporter
+        found.files, encoder.size, batch_size=model.small_batch, reporter=reporter
     ):
         skipped += batch.skipped
         if batch.paths:

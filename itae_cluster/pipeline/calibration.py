@@ -109,7 +109,7 @@ def run_calibration(
 
     settings = [Settings(theta, rule=options.rule) for theta in options.thetas]
     sample = calibrate.collect(
-        files, encoder, settings, batch_size=model.batch_size, reporter=reporter
+        files, encoder, settings, batch_size=model.small_batch, reporter=reporter
     )
     reporter.progress("Looking for a valley", 0, None)
     theta, finding = calibrate.recommend(sample.measures)

@@ -53,16 +53,17 @@ def embed_pictures(
     """
     found = find_pictures(inputs, out, reporter)
     cluster.check_k(at_least, len(found.files))
+    encoder = encoder or _encoder_for(model, cache, reporter)
     work = partial(
         embed,
         found.files,
-        batch_size=model.batch_size,
+        batch_size=model.batch_on(encoder.metadata.get("device", "cpu")),
         cache=cache,
         on_picture=on_picture,
         reporter=reporter,
     )
     try:
-        embeddings = work(encoder or _encoder_for(model, cache, reporter))
+        embeddings = work(encoder)
     except RecipeChangedError as changed:
         embeddings = work(changed.encoder)
     return replace(embeddings, skipped=found.skipped + embeddings.skipped)
