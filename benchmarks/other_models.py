@@ -58,14 +58,16 @@ def of_transformers() -> nn.Module:
 
 
 def of_timm(size: int = 224) -> nn.Module:
-    """Timm's ViT-S/14 DINOv2 with the bundled weights, positions resampled to `size` once."""
+    """The ViT-S/14 DINOv2 of timm with the bundled weights.
+
+    Positions are interpolated once, by the official rule, from which timm's own differs a little.
+    """
     import timm
-    from timm.layers import resample_abs_pos_embed
 
     model = timm.create_model(TIMM_NAME, pretrained=False, num_classes=0, img_size=size)
-    state = {key: value for key, value in mini().state_dict().items() if key != "mask_token"}
-    grid = [size // 14] * 2
-    state["pos_embed"] = resample_abs_pos_embed(state["pos_embed"], grid, num_prefix_tokens=1)
+    ours = mini()
+    state = {key: value for key, value in ours.state_dict().items() if key != "mask_token"}
+    state["pos_embed"] = ours.positions((size // 14, size // 14))
     model.load_state_dict(state)
     module: nn.Module = model.eval()
     return module

@@ -15,7 +15,7 @@ import numpy as np
 
 from itae_cluster.evaluate import score
 from itae_cluster.options import Algorithm, ClusterOptions
-from itae_cluster.pipeline import cluster_embeddings
+from itae_cluster.pipeline.sorting import cluster_embeddings
 from itae_cluster.reduce import umap_reduce
 from itae_cluster.types import Embeddings
 

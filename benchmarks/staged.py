@@ -57,7 +57,7 @@ def main() -> None:
         InputOptions((folder,)),
         ModelOptions("mini"),
         ClusterOptions(k=int(k)),
-        OutputOptions(out[0] if out else None, Action.HARDLINK),
+        OutputOptions(out[0], Action.HARDLINK) if out else OutputOptions(),
         caching=CacheOptions(None if cache == "none" else cache, cache == "none"),
         reporter=clock,
     )

@@ -35,7 +35,7 @@ _LIMIT_NOTE = (
 )
 _MASK_NOTE = (
     "Not what a run does: `--precision auto` stays with float32 where ITAE is on, so masks are "
-    "equal. Forced bfloat16, θ at the 95th percentile of the norms of a model whose norms have one mode."
+    "equal. Forced bfloat16, θ at the 95th percentile of norms that have one mode."
 )
 
 
