@@ -10,6 +10,7 @@ from typing import Literal
 from itae_cluster.errors import UsageError
 
 __all__ = [
+    "MAX_PIXELS",
     "Action",
     "Algorithm",
     "CacheOptions",
@@ -25,6 +26,9 @@ __all__ = [
     "parse_range",
     "parse_theta",
 ]
+
+MAX_PIXELS = 400_000_000
+"""Largest picture that is decoded, width × height: phones make 200 megapixels today."""
 
 _MOST_VALUES = 200  # of a sweep
 
@@ -92,9 +96,12 @@ class ModelOptions:
     batch_size: int | None = None
     offline: bool = False
     precision: Precision = Precision.AUTO
+    max_pixels: int = MAX_PIXELS
 
     def __post_init__(self) -> None:
         parse_theta(self.theta)
+        if self.max_pixels < 1:
+            raise UsageError(f"--max-pixels {self.max_pixels} is too small; use 1 or more")
         if self.batch_size is not None and self.batch_size < 1:
             raise UsageError(f"--batch-size {self.batch_size} is too small; use 1 or more")
 

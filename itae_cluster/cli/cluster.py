@@ -103,6 +103,7 @@ def cluster(
     ] = None,
     exclude: given.Exclude = None,
     null: given.Null = False,
+    max_pixels: given.MaxPixels = given.MAX_PIXELS,
     model: given.Model = ModelOptions.model,
     weights: given.Weights = ModelOptions.weights,
     theta: given.Theta = ModelOptions.theta,
@@ -127,7 +128,15 @@ def cluster(
     cluster_options = ClusterOptions(algorithm, k, restarts, min_cluster_size, assign_noise, seed)
     output = OutputOptions(out, action, dry_run)
     model_options = ModelOptions(
-        model, weights, theta, size, device, batch_size, offline, precision
+        model,
+        weights,
+        theta,
+        size,
+        device,
+        batch_size,
+        offline,
+        precision,
+        given.parse_size("--max-pixels", max_pixels),
     )
     caching = CacheOptions(cache, no_cache)
     inputs = given.read_inputs(paths, null, exclude)

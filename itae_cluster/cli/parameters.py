@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
+from itae_cluster import options
 from itae_cluster.errors import StrictError, UsageError
 from itae_cluster.options import DeviceName, InputOptions
 from itae_cluster.options import Precision as PrecisionName
@@ -16,11 +18,13 @@ from itae_cluster.types import Skipped
 
 __all__ = [
     "CLUSTERING",
+    "MAX_PIXELS",
     "AssignNoise",
     "BatchSize",
     "CacheFolder",
     "Device",
     "Exclude",
+    "MaxPixels",
     "MinClusterSize",
     "Model",
     "NoCache",
@@ -37,6 +41,7 @@ __all__ = [
     "Weights",
     "check_strict",
     "complete_model",
+    "parse_size",
     "read_inputs",
 ]
 
@@ -80,6 +85,15 @@ Exclude = Annotated[
         show_default=False,
     ),
 ]
+MaxPixels = Annotated[
+    str,
+    typer.Option(
+        metavar="N",
+        help="Skip pictures that declare more pixels, undecoded; such as 400M or 1G.",
+        rich_help_panel=_INPUT,
+    ),
+]
+MAX_PIXELS = f"{options.MAX_PIXELS // 10**6}M"
 Strict = Annotated[
     bool,
     typer.Option(
@@ -212,6 +226,21 @@ def check_strict(strict: bool, skipped: Sequence[Skipped]) -> None:
     """Raise `StrictError` where `--strict` is given and something was skipped."""
     if strict and skipped:
         raise StrictError(f"{len(skipped)} inputs were skipped (--strict)")
+
+
+_UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+
+
+def parse_size(option: str, text: str) -> int:
+    """`500M` → 500,000,000; K, M, G and T are powers of 1000, a B at the end means nothing.
+
+    Raises:
+        UsageError: if it is no size; the message names the option.
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)B?", text.strip(), re.IGNORECASE)
+    if match is None:
+        raise UsageError(f"{option} {text!r}: give a size such as 500M or 2G")
+    return int(float(match[1]) * _UNITS[match[2].upper()])
 
 
 def read_inputs(paths: list[str] | None, null: bool, exclude: list[str] | None) -> InputOptions:
