@@ -8,6 +8,7 @@ where the original is in its place.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import socket
 import stat
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from itae_cluster.types import Reporter
 
 __all__ = ["clear", "remove_empty_folders"]
+
+_NOT_EMPTY = {errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT, errno.ENOTDIR}
 
 
 def clear(real: str, reporter: Reporter) -> int:
@@ -102,12 +105,21 @@ def _remove_place(root: str, step: Place) -> None:
 
 
 def remove_empty_folders(root: str, folders: Iterable[str]) -> None:
-    """Remove these folders below `root`, and those above them, where nothing is in them."""
+    """Remove these folders below `root`, and those above them, where nothing is in them.
+
+    Raises:
+        OSError: if the file system refuses to remove an empty folder.
+    """
     wanted = set()
     for folder in folders:
         while folder:
             wanted.add(folder)
             folder = os.path.dirname(folder)
     for folder in sorted(wanted, key=lambda name: name.count("/"), reverse=True):
-        with contextlib.suppress(OSError, ValueError):
+        try:
             os.rmdir(confined.resolve(root, folder))
+        except ValueError:  # a link or a file has taken its place
+            continue
+        except OSError as error:
+            if error.errno not in _NOT_EMPTY:
+                raise

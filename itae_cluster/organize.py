@@ -44,6 +44,7 @@ __all__ = [
     "placements",
     "settle",
     "staged",
+    "staging_name",
     "staging_pattern",
 ]
 
@@ -99,6 +100,12 @@ def check_output(out: str) -> None:
 # The staging folder --------------------------------------------------------------------------
 
 
+def staging_name(real: str) -> str:
+    """A new name for a folder beside `real` that is not, or no longer, a result."""
+    parent, name = os.path.split(real)
+    return os.path.join(parent, f".{_short(name)}.partial-{secrets.token_hex(4)}")
+
+
 def staging_pattern(name: str) -> re.Pattern[str]:
     """What the staging folders of a result called `name` are called."""
     return re.compile(rf"\.{re.escape(_short(name))}\.partial-[0-9a-f]{{8}}")
@@ -119,10 +126,9 @@ def staged(out: str) -> Iterator[str]:
     """
     check_output(out)
     real = os.path.realpath(out)
-    parent, name = os.path.split(real)
-    staging = os.path.join(parent, f".{_short(name)}.partial-{secrets.token_hex(4)}")
+    staging = staging_name(real)
     try:
-        os.makedirs(parent, exist_ok=True)
+        os.makedirs(os.path.dirname(real), exist_ok=True)
         os.mkdir(staging, 0o700)
         try:
             journal = Journal(staging)

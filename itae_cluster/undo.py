@@ -16,9 +16,10 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from itae_cluster import confined, transfer
-from itae_cluster.journal import Journal, Place, Write
+from itae_cluster.journal import FOLDER, Journal, Place, Write
 from itae_cluster.leftovers import remove_empty_folders
 from itae_cluster.options import Action
+from itae_cluster.organize import staging_name
 from itae_cluster.types import Skipped
 
 if TYPE_CHECKING:
@@ -276,7 +277,11 @@ def close(journal: Journal, transactions: list[Transaction]) -> None:
     """
     if last_to_undo(transactions) is not None:
         return
-    journal.remove()
-    if all(transaction.details.get("made_out", True) for transaction in transactions):
-        with contextlib.suppress(OSError):  # what a person put there stays
-            os.rmdir(journal.root)
+    made_out = all(transaction.details.get("made_out", True) for transaction in transactions)
+    if made_out and os.listdir(journal.root) == [FOLDER]:
+        leaving = staging_name(journal.root)
+        os.rename(journal.root, leaving)  # from here on it is a leftover, if that
+        Journal(leaving).remove()
+        os.rmdir(leaving)
+    else:
+        journal.remove()  # what a person put there stays

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from typing import TYPE_CHECKING
 
@@ -68,6 +67,4 @@ def _finished_before(real: str, reporter: Reporter, *, alone: bool) -> bool:
         os.rmdir(journal.folder)  # of an undo that was killed at its very end
     except OSError:
         return False
-    with contextlib.suppress(OSError):
-        os.rmdir(real)
     return True
