@@ -2,8 +2,8 @@
 
 One JSON record a line, only ever appended and flushed to the disk before what it announces is
 begun. The records of one transaction are `begin`, its `step`s, perhaps `skip` (a step that was not
-done), `staged` (everything is in its place, originals untouched), `done`; later perhaps `undo` and
-`undone`. Whether one step has been done is not written down: the files themselves tell, so that a
+done), `staged` (everything is in its place, originals untouched), `done`; later perhaps `moved` (a
+person moved a file within the result), `undo` and `undone`. Whether one step has been done is not written down: the files themselves tell, so that a
 step may be repeated. The format is described in docs/safety.md.
 """
 
@@ -14,7 +14,7 @@ import os
 import secrets
 import socket
 import stat
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -134,6 +134,13 @@ class Journal:
         left_out = [{"record": "skip", "id": ident, "step": number} for number in skipped]
         self.append([*(_step_record(ident, step) for step in steps), *left_out])
 
+    def relocate(self, ident: str, found: Mapping[int, str]) -> None:
+        """Note where a person moved the files of these steps, by number, within the result."""
+        self.append(
+            {"record": "moved", "id": ident, "step": number, **named("destination", destination)}
+            for number, destination in found.items()
+        )
+
     def mark(self, ident: str, record: str) -> None:
         """Note that a transaction is `staged`, `done`, `undo` (begun to be undone) or `undone`."""
         self.append([{"record": record, "id": ident}])
@@ -242,6 +249,9 @@ def _take(record: Mapping[str, Any], transactions: dict[str, Transaction]) -> No
         transactions[ident].steps.append(_read_step(record))
     elif kind == "skip":
         transactions[ident].skipped.add(int(record["step"]))
+    elif kind == "moved":
+        steps, number = transactions[ident].steps, int(record["step"])
+        steps[number] = replace(steps[number], destination=_read_destination(record))
     elif kind in {"staged", "done", "undo", "undone"}:
         transactions[ident].marks.add(kind)
     else:
@@ -269,10 +279,15 @@ def _step_record(ident: str, step: Step) -> dict[str, Any]:
     }
 
 
-def _read_step(record: Mapping[str, Any]) -> Step:
+def _read_destination(record: Mapping[str, Any]) -> str:
     destination = path_of(record, "destination")
     if not confined.is_inside(destination):
         raise ValueError(f"{printable(destination)} leads out of the result")
+    return destination
+
+
+def _read_step(record: Mapping[str, Any]) -> Step:
+    destination = _read_destination(record)
     size, digest = int(record["size"]), str(record["sha256"])
     if record["op"] == "write":
         return Write(destination, size, digest)

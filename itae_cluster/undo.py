@@ -11,11 +11,11 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from itae_cluster import confined, transfer
+from itae_cluster import confined, strays, transfer
 from itae_cluster.journal import FOLDER, Journal, Place, Write
 from itae_cluster.leftovers import remove_empty_folders
 from itae_cluster.options import Action
@@ -128,10 +128,14 @@ def undo(root: str, transaction: Transaction, reporter: Reporter, *, dry_run: bo
         JournalError: if the journal cannot be written.
         OSError: if it is not possible to flush what was restored.
     """
+    found = strays.find(root, transaction)
+    for number, destination in found.items():
+        transaction.steps[number] = replace(transaction.steps[number], destination=destination)
     steps = transaction.taken()
     if dry_run:
         return _foreseen(root, steps, reporter)
     journal = Journal(root)
+    journal.relocate(transaction.id, found)
     journal.mark(transaction.id, "undo")
     restored, failed = _restore_all(root, transaction, steps, reporter)
     removed, refused = _remove_all(root, steps, restored, failed, reporter)

@@ -144,6 +144,25 @@ def test_undo_killed_at_any_call_can_be_run_again(action, links):
     all_calls(lambda root: Case(root, action, links), attempt)
 
 
+@pytest.mark.parametrize("links", [True, False])
+def test_undo_of_a_rearranged_result_can_be_killed_at_any_call(links):
+    def attempt(case, at):
+        case.run(Faults(links=links))
+        os.rename(os.path.join(case.out, "cluster-000"), os.path.join(case.out, "holiday"))
+        try:
+            case.undo(Faults(at, links=links))
+        except KilledError:
+            reached = True
+        else:
+            reached = False
+        assert case.every_picture_is_somewhere()
+        case.undo()
+        assert snapshot(case.root) == case.first, at
+        return reached
+
+    all_calls(lambda root: Case(root, Action.MOVE, links), attempt)
+
+
 @pytest.mark.parametrize("kind", ["full", "once"])
 @pytest.mark.parametrize(("action", "links"), WAYS)
 def test_a_full_or_failing_disk_leaves_a_state_that_undo_understands(action, links, kind):
