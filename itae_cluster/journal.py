@@ -3,8 +3,9 @@
 One JSON record a line, only ever appended and flushed to the disk before what it announces is
 begun. The records of one transaction are `begin`, its `step`s, perhaps `skip` (a step that was not
 done), `staged` (everything is in its place, originals untouched), `done`; later perhaps `moved` (a
-person moved a file within the result), `undo` and `undone`. Whether one step has been done is not written down: the files themselves tell, so that a
-step may be repeated. The format is described in docs/safety.md.
+person moved a file within the result), `undo` and `undone`. Whether one step has been done is not
+written down: the files themselves tell, so that a step may be repeated. The format is described in
+docs/safety.md.
 """
 
 from __future__ import annotations
@@ -70,14 +71,28 @@ Step = Place | Write
 
 @dataclass(slots=True)
 class Transaction:
-    """One change of the result, as far as the journal tells. `marks` are the records after it."""
+    """One change of the result, as far as the journal tells.
+
+    `folders` are those its files are or were in, `marks` the records after its steps.
+    """
 
     id: str
     kind: str
     details: Mapping[str, Any]
     steps: list[Step] = field(default_factory=list)
     skipped: set[int] = field(default_factory=set)
+    folders: set[str] = field(default_factory=set)
     marks: set[str] = field(default_factory=set)
+
+    def add(self, step: Step) -> None:
+        """One more step."""
+        self.steps.append(step)
+        self.folders.add(os.path.dirname(step.destination))
+
+    def relocate(self, number: int, destination: str) -> None:
+        """The file of a step is somewhere else in the result now."""
+        self.steps[number] = replace(self.steps[number], destination=destination)
+        self.folders.add(os.path.dirname(destination))
 
     def taken(self) -> list[Step]:
         """The steps without those that were skipped."""
@@ -246,12 +261,11 @@ def _take(record: Mapping[str, Any], transactions: dict[str, Transaction]) -> No
         details = {key: value for key, value in record.items() if key not in known}
         transactions[ident] = Transaction(str(ident), record["kind"], details)
     elif kind == "step":
-        transactions[ident].steps.append(_read_step(record))
+        transactions[ident].add(_read_step(record))
     elif kind == "skip":
         transactions[ident].skipped.add(int(record["step"]))
     elif kind == "moved":
-        steps, number = transactions[ident].steps, int(record["step"])
-        steps[number] = replace(steps[number], destination=_read_destination(record))
+        transactions[ident].relocate(int(record["step"]), _read_destination(record))
     elif kind in {"staged", "done", "undo", "undone"}:
         transactions[ident].marks.add(kind)
     else:

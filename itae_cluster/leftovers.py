@@ -82,8 +82,8 @@ def _take_back(journal: Journal, real: str) -> None:
             raise ValueError("made for another place")
         for step in transaction.steps:
             if isinstance(step, Place):
-                folders.add(os.path.dirname(step.destination))
                 _remove_place(journal.root, step)
+        folders |= transaction.folders
     for name in GENERATED:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(os.path.join(journal.root, name))

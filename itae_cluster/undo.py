@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -130,7 +130,7 @@ def undo(root: str, transaction: Transaction, reporter: Reporter, *, dry_run: bo
     """
     found = strays.find(root, transaction)
     for number, destination in found.items():
-        transaction.steps[number] = replace(transaction.steps[number], destination=destination)
+        transaction.relocate(number, destination)
     steps = transaction.taken()
     if dry_run:
         return _foreseen(root, steps, reporter)
@@ -139,7 +139,7 @@ def undo(root: str, transaction: Transaction, reporter: Reporter, *, dry_run: bo
     journal.mark(transaction.id, "undo")
     restored, failed = _restore_all(root, transaction, steps, reporter)
     removed, refused = _remove_all(root, steps, restored, failed, reporter)
-    remove_empty_folders(root, {os.path.dirname(step.destination) for step in steps})
+    remove_empty_folders(root, transaction.folders)
     if not refused:
         _close(journal, transaction)
     return Undone(tuple(restored.values()), tuple(removed), tuple(refused))
