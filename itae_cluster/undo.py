@@ -135,7 +135,8 @@ def undo(root: str, transaction: Transaction, reporter: Reporter, *, dry_run: bo
     if dry_run:
         return _foreseen(root, steps, reporter)
     journal = Journal(root)
-    journal.relocate(transaction.id, found)
+    if found:
+        journal.relocate(transaction.id, found)
     journal.mark(transaction.id, "undo")
     restored, failed = _restore_all(root, transaction, steps, reporter)
     removed, refused = _remove_all(root, steps, restored, failed, reporter)
