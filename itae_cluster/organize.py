@@ -327,7 +327,9 @@ def settle(root: str, transaction: Transaction, reporter: Reporter) -> tuple[Ski
 def _remove_original(root: str, step: Place) -> str | None:
     """Why it was kept; None where it has gone."""
     target = confined.resolve(root, step.destination)
-    if not os.path.lexists(step.source):
+    try:
+        os.lstat(step.source)
+    except (FileNotFoundError, NotADirectoryError):
         return None
     if not stat.S_ISREG(os.lstat(target).st_mode):
         return "its new place no longer holds a file"

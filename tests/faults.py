@@ -32,7 +32,7 @@ class Faults:
 
     def __init__(self, at=None, kind="kill", links=True):
         self.at, self.kind, self.links = at, kind, links
-        self.calls = 0
+        self.calls, self.log, self._paths = 0, [], {}
         self._real = {name: getattr(os, name) for name in CHANGING if hasattr(os, name)}
         self._open = builtins.open
 
@@ -55,13 +55,23 @@ class Faults:
             if name == "link" and not self.links:
                 raise OSError(errno.EXDEV, "Invalid cross-device link")
             if name == "open" and not args[1] & _CREATES:
-                return real(*args, **kwargs)
+                return self._noted(real(*args, **kwargs), args[0])
             self._count(name, args)
+            self.log.append((name, self._path(name, args)))
             if name == "fsync":
                 return None  # counted, but not waited for
-            return real(*args, **kwargs)
+            done = real(*args, **kwargs)
+            return self._noted(done, args[0]) if name == "open" else done
 
         return call
+
+    def _noted(self, handle, path):
+        self._paths[handle] = os.fspath(path)
+        return handle
+
+    def _path(self, name, args):
+        """What a call is about: of a file that is open, its path."""
+        return self._paths[args[0]] if name in {"fsync", "ftruncate", "write"} else args[0]
 
     def _opened(self, file, mode="r", *args, **kwargs):
         if set(mode) & set("wxa+"):

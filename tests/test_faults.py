@@ -196,6 +196,40 @@ def test_undo_on_a_full_or_failing_disk_can_be_run_again(action, links, kind):
     all_calls(lambda root: Case(root, action, links), attempt)
 
 
+@pytest.mark.parametrize("links", [True, False])
+def test_move_reaches_the_disk_before_an_original_goes(tmp_path, links):
+    case = Case(str(tmp_path), Action.MOVE, links)
+    faults = Faults(links=links)
+    case.run(faults)
+    calls = faults.log
+    renamed = calls.index(next(call for call in calls if call[0] == "rename"))
+    gone = [n for n, (name, path) in enumerate(calls) if name == "unlink" and "/photos/" in path]
+    flushed = [path for name, path in calls[:renamed] if name == "fsync"]
+    staging = next(path for name, path in calls if name == "rename")
+    assert len(gone) == len(NAMES)
+    assert min(gone) > renamed
+    assert flushed.index(f"{staging}/.itae-cluster/journal.jsonl") >= 0
+    assert {staging, f"{staging}/cluster-000", f"{staging}/.itae-cluster"} <= set(flushed)
+    assert ("fsync", case.root) in calls[renamed : min(gone)]
+    if not links:
+        copies = [os.path.basename(path) for path in flushed if "cluster-000/" in path]
+        assert sorted(copies) == ["img (2).jpg", "img.jpg", "other.jpg"]
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_undo_reaches_the_disk_before_a_picture_leaves_the_result(tmp_path, links):
+    case = Case(str(tmp_path), Action.MOVE, links)
+    case.run(Faults(links=links))
+    faults = Faults(links=links)
+    case.undo(faults)
+    calls = faults.log
+    gone = [n for n, (name, path) in enumerate(calls) if name == "unlink" and "/cluster-" in path]
+    flushed = [path for name, path in calls[: min(gone)] if name == "fsync"]
+    assert len(gone) == len(NAMES)
+    assert {os.path.join(case.photos, name) for name in "ab"} <= set(flushed)
+    assert links or sum(".undo-" in path for path in flushed) == len(NAMES)
+
+
 def test_a_full_disk_is_named_and_says_what_was_done(tmp_path):
     case = Case(str(tmp_path), Action.COPY)
     with pytest.raises(OutputError, match=r"no space left .* nothing was written and no picture"):

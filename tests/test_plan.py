@@ -54,6 +54,14 @@ def run(tiny_weights):
     return invoke
 
 
+@pytest.fixture
+def no_map(monkeypatch):
+    """The preview without UMAP, which takes long to import."""
+    monkeypatch.setattr(
+        "itae_cluster.pipeline.sorting._map", lambda vectors, *_: vectors[:, :2].copy()
+    )
+
+
 # The document --------------------------------------------------------------------------------
 
 
@@ -212,7 +220,7 @@ def test_plan_apply_undo(run, album, tmp_path, action):
     assert snapshot(tmp_path) == first
 
 
-def test_plan_and_apply_make_what_the_main_command_makes(run, album, tmp_path):
+def test_plan_and_apply_make_what_the_main_command_makes(run, album, tmp_path, no_map):
     made = run("plan", album, "--k", "3", "--out", tmp_path / "one", model=True)
     (tmp_path / "plan.json").write_text(made.stdout)
     assert run("apply", tmp_path / "plan.json").exit_code == 0
@@ -241,7 +249,7 @@ def test_a_plan_made_elsewhere_means_the_same_files(run, album, tmp_path, monkey
     assert all(os.path.exists(item["source"]) for item in manifest["pictures"])
 
 
-def test_undo_of_the_main_command_takes_the_preview_too(run, album, tmp_path):
+def test_undo_of_the_main_command_takes_the_preview_too(run, album, tmp_path, no_map):
     first = snapshot(tmp_path)
     run(album, "--k", "3", "--out", tmp_path / "sorted", "--action", "move", model=True)
     foreseen = run("undo", tmp_path / "sorted", "--dry-run")

@@ -49,6 +49,8 @@ def undo_result(out: str, reporter: Reporter, *, dry_run: bool = False) -> Undon
                     close(Journal(real), transactions)
                 return _NOTHING
             return undo(real, last, reporter, dry_run=dry_run)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt("nothing is lost; run undo again to finish") from None
         except OSError as error:
             raise OutputError(
                 f"undoing {printable(out)} stopped: {error.strerror}; nothing is lost; remove the "
