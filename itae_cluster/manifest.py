@@ -82,7 +82,18 @@ def to_record(item: Placement, *, placed: bool) -> dict[str, Any]:
         **(named("destination", item.destination) if placed else {"destination": None}),
         "cluster": item.cluster,
         "distance": None if math.isnan(item.distance) else round(item.distance, 6),
+        **({"sidecars": _sidecars(item, placed=placed)} if item.sidecars else {}),
     }
+
+
+def _sidecars(item: Placement, *, placed: bool) -> list[dict[str, Any]]:
+    return [
+        {
+            **named("source", os.path.abspath(source)),
+            **(named("destination", destination) if placed else {"destination": None}),
+        }
+        for source, destination in item.sidecars
+    ]
 
 
 def skipped_record(item: Skipped) -> dict[str, str]:

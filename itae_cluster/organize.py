@@ -28,7 +28,7 @@ from itae_cluster.plan import GENERATED
 from itae_cluster.types import NOISE, Placement, Skipped
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from itae_cluster.journal import Transaction
     from itae_cluster.plan import Entry, Plan
@@ -53,6 +53,7 @@ NOISE_FOLDER = "unclustered"
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
 _LOST_SOURCE = {errno.ENOENT, errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE, errno.ENOTDIR}
 _CHANGED = "changed since it was planned"
+_ALONE = "the picture that it belongs to was not placed"
 _LONGEST = 100  # bytes of OUT's name in that of its staging folder, which must stay below 255
 
 
@@ -63,10 +64,20 @@ def folder_name(label: int, clusters: int) -> str:
     return f"cluster-{label:0{max(3, len(str(clusters - 1)))}d}"
 
 
-def placements(paths: Sequence[str], clustering: Clustering) -> tuple[Placement, ...]:
+def placements(
+    paths: Sequence[str],
+    clustering: Clustering,
+    sidecars: Mapping[str, tuple[str, ...]] | None = None,
+) -> tuple[Placement, ...]:
     """Where each picture goes: its own name in its cluster's folder, made unique there.
 
-    The result has the order of `paths`; destinations are relative to OUT.
+    Args:
+        paths: the pictures.
+        clustering: their clusters.
+        sidecars: what follows a picture, as `sidecars.find` says; under its new stem.
+
+    Returns:
+        In the order of `paths`; destinations are relative to OUT.
     """
     clusters = len(clustering.centres)
     namers: dict[int, Namer] = {}
@@ -74,9 +85,12 @@ def placements(paths: Sequence[str], clustering: Clustering) -> tuple[Placement,
     for path, label, distance in zip(
         paths, clustering.labels.tolist(), clustering.distances.tolist(), strict=True
     ):
-        name = namers.setdefault(label, Namer()).unique(os.path.basename(path))
+        tails = (sidecars or {}).get(path, ())
+        name = namers.setdefault(label, Namer()).unique(os.path.basename(path), tails)
         destination = f"{folder_name(label, clusters)}/{name}"
-        found.append(Placement(path, destination, label, distance))
+        old, new = os.path.splitext(path)[0], os.path.splitext(destination)[0]
+        followers = tuple((old + tail, new + tail) for tail in tails)
+        found.append(Placement(path, destination, label, distance, followers))
     return tuple(found)
 
 
@@ -170,17 +184,19 @@ def _explain(error: OSError, out: str) -> str:
 def announced(plan: Plan) -> tuple[list[tuple[Entry, Place]], list[Skipped]]:
     """What the journal will say of each file, and the files that have gone or changed."""
     steps: list[tuple[Entry, Place]] = []
-    lost: list[Skipped] = []
+    lost: dict[str, Skipped] = {}
     for entry in plan.entries:
         try:
-            if not entry.is_unchanged():
+            if entry.sidecar_of in lost:
+                lost[entry.destination] = Skipped(entry.path, _ALONE)
+            elif entry.is_unchanged():
+                steps.append((entry, _step(entry, plan.action)))
+            else:
                 os.stat(entry.source)
-                lost.append(Skipped(entry.path, _CHANGED))
-                continue
-            steps.append((entry, _step(entry, plan.action)))
+                lost[entry.destination] = Skipped(entry.path, _CHANGED)
         except OSError as error:
-            lost.append(_lost(entry, error))
-    return steps, lost
+            lost[entry.destination] = _lost(entry, error)
+    return steps, list(lost.values())
 
 
 def _step(entry: Entry, action: Action) -> Place:
@@ -198,7 +214,11 @@ def _step(entry: Entry, action: Action) -> Place:
 
 
 def _lost(entry: Entry, error: OSError) -> Skipped:
-    return Skipped(entry.path, f"lost before it was placed: {error.strerror}")
+    return Skipped(entry.path, _lost_because(error))
+
+
+def _lost_because(error: OSError) -> str:
+    return f"lost before it was placed: {error.strerror}"
 
 
 def place(
@@ -216,24 +236,33 @@ def place(
         OSError: if the staging folder cannot be written.
     """
     skipped: dict[int, Skipped] = {}
+    absent: set[str] = set()
     for folder in sorted({os.path.dirname(step.destination) for _, step in steps}):
         os.makedirs(os.path.join(staging, folder), exist_ok=True)
     for number, (entry, step) in enumerate(steps):
-        target = os.path.join(staging, step.destination)
-        try:
-            _bring(step, target)
-            if not entry.is_unchanged():
-                os.unlink(target)
-                os.stat(entry.source)
-                skipped[number] = Skipped(entry.path, _CHANGED)
-        except OSError as error:
-            if not _source_is_lost(entry.source, error):
-                raise
-            skipped[number] = _lost(entry, error)
-        if number in skipped:
+        reason = _ALONE if entry.sidecar_of in absent else _placed(entry, step, staging)
+        if reason is not None:
+            absent.add(step.destination)
+            skipped[number] = Skipped(entry.path, reason)
             reporter.skip(skipped[number])
         reporter.progress("Writing", number + 1, len(steps))
     return skipped
+
+
+def _placed(entry: Entry, step: Place, staging: str) -> str | None:
+    """Bring one file; why it was not, None where it was."""
+    target = os.path.join(staging, step.destination)
+    try:
+        _bring(step, target)
+        if entry.is_unchanged():
+            return None
+        os.unlink(target)
+        os.stat(entry.source)
+    except OSError as error:
+        if not _source_is_lost(entry.source, error):
+            raise
+        return _lost_because(error)
+    return _CHANGED
 
 
 def _source_is_lost(source: str, error: OSError) -> bool:

@@ -26,11 +26,20 @@ from itae_cluster.transfer import has_content
 from itae_cluster.types import NOISE, Placement, Skipped
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from itae_cluster.types import Reporter
 
-__all__ = ["GENERATED", "Entry", "Plan", "changed_sources", "check_sources", "document", "read"]
+__all__ = [
+    "GENERATED",
+    "Entry",
+    "Plan",
+    "changed_sources",
+    "check_sources",
+    "document",
+    "placements",
+    "read",
+]
 
 SCHEMA = "itae-cluster/plan"
 SCHEMA_VERSION = 1
@@ -46,7 +55,8 @@ class Entry:
     """One file's way into the result, and what it was when that was planned.
 
     `path` is the source as the user gave it, `source` the same absolute; `destination` is relative
-    to OUT, with `/`. `distance` may be NaN.
+    to OUT, with `/`. `distance` may be NaN. `sidecar_of` is the destination of the picture that it
+    follows, None where it is a picture itself.
     """
 
     path: str
@@ -57,12 +67,11 @@ class Entry:
     size: int
     mtime_ns: int
     sha256: str
+    sidecar_of: str | None = None
 
-    def placement(self) -> Placement:
-        """The same, as the manifest tells it: by the path given, where it leads there still."""
-        given = os.path.abspath(self.path) == self.source
-        source = self.path if given else self.source
-        return Placement(source, self.destination, self.cluster, self.distance)
+    def shown(self) -> str:
+        """The source for the manifest: by the path given, where it leads there still."""
+        return self.path if os.path.abspath(self.path) == self.source else self.source
 
     def is_unchanged(self) -> bool:
         """Whether the source still has the size and time of change it had."""
@@ -82,6 +91,28 @@ class Plan:
     entries: tuple[Entry, ...]
     skipped: tuple[Skipped, ...] = ()
     metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+def placements(entries: Iterable[Entry]) -> tuple[Placement, ...]:
+    """The pictures among `entries`, each with the sidecars that are there too."""
+    followers: dict[str, list[tuple[str, str]]] = {}
+    pictures: list[Entry] = []
+    for entry in entries:
+        if entry.sidecar_of is None:
+            pictures.append(entry)
+        else:
+            pair = (entry.shown(), entry.destination)
+            followers.setdefault(entry.sidecar_of, []).append(pair)
+    return tuple(
+        Placement(
+            entry.shown(),
+            entry.destination,
+            entry.cluster,
+            entry.distance,
+            tuple(followers.get(entry.destination, ())),
+        )
+        for entry in pictures
+    )
 
 
 def document(plan: Plan) -> dict[str, Any]:
@@ -108,6 +139,7 @@ def _record(entry: Entry) -> dict[str, Any]:
         "size": entry.size,
         "mtime_ns": entry.mtime_ns,
         "sha256": entry.sha256,
+        **({} if entry.sidecar_of is None else named("sidecar_of", entry.sidecar_of)),
     }
 
 
@@ -166,6 +198,7 @@ def _read_entry(record: Mapping[str, Any]) -> Entry:
         size,
         mtime_ns,
         record["sha256"],
+        path_of(record, "sidecar_of") if "sidecar_of" in record else None,
     )
 
 
@@ -197,6 +230,9 @@ def _check(plan: Plan) -> None:
             raise ValueError(f"{shown} repeats")
         names.add(name)
         folders.update(_parents(name))
+    pictures = {entry.destination for entry in plan.entries if entry.sidecar_of is None}
+    if not all(entry.sidecar_of is None or entry.sidecar_of in pictures for entry in plan.entries):
+        raise ValueError("a sidecar belongs to no picture of the plan")
     if names & folders or folders & reserved:
         raise ValueError("a destination is a file and a folder at once")
 

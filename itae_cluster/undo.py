@@ -200,6 +200,7 @@ def _restore(path: str, step: Place, part: str) -> None:
     if step.link is not None:
         _restore_link(step, step.link)
         return
+    _as_it_was(path, step)
     try:
         os.link(path, step.source)
     except OSError as error:
@@ -221,12 +222,20 @@ def _restore_link(step: Place, link: str) -> None:
     os.symlink(link, step.source)
 
 
+def _as_it_was(path: str, step: Place) -> None:
+    """Give a file the time and permissions of the original, where it has others."""
+    status = os.stat(path)
+    with contextlib.suppress(OSError):  # of another owner, or on a file system that knows none
+        if stat.S_IMODE(status.st_mode) != step.mode:
+            os.chmod(path, step.mode)
+        if status.st_mtime_ns != step.mtime_ns:
+            os.utime(path, ns=(status.st_atime_ns, step.mtime_ns))
+
+
 def _copy_back(path: str, step: Place, part: str) -> None:
     try:
         transfer.copy(path, part)
-        with contextlib.suppress(OSError):  # a file system may know no permissions
-            os.chmod(part, step.mode)
-        os.utime(part, ns=(os.stat(part).st_atime_ns, step.mtime_ns))
+        _as_it_was(part, step)
         transfer.flush(part)
         if not transfer.has_content(part, step.size, step.sha256):
             raise RefusedError(f"its copy in {os.path.dirname(part)} came out damaged")

@@ -36,12 +36,12 @@ def collection(root, names=("a/img.jpg", "b/img.jpg", "b/other.jpg")):
     return [os.path.join(root, name) for name in names]
 
 
-def planned(paths, out, action, labels=None):
+def planned(paths, out, action, labels=None, placements=None):
     labels = [0] * len(paths) if labels is None else labels
     model = {"name": "none", "theta": None, "size": 28, "dim": 2}
     options = {"clustering": {"seed": 0}, "output": {"action": str(action)}}
     return make_plan(
-        organize.placements(paths, clustering(labels)),
+        placements or organize.placements(paths, clustering(labels)),
         (),
         manifest.run_metadata(model, options),
         out=os.fspath(out),

@@ -239,6 +239,28 @@ def test_plan_and_apply_make_what_the_main_command_makes(run, album, tmp_path, n
     assert manifests[0] == manifests[1]
 
 
+def test_sidecars_go_along_where_that_is_asked_for(run, album, tmp_path, no_map):
+    with open(os.path.join(album, "red/1.png.xmp"), "w", encoding="utf-8") as file:
+        file.write("<x/>")
+    first = snapshot(tmp_path)
+    options = [album, "--k", "3", "--out", tmp_path / "sorted", "--action", "move"]
+    foreseen = run(*options, "--with-sidecars", "--dry-run", model=True)
+    assert "red/1.png.xmp\t" in foreseen.stdout
+    done = run(*options, "--with-sidecars", model=True)
+    assert "4 to 4 each), 1 sidecars; see" in done.stderr
+    manifest = json.loads((tmp_path / "sorted/manifest.json").read_text())
+    with open(os.path.join(DOCS, "manifest.schema.json"), encoding="utf-8") as file:
+        jsonschema.validate(manifest, json.load(file))
+    (record,) = [item for item in manifest["pictures"] if "sidecars" in item]
+    assert record["sidecars"][0]["destination"] == record["destination"] + ".xmp"
+    assert not os.path.exists(os.path.join(album, "red/1.png.xmp"))
+    assert run("undo", tmp_path / "sorted").exit_code == 0
+    assert snapshot(tmp_path) == first
+    made = run("plan", *options, "--with-sidecars", model=True)
+    validate(json.loads(made.stdout))
+    assert "13 files in" in run("apply", "-", stdin=made.stdout).stderr
+
+
 def test_a_plan_made_elsewhere_means_the_same_files(run, album, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     made = run("plan", "photos", "--k", "3", "--out", "sorted", model=True)

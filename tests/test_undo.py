@@ -7,6 +7,7 @@ import os
 import pytest
 
 from fakes import RecordingReporter
+from faults import Faults
 from itae_cluster.errors import BusyError, JournalError
 from itae_cluster.journal import Journal
 from itae_cluster.locks import claimed
@@ -118,6 +119,17 @@ def test_an_original_that_has_gone_is_restored(sorted_, action):
         os.unlink(case.photos[1])
     assert case.photos[1] in case.undo().restored
     assert snapshot(case.root) == case.first
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_times_and_permissions_are_the_originals(tmp_path, links):
+    with Faults(links=links)():
+        case = Sorted(tmp_path, Action.MOVE)
+        for path in case.placed:
+            os.chmod(path, 0o640)
+            os.utime(path)
+        case.undo()
+    assert snapshot(tmp_path) == case.first
 
 
 def test_folders_that_have_gone_are_made_again(sorted_):
@@ -371,7 +383,7 @@ def test_undo_without_a_result_clears_it_too(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "what", ["added", "original gone", "another host", "another place", "link"]
+    "what", ["added", "original gone", "original edited", "another host", "another place", "link"]
 )
 def test_what_is_not_certainly_a_leftover_is_left(tmp_path, what):
     paths, left = leave(tmp_path)
@@ -380,6 +392,9 @@ def test_what_is_not_certainly_a_leftover_is_left(tmp_path, what):
         (left / "cluster-000/mine.txt").write_text("mine")
     elif what == "original gone":
         os.unlink(paths[0])
+    elif what == "original edited":
+        with open(paths[0], "ab") as file:
+            file.write(b"more")
     elif what == "another host":
         journal.write_text(journal.read_text().replace('"host": "', '"host": "x'))
     elif what == "another place":
@@ -399,7 +414,7 @@ def test_what_is_not_certainly_a_leftover_is_left(tmp_path, what):
             *("cluster-000/img.jpg", "cluster-000/img (2).jpg", "cluster-000/other.jpg"),
             *("manifest.json", "clusters.csv"),
         }
-        assert what != "original gone" or (left / "cluster-000/img.jpg").exists()
+        assert what == "added" or (left / "cluster-000/img.jpg").exists()
 
 
 # Locks ---------------------------------------------------------------------------------------

@@ -68,7 +68,8 @@ def _apply(path: str, reporter: ConsoleReporter, *, strict: bool) -> None:
     check_output(plan.out)
     plans.check_sources(plan, reporter)
     applied = apply_plan(plan, reporter)
-    reporter.summary(f"{len(applied.placed)} files in {plan.out}")
+    files = sum(1 + len(item.sidecars) for item in applied.placed)
+    reporter.summary(f"{files} files in {plan.out}")
     check_kept(applied.kept, reporter)
     given.check_strict(strict, plan.skipped + applied.lost)
 

@@ -43,6 +43,7 @@ def cluster(
         ),
     ] = OutputOptions.out,
     action: given.Action = OutputOptions.action,
+    with_sidecars: given.WithSidecars = OutputOptions.sidecars,
     dry_run: Annotated[
         bool,
         typer.Option(
@@ -91,7 +92,7 @@ def cluster(
     """
     given.check_given(paths, embeddings)
     cluster_options = ClusterOptions(algorithm, k, restarts, min_cluster_size, assign_noise, seed)
-    output = OutputOptions(out, action, dry_run)
+    output = OutputOptions(out, action, dry_run, with_sidecars)
     model_options = ModelOptions(
         model, weights, theta, size, device, batch_size, offline, precision
     )
@@ -149,6 +150,8 @@ def _summary(result: Result, output: OutputOptions) -> str:
         counts += f" ({max(sizes.values())} to {min(sizes.values())} each)"
     if noise:
         counts += f", {noise} in none"
+    if followers := sum(len(item.sidecars) for item in result.placements):
+        counts += f", {followers} sidecars"
     if result.skipped:
         counts += f", {len(result.skipped)} skipped"
     if output.out is None:

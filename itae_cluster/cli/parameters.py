@@ -43,6 +43,7 @@ __all__ = [
     "VectorFile",
     "Verbose",
     "Weights",
+    "WithSidecars",
     "check_given",
     "check_strict",
     "complete_model",
@@ -209,6 +210,14 @@ Action = Annotated[
     typer.Option(
         metavar="|".join(ActionName),
         help="How pictures come into the result.",
+        rich_help_panel=RESULT,
+    ),
+]
+WithSidecars = Annotated[
+    bool,
+    typer.Option(
+        "--with-sidecars",
+        help="Files that belong to a picture go with it: .xmp, .aae, a RAW, a live photo's .mov.",
         rich_help_panel=RESULT,
     ),
 ]

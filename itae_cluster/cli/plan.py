@@ -35,6 +35,7 @@ def plan(
     paths: given.Paths = None,
     k: given.K = ClusterOptions.k,
     action: given.Action = OutputOptions.action,
+    with_sidecars: given.WithSidecars = OutputOptions.sidecars,
     algorithm: given.Algorithm = ClusterOptions.algorithm,
     min_cluster_size: given.MinClusterSize = ClusterOptions.min_cluster_size,
     assign_noise: given.AssignNoise = ClusterOptions.assign_noise,
@@ -63,7 +64,7 @@ def plan(
     source, destination, size, time and SHA-256 of every file.
     """
     given.check_given(paths, embeddings)
-    output = OutputOptions(out, action)
+    output = OutputOptions(out, action, sidecars=with_sidecars)
     with ConsoleReporter(quiet=quiet, verbose=verbose) as reporter:
         from itae_cluster import plan as plans
         from itae_cluster.manifest import to_json

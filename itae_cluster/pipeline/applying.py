@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from itae_cluster import leftovers, locks, manifest, organize
+from itae_cluster import plan as plans
 from itae_cluster.errors import JournalError, OutputError
 from itae_cluster.journal import Journal, Place
 from itae_cluster.names import printable
@@ -85,8 +86,8 @@ def _build(
             **manifest.named("out", real),
         )
         skipped = organize.place(steps, staging, reporter)
-        placed = tuple(
-            entry.placement() for number, (entry, _) in enumerate(steps) if number not in skipped
+        placed = plans.placements(
+            entry for number, (entry, _) in enumerate(steps) if number not in skipped
         )
         if not placed:
             raise OutputError("every picture has gone or changed; nothing was written")

@@ -11,7 +11,7 @@ from itae_cluster.plan import Entry, Plan
 from itae_cluster.types import Skipped
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from itae_cluster.cache import Cache
     from itae_cluster.options import Action
@@ -46,25 +46,32 @@ def make_plan(
     Raises:
         OutputError: if every source has gone.
     """
-    digests = cache.digests([item.source for item in placements])
+    wanted = [pair for item in placements for pair in _files(item)]
+    digests = cache.digests([source for source, _, _ in wanted])
     entries: list[Entry] = []
-    lost: list[Skipped] = []
+    lost: dict[str, Skipped] = {}
     read: list[Known] = []
-    for done, (item, digest) in enumerate(zip(placements, digests, strict=True), start=1):
+    for done, ((source, destination, item), digest) in enumerate(
+        zip(wanted, digests, strict=True), start=1
+    ):
+        leader = None if destination == item.destination else item.destination
+        if leader in lost:
+            continue
         try:
-            known = _known(item.source, digest)
+            known = _known(source, digest)
         except OSError as error:
-            lost.append(Skipped(item.source, f"lost before it was placed: {error.strerror}"))
-            reporter.skip(lost[-1])
+            reason = f"lost before it was placed: {error.strerror}"
+            lost[destination] = Skipped(source, reason)
+            reporter.skip(lost[destination])
             continue
         if digest is None:
             read.append(known)
-        entries.append(_entry(item, known))
-        reporter.progress("Planning", done, len(placements))
+        entries.append(_entry(source, destination, item, known, leader))
+        reporter.progress("Planning", done, len(wanted))
     cache.remember(read)
     if not entries:
         raise OutputError("every picture has gone since it was embedded; nothing was written")
-    return Plan(os.path.abspath(out), action, tuple(entries), (*skipped, *lost), metadata)
+    return Plan(os.path.abspath(out), action, tuple(entries), (*skipped, *lost.values()), metadata)
 
 
 def _known(path: str, digest: bytes | None) -> Known:
@@ -74,14 +81,24 @@ def _known(path: str, digest: bytes | None) -> Known:
     return Known(os.path.abspath(path), status.st_size, status.st_mtime_ns, digest)
 
 
-def _entry(item: Placement, known: Known) -> Entry:
+def _files(item: Placement) -> Iterator[tuple[str, str, Placement]]:
+    """The picture, then its sidecars."""
+    yield item.source, item.destination, item
+    for source, destination in item.sidecars:
+        yield source, destination, item
+
+
+def _entry(
+    source: str, destination: str, item: Placement, known: Known, leader: str | None
+) -> Entry:
     return Entry(
-        item.source,
+        source,
         known.path,
-        item.destination,
+        destination,
         item.cluster,
         item.distance,
         known.size,
         known.mtime_ns,
         known.digest.hex(),
+        leader,
     )

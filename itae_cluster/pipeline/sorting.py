@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from itae_cluster import cluster, manifest, organize, preview, vectors
+from itae_cluster import cluster, manifest, organize, preview, sidecars, vectors
 from itae_cluster.errors import UsageError
 from itae_cluster.options import (
     Algorithm,
@@ -182,10 +182,11 @@ def _clustered(
             reporter=reporter,
         )
     found = cluster_embeddings(embeddings, clustering, reporter)
+    followers = sidecars.find(embeddings.paths) if output.sidecars else None
     result = Result(
         embeddings,
         found,
-        organize.placements(embeddings.paths, found),
+        organize.placements(embeddings.paths, found, followers),
         embeddings.skipped,
         _options(inputs, model, clustering, output, embeddings_file),
     )
