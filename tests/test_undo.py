@@ -347,7 +347,7 @@ def test_resume_does_not_go_against_an_undo_that_was_begun(sorted_):
         resume(str(case.out), RecordingReporter())
 
 
-def test_the_journal_is_private_to_no_one_but_scans_pass_it_over(sorted_):
+def test_scans_pass_over_what_the_tool_keeps_for_itself(sorted_):
     from itae_cluster.scan import scan
 
     case = sorted_("copy")
