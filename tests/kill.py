@@ -26,6 +26,8 @@ from itae_cluster import plan as plans
 from results import collection, planned, snapshot
 
 FILES = 120
+REMOVING = 0.4  # share of kills just after the result has appeared, when originals are removed
+BRIEF = 0.02  # seconds that this takes
 ACTIONS = ("copy", "move", "hardlink", "symlink")
 MADE = {"manifest.json", "clusters.csv", ".itae-cluster/journal.jsonl"}
 
@@ -33,7 +35,13 @@ MADE = {"manifest.json", "clusters.csv", ".itae-cluster/journal.jsonl"}
 CHILD = """
 import errno, os, sys
 import itae_cluster.plan, itae_cluster.pipeline.undoing, itae_cluster.pipeline.applying
+from itae_cluster import locks
 from itae_cluster.cli import main
+claimed = locks.claimed
+def begin(*args):
+    print("begun", flush=True)
+    return claimed(*args)
+locks.claimed = begin
 if sys.argv.pop(1) == "apart":
     def link(*args, **kwargs):
         raise OSError(errno.EXDEV, "Invalid cross-device link")
@@ -65,11 +73,19 @@ class Child:
         _, words = self.process.communicate(b"\n")
         return self.process.returncode, words.decode()
 
-    def kill_after(self, seconds):
-        """Whether it was still at work when it was killed."""
+    def begin(self):
+        """Return when it begins to change something."""
         self.process.stdin.write(b"\n")
         self.process.stdin.flush()
-        time.sleep(seconds)
+        assert self.process.stdout.readline() == b"begun\n"
+
+    def wait_for(self, path):
+        """Return when `path` is there, or the process has ended."""
+        while not os.path.lexists(path) and self.process.poll() is None:
+            pass
+
+    def kill(self):
+        """Whether it was still at work when it was killed."""
         self.process.kill()
         self.process.communicate()
         return self.process.returncode == -9
@@ -105,7 +121,12 @@ class Trial:
 
     def _killed(self, job, span, *words):
         child = Child(self.links, *words)
-        was_at_work = child.kill_after(self.rng.uniform(0, span))
+        child.begin()
+        if job != "undo" and self.rng.random() < REMOVING:
+            child.wait_for(self.out)
+            span = BRIEF
+        time.sleep(self.rng.uniform(0, span))
+        was_at_work = child.kill()
         self._look()
         if not was_at_work:
             return f"{job}: over before the kill"
@@ -154,6 +175,7 @@ def span(action, links):
     with tempfile.TemporaryDirectory() as root:
         trial = Trial(root, random.Random(0), action, links)
         child = Child(links, "apply", trial.plan)
+        child.begin()
         begun = time.monotonic()
         code, said = child.finish()
         assert code == 0, said
