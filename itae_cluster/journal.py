@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import socket
 import stat
@@ -257,9 +258,11 @@ def _check_head(record: Mapping[str, Any]) -> None:
 def _take(record: Mapping[str, Any], transactions: dict[str, Transaction]) -> None:
     ident, kind = record["id"], record["record"]
     if kind == "begin":
+        if not re.fullmatch("[0-9a-f]{8}", ident):
+            raise ValueError("an id is not as it should be")  # it becomes part of file names
         known = {"record", "id", "kind"}
         details = {key: value for key, value in record.items() if key not in known}
-        transactions[ident] = Transaction(str(ident), record["kind"], details)
+        transactions[ident] = Transaction(ident, record["kind"], details)
     elif kind == "step":
         transactions[ident].add(_read_step(record))
     elif kind == "skip":

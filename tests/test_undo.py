@@ -286,6 +286,7 @@ def test_a_journal_behind_a_link_is_refused(sorted_, what):
     ("old", "new"),
     [
         ('"schema_version": 1', '"schema_version": 2'),
+        ('"id": "', '"id": "/../'),
         ("itae-cluster/journal", "another/journal"),
         ('"record": "begin"', '"record": "dance"'),
         ('"op": "place"', '"op": "shred"'),
