@@ -87,7 +87,7 @@ class Child:
     def wait_for(self, path):
         """Return when `path` is there, or the process has ended."""
         while not os.path.lexists(path) and self.process.poll() is None:
-            pass
+            time.sleep(0.0002)
 
     def kill(self):
         """Whether it was still at work when it was killed."""
