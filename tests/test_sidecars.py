@@ -110,6 +110,21 @@ def test_without_its_picture_none_is_moved(tmp_path):
     assert all(map(os.path.exists, paths[2:4]))
 
 
+def test_none_is_moved_where_its_picture_changes_meanwhile(tmp_path, monkeypatch):
+    paths, plan = album(tmp_path, Action.MOVE)
+    bring = organize._bring
+
+    def meddle(step, target):
+        bring(step, target)
+        if step.source == paths[1]:
+            os.utime(paths[1])
+
+    monkeypatch.setattr(organize, "_bring", meddle)
+    done = apply_plan(plan, RecordingReporter())
+    assert sorted(item.path for item in done.lost) == sorted(paths[1:4])
+    assert all(map(os.path.exists, paths[1:4]))
+
+
 def test_a_plan_keeps_them_together(tmp_path):
     _, plan = album(tmp_path, Action.COPY)
     record = plans.document(plan)
