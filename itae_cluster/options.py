@@ -151,10 +151,14 @@ class OutputOptions:
     out: str | None = None
     action: Action = Action.COPY
     dry_run: bool = False
+    sidecars: bool = False
 
     def __post_init__(self) -> None:
-        if self.out is None and (self.dry_run or self.action is not Action.COPY):
-            raise UsageError("--dry-run and --action need --out DIR; without it nothing is written")
+        if self.out is None and (self.dry_run or self.sidecars or self.action is not Action.COPY):
+            raise UsageError(
+                "--dry-run, --action and --with-sidecars need --out DIR; without it nothing is "
+                "written"
+            )
 
 
 @dataclass(frozen=True)

@@ -11,34 +11,27 @@ import typer
 from itae_cluster.cli import parameters as given
 from itae_cluster.cli.reporting import ConsoleReporter
 from itae_cluster.cli.results import Format, write_plan, write_result
-from itae_cluster.errors import OutputError, UsageError
+from itae_cluster.errors import OutputError
 from itae_cluster.options import (
-    Action,
-    Algorithm,
     CacheOptions,
     ClusterOptions,
     DeviceName,
     ModelOptions,
     OutputOptions,
 )
-from itae_cluster.types import NOISE
+from itae_cluster.types import NOISE, Skipped
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from itae_cluster.pipeline import Result
 
-__all__ = ["cluster", "finish"]
-
-_OUTPUT = "Result"
+__all__ = ["check_kept", "cluster", "finish"]
 
 
 def cluster(
     paths: given.Paths = None,
-    k: Annotated[
-        int | None,
-        typer.Option(
-            "--k", "-k", metavar="N", help="Number of clusters.", rich_help_panel=given.CLUSTERING
-        ),
-    ] = ClusterOptions.k,
+    k: given.K = ClusterOptions.k,
     out: Annotated[
         str | None,
         typer.Option(
@@ -46,24 +39,18 @@ def cluster(
             "-o",
             metavar="DIR",
             help="A new folder for the result; without it nothing is written.",
-            rich_help_panel=_OUTPUT,
+            rich_help_panel=given.RESULT,
         ),
     ] = OutputOptions.out,
-    action: Annotated[
-        Action,
-        typer.Option(
-            metavar="|".join(Action),
-            help="How pictures come into the result.",
-            rich_help_panel=_OUTPUT,
-        ),
-    ] = OutputOptions.action,
+    action: given.Action = OutputOptions.action,
+    with_sidecars: given.WithSidecars = OutputOptions.sidecars,
     dry_run: Annotated[
         bool,
         typer.Option(
             "--dry-run",
             "-n",
             help="Print what would be done and write nothing.",
-            rich_help_panel=_OUTPUT,
+            rich_help_panel=given.RESULT,
         ),
     ] = OutputOptions.dry_run,
     format_: Annotated[
@@ -73,34 +60,15 @@ def cluster(
             "-f",
             metavar="|".join(Format),
             help="Results on standard output; tsv where --out is not given.",
-            rich_help_panel=_OUTPUT,
+            rich_help_panel=given.RESULT,
         ),
     ] = None,
-    algorithm: Annotated[
-        Algorithm,
-        typer.Option(
-            metavar="|".join(Algorithm),
-            help="hdbscan finds the number itself.",
-            rich_help_panel=given.CLUSTERING,
-        ),
-    ] = ClusterOptions.algorithm,
+    algorithm: given.Algorithm = ClusterOptions.algorithm,
     min_cluster_size: given.MinClusterSize = ClusterOptions.min_cluster_size,
     assign_noise: given.AssignNoise = ClusterOptions.assign_noise,
-    restarts: Annotated[
-        int,
-        typer.Option(
-            metavar="N", help="kmeans: starts, the best is kept.", rich_help_panel=given.CLUSTERING
-        ),
-    ] = ClusterOptions.restarts,
+    restarts: given.Restarts = ClusterOptions.restarts,
     seed: given.Seed = ClusterOptions.seed,
-    embeddings: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE",
-            help="Vectors made by 'itae-cluster embed', in place of PATHS.",
-            rich_help_panel="Pictures",
-        ),
-    ] = None,
+    embeddings: given.VectorFile = None,
     exclude: given.Exclude = None,
     null: given.Null = False,
     max_pixels: given.MaxPixels = given.MAX_PIXELS,
@@ -123,10 +91,9 @@ def cluster(
     With --out, the pictures are copied into one folder a cluster, beside a manifest and a map of
     the whole collection. Without it, path and cluster of each picture go to standard output.
     """
-    if not paths and embeddings is None:
-        raise UsageError("name pictures or folders, - for a list, or --embeddings FILE")
+    given.check_given(paths, embeddings)
     cluster_options = ClusterOptions(algorithm, k, restarts, min_cluster_size, assign_noise, seed)
-    output = OutputOptions(out, action, dry_run)
+    output = OutputOptions(out, action, dry_run, with_sidecars)
     model_options = ModelOptions(
         model,
         weights,
@@ -169,14 +136,19 @@ def finish(
         StrictError: if `strict` and something was skipped.
     """
     reporter.summary(_summary(result, output))
-    for original in result.kept:
-        reporter.warn(f"{original.path} is still there: {original.reason}")
-    if result.kept:
-        raise OutputError(
-            f"{len(result.kept)} originals could not be removed and now exist twice; "
-            "compare and remove them by hand"
-        )
+    check_kept(result.kept, reporter)
     given.check_strict(strict, result.skipped)
+
+
+def check_kept(kept: Sequence[Skipped], reporter: ConsoleReporter) -> None:
+    """Raise `OutputError` where `move` had to leave originals, and name them."""
+    for original in kept:
+        reporter.warn(f"{original.path} is still there: {original.reason}")
+    if kept:
+        raise OutputError(
+            f"{len(kept)} originals could not be removed and now exist twice; remove the cause "
+            "and run 'itae-cluster apply --resume', or take all back with 'itae-cluster undo'"
+        )
 
 
 def _summary(result: Result, output: OutputOptions) -> str:
@@ -187,6 +159,8 @@ def _summary(result: Result, output: OutputOptions) -> str:
         counts += f" ({max(sizes.values())} to {min(sizes.values())} each)"
     if noise:
         counts += f", {noise} in none"
+    if followers := sum(len(item.sidecars) for item in result.placements):
+        counts += f", {followers} sidecars"
     if result.skipped:
         counts += f", {len(result.skipped)} skipped"
     if output.out is None:

@@ -11,6 +11,8 @@ import typer
 
 from itae_cluster import options
 from itae_cluster.errors import StrictError, UsageError
+from itae_cluster.options import Action as ActionName
+from itae_cluster.options import Algorithm as AlgorithmName
 from itae_cluster.options import DeviceName, InputOptions
 from itae_cluster.options import Precision as PrecisionName
 from itae_cluster.scan import read_list
@@ -19,11 +21,15 @@ from itae_cluster.types import Skipped
 __all__ = [
     "CLUSTERING",
     "MAX_PIXELS",
+    "RESULT",
+    "Action",
+    "Algorithm",
     "AssignNoise",
     "BatchSize",
     "CacheFolder",
     "Device",
     "Exclude",
+    "K",
     "MaxPixels",
     "MinClusterSize",
     "Model",
@@ -33,12 +39,16 @@ __all__ = [
     "Paths",
     "Precision",
     "Quiet",
+    "Restarts",
     "Seed",
     "Size",
     "Strict",
     "Theta",
+    "VectorFile",
     "Verbose",
     "Weights",
+    "WithSidecars",
+    "check_given",
     "check_strict",
     "complete_model",
     "parse_size",
@@ -50,6 +60,8 @@ _MODEL = "Model"
 _GENERAL = "General"
 CLUSTERING = "Clustering"
 """The help panel of everything that bears on clusters."""
+RESULT = "Result"
+"""The help panel of everything that bears on OUT."""
 
 
 def complete_model(incomplete: str) -> list[str]:
@@ -188,6 +200,47 @@ NoCache = Annotated[
         rich_help_panel=_GENERAL,
     ),
 ]
+K = Annotated[
+    int | None,
+    typer.Option("--k", "-k", metavar="N", help="Number of clusters.", rich_help_panel=CLUSTERING),
+]
+Algorithm = Annotated[
+    AlgorithmName,
+    typer.Option(
+        metavar="|".join(AlgorithmName),
+        help="hdbscan finds the number itself.",
+        rich_help_panel=CLUSTERING,
+    ),
+]
+Restarts = Annotated[
+    int,
+    typer.Option(metavar="N", help="kmeans: starts, the best is kept.", rich_help_panel=CLUSTERING),
+]
+VectorFile = Annotated[
+    str | None,
+    typer.Option(
+        "--embeddings",
+        metavar="FILE",
+        help="Vectors made by 'itae-cluster embed', in place of PATHS.",
+        rich_help_panel=_INPUT,
+    ),
+]
+Action = Annotated[
+    ActionName,
+    typer.Option(
+        metavar="|".join(ActionName),
+        help="How pictures come into the result.",
+        rich_help_panel=RESULT,
+    ),
+]
+WithSidecars = Annotated[
+    bool,
+    typer.Option(
+        "--with-sidecars",
+        help="Files that belong to a picture go with it: .xmp, .aae, a RAW, a live photo's .mov.",
+        rich_help_panel=RESULT,
+    ),
+]
 Quiet = Annotated[
     bool,
     typer.Option("--quiet", "-q", help="Say nothing but errors.", rich_help_panel=_GENERAL),
@@ -220,6 +273,12 @@ Seed = Annotated[
     int,
     typer.Option(metavar="N", help="The same seed, the same result.", rich_help_panel=CLUSTERING),
 ]
+
+
+def check_given(paths: list[str] | None, vectors: str | None) -> None:
+    """Raise `UsageError` where there is neither a path nor a vector file."""
+    if not paths and vectors is None:
+        raise UsageError("name pictures or folders, - for a list, or --embeddings FILE")
 
 
 def check_strict(strict: bool, skipped: Sequence[Skipped]) -> None:
