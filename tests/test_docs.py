@@ -15,7 +15,7 @@ from typer.main import get_command
 
 from itae_cluster import __version__, errors
 from itae_cluster.cli import app
-from itae_cluster.cli.group import INTERRUPTED
+from itae_cluster.cli.interrupts import INTERRUPTED
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])

@@ -41,8 +41,8 @@ _MASK_NOTE = (
 
 def measure(context: Context) -> tuple[list[Figure], list[str]]:
     """Ratios to transformers and timm, the share of the limit, and agreement with float32."""
-    shots = pixels(context.sources, context.size(64, 16))
-    pairs = context.size(9, 3)
+    shots = pixels(context.sources, context.size(48, 16))
+    pairs = context.size(5, 3)
     fast, exact = (_encoder(context, name) for name in (Precision.AUTO, Precision.FLOAT32))
     others = {
         "transformers": _pass(other_models.of_transformers(), lambda y: y.last_hidden_state[:, 0]),
@@ -113,7 +113,7 @@ def _share_of_limit(encoder: TorchEncoder, shots: NDArray[np.uint8], pairs: int)
 
 def _agreement(context: Context, fast: TorchEncoder, exact: TorchEncoder) -> list[Figure]:
     """What lower precision does to embeddings, clusters and artifact masks."""
-    shots = pixels(context.sources, min(len(context.sources), context.size(600, 32)))
+    shots = pixels(context.sources, min(len(context.sources), context.size(300, 32)))
     coarse, fine = _in_batches(fast.encode, shots), _in_batches(exact.encode, shots)
     worst = float(_cosines(coarse, fine).min())
     k = min(10, len(shots) // 3)
@@ -128,7 +128,7 @@ def _agreement(context: Context, fast: TorchEncoder, exact: TorchEncoder) -> lis
             unit="ARI",
             target=0.97,
         ),
-        _masks(context, exact, shots[: context.size(200, 16)]),
+        _masks(context, exact, shots[: context.size(100, 16)]),
     ]
 
 

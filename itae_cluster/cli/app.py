@@ -16,7 +16,8 @@ from itae_cluster.cli.cluster import cluster
 from itae_cluster.cli.demo import demo
 from itae_cluster.cli.embed import embed
 from itae_cluster.cli.eval import evaluate
-from itae_cluster.cli.group import INTERRUPTED, RootGroup
+from itae_cluster.cli.group import RootGroup
+from itae_cluster.cli.interrupts import exit_code, watch
 from itae_cluster.cli.models import models
 from itae_cluster.cli.plan import plan
 from itae_cluster.cli.undo import undo
@@ -70,6 +71,7 @@ def root(
 def main() -> None:
     """Entry point of the command `itae-cluster`."""
     try:
+        watch()
         app()
     except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)  # before or after the command itself
+        sys.exit(exit_code())  # before or after the command itself

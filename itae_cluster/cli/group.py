@@ -13,13 +13,13 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from itae_cluster.cli.interrupts import exit_code
 from itae_cluster.errors import ItaeClusterError
 from itae_cluster.names import printable
 
-__all__ = ["DEFAULT_COMMAND", "INTERRUPTED", "RootGroup"]
+__all__ = ["DEFAULT_COMMAND", "RootGroup"]
 
 DEFAULT_COMMAND = "cluster"
-INTERRUPTED = 130
 _INTERRUPTED = "interrupted; nothing was left half done"
 
 
@@ -45,7 +45,7 @@ class RootGroup(TyperGroup):
             raise typer.Exit(error.exit_code) from None
         except KeyboardInterrupt as interrupt:
             _say(f"interrupted; {interrupt}" if interrupt.args else _INTERRUPTED)
-            raise typer.Exit(INTERRUPTED) from None
+            raise typer.Exit(exit_code()) from None
         except BrokenPipeError:
             # The reader has seen enough. What is still buffered goes nowhere.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
