@@ -345,11 +345,15 @@ class Cache:
                 self._give_up("it was made by a newer version of itae-cluster")
                 return
             except (sqlite3.Error, OSError) as error:
-                if not _is_damaged(error) or attempt == 2 or not self._set_aside(path):
+                if (
+                    not _is_damaged(error)
+                    or attempt == 2
+                    or not self._set_aside(path, "a new one is begun")
+                ):
                     self._give_up(str(error))
                     return
 
-    def _set_aside(self, path: str) -> bool:
+    def _set_aside(self, path: str, outlook: str) -> bool:
         """Put a damaged file out of the way, under a name that says so; whether that went well."""
         aside = f"{path}.damaged-{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}"
         try:
@@ -361,7 +365,7 @@ class Cache:
                 os.replace(path + suffix, aside + suffix)
         self._reporter.warn(
             f"the cache {printable(path)} is damaged; it was set aside as "
-            f"{printable(os.path.basename(aside))} and a new one is begun"
+            f"{printable(os.path.basename(aside))}, and {outlook}"
         )
         return True
 
@@ -382,10 +386,13 @@ class Cache:
                 return job(self._db)
             except (sqlite3.Error, OSError, ValueError) as error:
                 path = self._path or ""
-                if _is_damaged(error):
-                    self.close()
-                    self._set_aside(path)
-                self._give_up(str(error))
+                self.close()
+                # A new file would number recipes anew, and this run knows the old numbers.
+                if not _is_damaged(error) or not self._set_aside(
+                    path, "the next run begins a new one"
+                ):
+                    self._give_up(str(error))
+                self._path = None
                 return otherwise
 
     def _write(self, sql: str, rows: Sequence[tuple[Any, ...]]) -> None:

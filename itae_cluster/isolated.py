@@ -29,7 +29,7 @@ __all__ = ["PATIENCE", "Decoders", "decoder_count"]
 PATIENCE = 120.0
 """Seconds that one picture may take to decode."""
 
-_NICENESS = 5  # the model goes first: pictures are decoded ahead of it anyway
+_NICENESS = 10  # the model goes first: pictures are decoded ahead of it anyway
 _MOST = 8
 _PRELOADED = "itae_cluster.decode"
 

@@ -263,7 +263,8 @@ def test_a_damaged_file_is_set_aside_and_the_run_goes_on(path, files, damage):
         file.write(content)
     reporter = RecordingReporter()
     assert len(run(path, files, reporter)[1].paths) == 6
-    assert "damaged; it was set aside as embeddings.sqlite.damaged-" in reporter.warnings[0]
+    (warning,) = reporter.warnings
+    assert "damaged; it was set aside as embeddings.sqlite.damaged-" in warning
     names = os.listdir(os.path.dirname(path))
     assert any(name.startswith("embeddings.sqlite.damaged-") for name in names)
     run(path, files)

@@ -113,7 +113,7 @@ def _share_of_limit(encoder: TorchEncoder, shots: NDArray[np.uint8], pairs: int)
 
 def _agreement(context: Context, fast: TorchEncoder, exact: TorchEncoder) -> list[Figure]:
     """What lower precision does to embeddings, clusters and artifact masks."""
-    shots = pixels(context.sources, min(len(context.sources), context.size(300, 32)))
+    shots = pixels(context.sources, min(len(context.sources), context.size(600, 32)))
     coarse, fine = _in_batches(fast.encode, shots), _in_batches(exact.encode, shots)
     worst = float(_cosines(coarse, fine).min())
     k = min(10, len(shots) // 3)
