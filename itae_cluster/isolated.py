@@ -31,6 +31,7 @@ PATIENCE = 120.0
 
 _NICENESS = 10  # the model goes first: pictures are decoded ahead of it anyway
 _MOST = 8
+_ATTEMPTS = 3  # a process that starts while another one crashes can be drawn into it
 _PRELOADED = "itae_cluster.decode"
 
 
@@ -75,6 +76,12 @@ class Decoders:
             DecodeError: if the file cannot be read as a picture, its decoder crashed, or it took
                 too long.
         """
+        for _ in range(_ATTEMPTS - 1):
+            with contextlib.suppress(_CrashedError):
+                return self._attempt(path, size)
+        return self._attempt(path, size)
+
+    def _attempt(self, path: str, size: int) -> Picture:
         from pebble import ProcessExpired
 
         future = self._scheduled(path, size)
@@ -85,7 +92,7 @@ class Decoders:
         except TimeoutError:
             raise DecodeError(f"took more than {self._patience:g} s to decode") from None
         except ProcessExpired as expired:
-            raise DecodeError(f"its decoder crashed ({_ending(expired.exitcode)})") from None
+            raise _CrashedError(f"its decoder crashed ({_ending(expired.exitcode)})") from None
         finally:
             with self._lock:
                 self._waiting.discard(future)
@@ -104,6 +111,10 @@ class Decoders:
             future = self._pool.schedule(decode.decode, args=arguments, timeout=self._patience)
             self._waiting.add(future)
             return future
+
+
+class _CrashedError(DecodeError):
+    """The process ended; whether this file is to blame is seen when it happens again."""
 
 
 def _context() -> Any:
