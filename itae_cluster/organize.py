@@ -57,12 +57,17 @@ def plan(paths: Sequence[str], clustering: Clustering) -> tuple[Placement, ...]:
     clusters = len(clustering.centres)
     namers: dict[int, Namer] = {}
     placements = []
-    for path, label, distance in zip(
-        paths, clustering.labels.tolist(), clustering.distances.tolist(), strict=True
+    membership = clustering.membership
+    for path, label, distance, own in zip(
+        paths,
+        clustering.labels.tolist(),
+        clustering.distances.tolist(),
+        [None] * len(paths) if membership is None else membership.tolist(),
+        strict=True,
     ):
         name = namers.setdefault(label, Namer()).unique(os.path.basename(path))
         destination = f"{folder_name(label, clusters)}/{name}"
-        placements.append(Placement(path, destination, label, distance))
+        placements.append(Placement(path, destination, label, distance, own))
     return tuple(placements)
 
 

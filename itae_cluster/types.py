@@ -143,12 +143,14 @@ class Clustering:
 
     `labels` (n,) int64 · `centres` (K, D) float32, the mean embedding of each cluster ·
     `distances` (n,) float32, Euclidean distance to the own centre (noise: to the nearest one,
-    NaN where there is none).
+    NaN where there is none) · `membership` (n,) float32, probability of the own cluster (noise:
+    of the likeliest), 0 to 1; None where the algorithm knows of none.
     """
 
     labels: NDArray[np.int64]
     centres: NDArray[np.float32]
     distances: NDArray[np.float32]
+    membership: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,3 +161,4 @@ class Placement:
     destination: str
     cluster: int
     distance: float
+    membership: float | None = None

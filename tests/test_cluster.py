@@ -8,9 +8,12 @@ import pytest
 from fakes import RecordingReporter
 from itae_cluster import cluster as cluster_stage
 from itae_cluster import reduce as reduce_stage
-from itae_cluster.cluster import default_min_cluster_size, hdbscan, kmeans, representatives
+from itae_cluster.cluster import described, kmeans, representatives
+from itae_cluster.density import default_min_cluster_size
 from itae_cluster.errors import InputError
 from itae_cluster.evaluate import clustering_accuracy
+from itae_cluster.options import Algorithm, ClusterOptions, NoiseRule, Reduction
+from itae_cluster.recipe import cluster_vectors
 from itae_cluster.reduce import umap_reduce
 from itae_cluster.types import NOISE
 
@@ -28,13 +31,13 @@ def blobs(sizes, dim=16, spread=0.05, seed=0):
 
 
 def run_kmeans(vectors, k, reporter=None, **kwargs):
-    options = {"seed": 0, "restarts": 5, **kwargs}
-    return kmeans(vectors, k, reporter=reporter or RecordingReporter(), **options)
+    options = ClusterOptions(k=k, **{"restarts": 5, "reduce": Reduction.NONE, **kwargs})
+    return cluster_vectors(vectors, options, reporter=reporter)
 
 
 def run_hdbscan(vectors, reporter=None, **kwargs):
-    options = {"min_cluster_size": None, "seed": 0, "assign_noise": False, **kwargs}
-    return hdbscan(vectors, reporter=reporter or RecordingReporter(), **options)
+    options = ClusterOptions(algorithm=Algorithm.HDBSCAN, **kwargs)
+    return cluster_vectors(vectors, options, reporter=reporter)
 
 
 def test_kmeans_finds_known_clusters_numbered_by_size():
@@ -93,22 +96,10 @@ def test_hdbscan_finds_known_clusters_without_being_told_their_number():
     assert np.bincount(found.labels[found.labels >= 0])[0] >= 50
 
 
-def test_noise_keeps_its_own_label_or_goes_to_the_nearest_centre(monkeypatch):
-    vectors, truth = blobs([30, 20])
-    labels = truth.astype(np.int64)
-    labels[:5] = NOISE
-    monkeypatch.setattr("itae_cluster.cluster._density_labels", lambda *_: labels.copy())
-    kept = run_hdbscan(vectors)
-    assert (kept.labels[:5] == NOISE).all()
-    assert np.isfinite(kept.distances).all()
-    assigned = run_hdbscan(vectors, assign_noise=True)
-    assert clustering_accuracy([str(t) for t in truth], assigned.labels) == 1.0
-
-
 def test_hdbscan_without_any_cluster_warns_and_keeps_everything_as_noise():
     vectors, _ = blobs([4])
     reporter = RecordingReporter()
-    found = run_hdbscan(vectors, reporter, assign_noise=True)
+    found = run_hdbscan(vectors, reporter, assign_noise=NoiseRule.NEAREST)
     assert found.labels.tolist() == [NOISE] * 4
     assert found.centres.shape == (0, 16)
     assert np.isnan(found.distances).all()
@@ -174,11 +165,11 @@ def even_blobs(n, clusters, seed=0):
 
 def test_kmeans_beyond_the_sample_finds_what_it_finds_within(monkeypatch):
     vectors, _ = even_blobs(900, 5)
-    whole = kmeans(vectors, 5, seed=0, restarts=5)
+    whole = described(vectors, kmeans(vectors, 5, seed=0, restarts=5))
     monkeypatch.setattr(cluster_stage, "_MOST_AT_ONCE", 100)
     monkeypatch.setattr(cluster_stage, "_SAMPLED_PER_CLUSTER", 20)
     monkeypatch.setattr(cluster_stage, "_ROWS_AT_ONCE", 64)
-    sampled = kmeans(vectors, 5, seed=0, restarts=5)
+    sampled = described(vectors, kmeans(vectors, 5, seed=0, restarts=5))
     np.testing.assert_array_equal(sampled.labels, whole.labels)
     np.testing.assert_allclose(sampled.centres, whole.centres, atol=1e-5)
     np.testing.assert_allclose(sampled.distances, whole.distances, atol=1e-5)
@@ -204,7 +195,7 @@ def test_a_reduction_beyond_the_sample_keeps_the_groups_apart(monkeypatch):
     places = reduce_stage.umap_reduce(vectors, 2, seed=0)
     assert places.shape == (400, 2)
     assert np.isfinite(places).all()
-    found = kmeans(places, 4, seed=0, restarts=5).labels
+    found = kmeans(places, 4, seed=0, restarts=5)
     for label in range(4):
         assert len(set(found[truth == label])) == 1
     np.testing.assert_array_equal(places, reduce_stage.umap_reduce(vectors, 2, seed=0))

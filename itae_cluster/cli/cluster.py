@@ -14,12 +14,14 @@ from itae_cluster.cli.results import Format, write_plan, write_result
 from itae_cluster.errors import OutputError, UsageError
 from itae_cluster.options import (
     Action,
-    Algorithm,
     CacheOptions,
     ClusterOptions,
     DeviceName,
+    Linkage,
     ModelOptions,
     OutputOptions,
+    Reduction,
+    parse_k,
 )
 from itae_cluster.types import NOISE
 
@@ -34,11 +36,16 @@ _OUTPUT = "Result"
 def cluster(
     paths: given.Paths = None,
     k: Annotated[
-        int | None,
+        str,
         typer.Option(
-            "--k", "-k", metavar="N", help="Number of clusters.", rich_help_panel=given.CLUSTERING
+            "--k",
+            "-k",
+            metavar="N|A..B|auto",
+            help="Number of clusters; auto looks for one that fits the pictures, A..B does so "
+            "between two numbers.",
+            rich_help_panel=given.CLUSTERING,
         ),
-    ] = ClusterOptions.k,
+    ] = "auto",
     out: Annotated[
         str | None,
         typer.Option(
@@ -76,14 +83,26 @@ def cluster(
             rich_help_panel=_OUTPUT,
         ),
     ] = None,
-    algorithm: Annotated[
-        Algorithm,
+    algorithm: given.AlgorithmName = ClusterOptions.algorithm,
+    reduce: Annotated[
+        Reduction,
         typer.Option(
-            metavar="|".join(Algorithm),
-            help="hdbscan finds the number itself.",
+            metavar="|".join(Reduction),
+            help="What embeddings become before they are clustered.",
             rich_help_panel=given.CLUSTERING,
         ),
-    ] = ClusterOptions.algorithm,
+    ] = ClusterOptions.reduce,
+    reduce_dim: given.ReduceDim = ClusterOptions.reduce_dim,
+    neighbors: given.Neighbors = ClusterOptions.neighbors,
+    linkage: Annotated[
+        Linkage | None,
+        typer.Option(
+            metavar="|".join(Linkage),
+            help="agglomerative: which clusters are joined. Default: average with umap, else ward.",
+            rich_help_panel=given.CLUSTERING,
+            show_default=False,
+        ),
+    ] = ClusterOptions.linkage,
     min_cluster_size: given.MinClusterSize = ClusterOptions.min_cluster_size,
     assign_noise: given.AssignNoise = ClusterOptions.assign_noise,
     restarts: Annotated[
@@ -124,7 +143,20 @@ def cluster(
     """
     if not paths and embeddings is None:
         raise UsageError("name pictures or folders, - for a list, or --embeddings FILE")
-    cluster_options = ClusterOptions(algorithm, k, restarts, min_cluster_size, assign_noise, seed)
+    number, k_range = parse_k(k)
+    cluster_options = ClusterOptions(
+        algorithm=algorithm,
+        k=number,
+        restarts=restarts,
+        min_cluster_size=min_cluster_size,
+        assign_noise=assign_noise,
+        seed=seed,
+        k_range=k_range,
+        reduce=reduce,
+        reduce_dim=reduce_dim,
+        neighbors=neighbors,
+        linkage=linkage,
+    )
     output = OutputOptions(out, action, dry_run)
     model_options = ModelOptions(
         model, weights, theta, size, device, batch_size, offline, precision

@@ -9,13 +9,14 @@ from typing import Annotated
 import typer
 
 from itae_cluster.errors import StrictError, UsageError
-from itae_cluster.options import DeviceName, InputOptions
+from itae_cluster.options import Algorithm, DeviceName, InputOptions, NoiseRule
 from itae_cluster.options import Precision as PrecisionName
 from itae_cluster.scan import read_list
 from itae_cluster.types import Skipped
 
 __all__ = [
     "CLUSTERING",
+    "AlgorithmName",
     "AssignNoise",
     "BatchSize",
     "CacheFolder",
@@ -23,12 +24,14 @@ __all__ = [
     "Exclude",
     "MinClusterSize",
     "Model",
+    "Neighbors",
     "NoCache",
     "Null",
     "Offline",
     "Paths",
     "Precision",
     "Quiet",
+    "ReduceDim",
     "Seed",
     "Size",
     "Strict",
@@ -189,11 +192,40 @@ MinClusterSize = Annotated[
     ),
 ]
 AssignNoise = Annotated[
-    bool,
+    NoiseRule | None,
     typer.Option(
-        "--assign-noise",
-        help="hdbscan: give noise to the nearest cluster.",
+        metavar="|".join(NoiseRule),
+        help="hdbscan: noise stays apart, goes with the nearest picture that has a cluster, or "
+        "where its membership is highest. Default: apart, but no more than a fifth.",
         rich_help_panel=CLUSTERING,
+        show_default=False,
+    ),
+]
+AlgorithmName = Annotated[
+    Algorithm,
+    typer.Option(
+        "--algorithm",
+        metavar="|".join(Algorithm),
+        help="How clusters are found; hdbscan finds their number too.",
+        rich_help_panel=CLUSTERING,
+    ),
+]
+ReduceDim = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        help="Dimensions of the reduction. Default: umap 10, pca 50.",
+        rich_help_panel=CLUSTERING,
+        show_default=False,
+    ),
+]
+Neighbors = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        help="umap and spectral: pictures that count as neighbours of one. Default: 15.",
+        rich_help_panel=CLUSTERING,
+        show_default=False,
     ),
 ]
 Seed = Annotated[

@@ -6,7 +6,7 @@ import os
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
-from itae_cluster import cluster, manifest, vectors
+from itae_cluster import manifest, vectors
 from itae_cluster.cache import Cache, file_in
 from itae_cluster.embed import embed
 from itae_cluster.errors import InputError
@@ -35,7 +35,7 @@ def embed_pictures(
     model: ModelOptions,
     *,
     cache: Cache,
-    at_least: int = 1,
+    check: Callable[[int], None] | None = None,
     out: str | None = None,
     encoder: Encoder | None = None,
     on_picture: Callable[[int, str, Picture], None] | None = None,
@@ -44,10 +44,12 @@ def embed_pictures(
     """Scan and embed; what the scan skipped is part of the result.
 
     Raises:
-        InputError: if there are fewer than `at_least` pictures, or none that can be read.
+        InputError: if there is no picture that can be read, or `check` raises it, which is told
+            their number before any is.
     """
     found = find_pictures(inputs, out, reporter)
-    cluster.check_k(at_least, len(found.files))
+    if check is not None:
+        check(len(found.files))
     encoder = encoder or load_encoder(model, reporter)
     embeddings = embed(
         found.files,
