@@ -62,6 +62,7 @@ CREATE INDEX entries_by_day ON entries (day);
 CREATE TABLE vectors (id INTEGER PRIMARY KEY, vector BLOB, crc32 INTEGER);
 CREATE TABLE thumbnails (content BLOB PRIMARY KEY, jpeg BLOB, day INTEGER);
 CREATE TABLE maps (key TEXT PRIMARY KEY, coordinates BLOB, day INTEGER);
+CREATE TABLE notes (key TEXT PRIMARY KEY, value TEXT);
 PRAGMA user_version = 1;
 """
 
@@ -270,6 +271,23 @@ class Cache:
         """Keep a map or another reduction, (n, any)."""
         row = (key, coordinates.astype("<f4").tobytes(), _today())
         self._write("INSERT OR REPLACE INTO maps VALUES (?, ?, ?)", [row])
+
+    # Notes ---------------------------------------------------------------------------------
+
+    def note(self, key: Mapping[str, Any]) -> Any:
+        """What was noted under `key`, None where nothing was."""
+
+        def find(db: sqlite3.Connection) -> Any:
+            sql = "SELECT value FROM notes WHERE key = ?"
+            row = db.execute(sql, (json.dumps(key, sort_keys=True),)).fetchone()
+            return None if row is None else json.loads(row[0])
+
+        return self._try(find, None)
+
+    def store_note(self, key: Mapping[str, Any], value: Any) -> None:
+        """Note what took time to find out: any JSON value but null."""
+        row = (json.dumps(key, sort_keys=True), json.dumps(value))
+        self._write("INSERT OR REPLACE INTO notes VALUES (?, ?)", [row])
 
     # Upkeep --------------------------------------------------------------------------------
 

@@ -7,7 +7,6 @@ are normalised here with the ImageNet mean and standard deviation.
 from __future__ import annotations
 
 import os
-import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ import torch
 
 from itae_cluster import thresholds
 from itae_cluster.errors import ModelError, OutOfMemoryError, UsageError
+from itae_cluster.memory import pictures_that_fit
 from itae_cluster.model.acquire import locate
 from itae_cluster.model.checkpoint import load_model
 from itae_cluster.model.config import PATCH
@@ -26,11 +26,12 @@ from itae_cluster.precision import choose_precision
 from itae_cluster.types import TokenMeasures
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from itae_cluster.model.acquire import Located
     from itae_cluster.model.dinov2 import DINOv2
     from itae_cluster.model.registry import Variant
     from itae_cluster.options import ModelOptions
@@ -43,17 +44,30 @@ _IMAGENET_STD = (0.229, 0.224, 0.225)
 _OUT_OF_MEMORY = ("out of memory", "can't allocate memory")
 
 
-def load_encoder(options: ModelOptions, reporter: Reporter) -> TorchEncoder:
-    """Find or fetch the weights, load them, and patch the last block with θ.
+def load_encoder(
+    options: ModelOptions,
+    reporter: Reporter,
+    *,
+    located: Located | None = None,
+    fast_bfloat16: Callable[[], bool] | None = None,
+) -> TorchEncoder:
+    """Load the weights, and patch the last block with θ.
+
+    Args:
+        options: model, weights, θ, size, device, precision.
+        reporter: told where weights come from.
+        located: the weights; found or fetched by `options` where None.
+        fast_bfloat16: see `choose_precision`.
 
     Raises:
         ModelError: if the model, its weights, its size or its device cannot be had.
     """
     _check_size(options.size)
     device = choose_device(options.device)
-    located = locate(
-        options.model, weights=options.weights, offline=options.offline, reporter=reporter
-    )
+    if located is None:
+        located = locate(
+            options.model, weights=options.weights, offline=options.offline, reporter=reporter
+        )
     model = load_model(located.path, located.variant.config if located.variant else None)
     variant = located.variant or by_config(model.config)
     theta = parse_theta(options.theta)
@@ -68,7 +82,9 @@ def load_encoder(options: ModelOptions, reporter: Reporter) -> TorchEncoder:
     }
     reporter.info(f"model {metadata['name']}, weights {located.path}, theta {theta or 'off'}")
     settings = None if theta is None else Settings(float(theta))
-    dtype = choose_precision(options.precision, device, itae=settings is not None)
+    dtype = choose_precision(
+        options.precision, device, itae=settings is not None, fast_bfloat16=fast_bfloat16
+    )
     return TorchEncoder(
         model, settings, size=options.size, device=device, dtype=dtype, metadata=metadata
     )
@@ -135,7 +151,7 @@ class TorchEncoder:
     ) -> None:
         _check_size(size)
         self._size = size
-        self._most = sys.maxsize  # pictures at once, as far as memory has told
+        self._most = pictures_that_fit(device, model.config, size, dtype.itemsize)
         self._device = device
         self._dtype = dtype
         self._model = ITAE(model, settings).to(device, dtype).eval()

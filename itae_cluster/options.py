@@ -98,6 +98,10 @@ class Precision(StrEnum):
     FLOAT16 = "float16"
 
 
+_SMALL_BATCH = 16  # the fastest on a CPU, see docs/performance.md
+_LARGE_BATCH = 128
+
+
 @dataclass(frozen=True)
 class InputOptions:
     """Which pictures. `listed` are the entries of a list read from standard input."""
@@ -120,14 +124,26 @@ class ModelOptions:
     theta: str = "auto"
     size: int = 224
     device: DeviceName = DeviceName.AUTO
-    batch_size: int = 16
+    batch_size: int | None = None
     offline: bool = False
     precision: Precision = Precision.AUTO
 
     def __post_init__(self) -> None:
         parse_theta(self.theta)
-        if self.batch_size < 1:
+        if self.batch_size is not None and self.batch_size < 1:
             raise UsageError(f"--batch-size {self.batch_size} is too small; use 1 or more")
+
+    def batch_on(self, device: str) -> int:
+        """Pictures a forward pass: as asked for, else what suits the device.
+
+        An encoder that has no memory for so many takes fewer.
+        """
+        return self.batch_size or (_SMALL_BATCH if device == "cpu" else _LARGE_BATCH)
+
+    @property
+    def small_batch(self) -> int:
+        """Pictures a pass that measures attention, which takes memory on every device."""
+        return self.batch_size or _SMALL_BATCH
 
 
 @dataclass(frozen=True)

@@ -74,9 +74,7 @@ class Run:
         }
 
 
-def run(
-    data: Labelled, recipe: str, k: str, seed: int, cache: Cache, reporter: Reporter
-) -> Run:
+def run(data: Labelled, recipe: str, k: str, seed: int, cache: Cache, reporter: Reporter) -> Run:
     """Cluster, and compare with the truth."""
     classes = len(np.unique(data.truth))
     number = classes if k == "known" else None

@@ -134,7 +134,13 @@ Device = Annotated[
     ),
 ]
 BatchSize = Annotated[
-    int, typer.Option(metavar="N", help="Pictures embedded at once.", rich_help_panel=_MODEL)
+    int | None,
+    typer.Option(
+        metavar="N",
+        help="Pictures embedded at once, by default what suits the device; halved where memory "
+        "runs out.",
+        rich_help_panel=_MODEL,
+    ),
 ]
 Precision = Annotated[
     PrecisionName,

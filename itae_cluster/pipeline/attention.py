@@ -64,13 +64,13 @@ def draw_attention_maps(
             f"{len(found.files)} pictures are too many for one sheet; "
             f"name {MOST_PICTURES} at most, and draw more sheets for more"
         )
-    encoder = load_encoder(model, reporter, exact=True)
+    encoder = load_encoder(model, reporter)
     theta = encoder.metadata["theta"]
     maps: list[figures.TokenMap] = []
     skipped = list(found.skipped)
     norms: list[NDArray[np.float32]] = []
     for batch in read_batches(
-        found.files, encoder.size, batch_size=model.batch_size, reporter=reporter
+        found.files, encoder.size, batch_size=model.small_batch, reporter=reporter
     ):
         skipped += batch.skipped
         if batch.paths:

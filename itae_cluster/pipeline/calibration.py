@@ -104,12 +104,12 @@ def run_calibration(
     files = calibrate.draw_sample(found.files, options.sample, options.seed)
     if options.labels:
         _labels(inputs, files)  # before the slow pass
-    encoder = load_encoder(replace(model, theta="off"), reporter, exact=True)
+    encoder = load_encoder(replace(model, theta="off"), reporter)
     from itae_cluster.model.itae import Settings
 
     settings = [Settings(theta, rule=options.rule) for theta in options.thetas]
     sample = calibrate.collect(
-        files, encoder, settings, batch_size=model.batch_size, reporter=reporter
+        files, encoder, settings, batch_size=model.small_batch, reporter=reporter
     )
     reporter.progress("Looking for a valley", 0, None)
     theta, finding = calibrate.recommend(sample.measures)

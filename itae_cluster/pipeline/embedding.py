@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
+import platform
 from dataclasses import asdict, replace
+from functools import partial
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from itae_cluster import manifest, vectors
+from itae_cluster import __version__, manifest, thresholds, vectors
 from itae_cluster.cache import Cache, file_in
+from itae_cluster.deferred import DeferredEncoder, RecipeChangedError
 from itae_cluster.embed import embed
 from itae_cluster.errors import InputError
+from itae_cluster.model.acquire import locate
 from itae_cluster.options import Precision
 from itae_cluster.scan import scan
 
@@ -50,15 +55,19 @@ def embed_pictures(
     found = find_pictures(inputs, out, reporter)
     if check is not None:
         check(len(found.files))
-    encoder = encoder or load_encoder(model, reporter)
-    embeddings = embed(
+    encoder = encoder or _encoder_for(model, cache, reporter)
+    work = partial(
+        embed,
         found.files,
-        encoder,
-        batch_size=model.batch_size,
+        batch_size=model.batch_on(encoder.metadata.get("device", "cpu")),
         cache=cache,
         on_picture=on_picture,
         reporter=reporter,
     )
+    try:
+        embeddings = work(encoder)
+    except RecipeChangedError as changed:
+        embeddings = work(changed.encoder)
     return replace(embeddings, skipped=found.skipped + embeddings.skipped)
 
 
@@ -115,13 +124,10 @@ def _no_pictures(ignored: int) -> str:
     return f"no picture found{others}; name a file or folder that holds some, or check --exclude"
 
 
-def load_encoder(options: ModelOptions, reporter: Reporter, *, exact: bool = False) -> TorchEncoder:
-    """The encoder that the options ask for; torch is imported here, once there is work for it.
+def load_encoder(options: ModelOptions, reporter: Reporter) -> TorchEncoder:
+    """The encoder for jobs that measure the model itself: in float32, whatever the options say.
 
-    Args:
-        options: model, weights, θ, device.
-        reporter: told where weights come from.
-        exact: compute in float32 whatever the options say, for jobs that measure the model itself.
+    Torch is imported here, once there is work for it.
 
     Raises:
         ModelError: if the model, its weights, its size or its device cannot be had.
@@ -129,9 +135,43 @@ def load_encoder(options: ModelOptions, reporter: Reporter, *, exact: bool = Fal
     reporter.progress("Loading the model", 0, None)
     from itae_cluster import encoder
 
-    if exact:
-        options = replace(options, precision=Precision.FLOAT32)
-    return encoder.load_encoder(options, reporter)
+    return encoder.load_encoder(replace(options, precision=Precision.FLOAT32), reporter)
+
+
+def _encoder_for(options: ModelOptions, cache: Cache, reporter: Reporter) -> Encoder:
+    """The encoder that the options ask for, deferred if an earlier run noted what it is."""
+    located = locate(
+        options.model, weights=options.weights, offline=options.offline, reporter=reporter
+    )
+    here = {"host": platform.node(), "torch": version("torch"), "tool": __version__}
+    key = {**here, **asdict(options), **asdict(located), "saved": _saved_theta(located.sha256)}
+
+    def load() -> Encoder:
+        reporter.progress("Loading the model", 0, None)
+        from itae_cluster import encoder, precision
+
+        def fast_bfloat16() -> bool:
+            note = {**here, "fast": "bfloat16"}
+            fast = cache.note(note)
+            if fast is None:
+                fast = precision.is_bfloat16_fast()
+                cache.store_note(note, fast)
+            return bool(fast)
+
+        loaded = encoder.load_encoder(
+            options, reporter, located=located, fast_bfloat16=fast_bfloat16
+        )
+        cache.store_note(key, loaded.metadata)
+        return loaded
+
+    metadata = cache.note(key)
+    return load() if metadata is None else DeferredEncoder(metadata, load)
+
+
+def _saved_theta(sha256: str) -> list[float | None]:
+    """What `--theta auto` is by the user's own calibration, if there was one."""
+    saved = thresholds.saved(sha256)
+    return [] if saved is None else [saved.theta]
 
 
 def input_options(inputs: InputOptions) -> dict[str, Any]:

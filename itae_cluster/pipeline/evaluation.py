@@ -142,14 +142,14 @@ def _judge(
     train: LabelledPictures | None,
     reporter: Reporter,
 ) -> tuple[Judged, _Embedded]:
-    encoder = load_encoder(model, reporter, exact=True)
+    encoder = load_encoder(model, reporter)
     thetas = _thetas(encoder, reporter)
-    embedded = _embed(encoder, thetas, pictures, model.batch_size, reporter)
+    embedded = _embed(encoder, thetas, pictures, model.small_batch, reporter)
     classes = check_classes(embedded.labels, pictures.name)
     _warn_of_no_effect(embedded.vectors, thetas, reporter)
     knn: Mapping[str, float] = {}
     if train is not None and options.neighbours is not None:
-        learnt = _embed(encoder, thetas, train, model.batch_size, reporter)
+        learnt = _embed(encoder, thetas, train, model.small_batch, reporter)
         knn = _knn(learnt, embedded, options.neighbours, reporter)
     sets = _cluster(options, classes, embedded, reporter)
     variants = tuple(

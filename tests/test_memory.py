@@ -1,0 +1,49 @@
+"""Batches are cut to the memory that is free."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+import torch
+
+from itae_cluster import memory
+from itae_cluster.memory import bytes_a_picture, pictures_that_fit
+from itae_cluster.model.config import DINOv2Config
+from itae_cluster.options import ModelOptions
+
+BASE = DINOv2Config(768, depth=12)
+CUDA, MPS, CPU = (torch.device(name) for name in ("cuda", "mps", "cpu"))
+
+
+@pytest.mark.parametrize("pictures", [1, 7, 300])
+def test_half_of_the_free_memory_is_filled(pictures, monkeypatch):
+    free = 2 * pictures * bytes_a_picture(BASE, 224, 2)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (free, 10 * free))
+    assert pictures_that_fit(CUDA, BASE, 224, 2) == pictures
+
+
+def test_one_picture_is_always_tried(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (1000, 10**9))
+    assert pictures_that_fit(CUDA, BASE, 224, 2) == 1
+
+
+def test_mps_leaves_what_others_have_taken(monkeypatch):
+    monkeypatch.setattr(torch.mps, "recommended_max_memory", lambda: 10**9, raising=False)
+    monkeypatch.setattr(torch.mps, "driver_allocated_memory", lambda: 4 * 10**8, raising=False)
+    assert memory.free_bytes(MPS) == 6 * 10**8
+
+
+def test_a_cpu_is_not_asked():
+    assert pictures_that_fit(CPU, BASE, 224, 4) == sys.maxsize
+
+
+def test_the_estimate_covers_what_a_block_holds():
+    """The feed-forward layer alone, counted by hand: 257 tokens, 3072 wide, twice, float16."""
+    assert bytes_a_picture(BASE, 224, 2) > 257 * 3072 * 2 * 2
+    assert bytes_a_picture(BASE, 448, 2) > 4 * bytes_a_picture(BASE, 224, 2)
+
+
+def test_the_usual_batch_suits_the_device():
+    assert ModelOptions().batch_on("cuda") > ModelOptions().batch_on("cpu")
+    assert ModelOptions(batch_size=3).batch_on("cuda") == 3
