@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 _MOST_VALUES = 200  # of a sweep
-_NEIGHBORS = 15
+_NEIGHBORS = 8  # few, so that small groups are not drawn into large ones
 
 
 class Algorithm(StrEnum):
@@ -150,9 +150,8 @@ class ModelOptions:
 class ClusterOptions:
     """How embeddings become clusters.
 
-    `k` None is found out, within `k_range`. `reduce_dim`, `neighbors` and `linkage` None are the
-    defaults that `dim`, `graph` and `joining` tell; `assign_noise` None is that of
-    `density.hdbscan`.
+    `k` None is found out, within `k_range`. `reduce_dim` and `neighbors` None are the defaults that
+    `dim` and `graph` tell; `assign_noise` None is that of `density.hdbscan`.
 
     Raises:
         UsageError: if options contradict each other or a number is out of its range.
@@ -168,7 +167,7 @@ class ClusterOptions:
     reduce: Reduction = Reduction.UMAP
     reduce_dim: int | None = None
     neighbors: int | None = None
-    linkage: Linkage | None = None
+    linkage: Linkage = Linkage.WARD
 
     def __post_init__(self) -> None:
         check_clustering(
@@ -179,7 +178,8 @@ class ClusterOptions:
             self.k_range,
         )
         check_reduction(self.algorithm, self.reduce, self.reduce_dim, self.neighbors)
-        if self.linkage is not None and self.algorithm is not Algorithm.AGGLOMERATIVE:
+        joins = self.algorithm is Algorithm.AGGLOMERATIVE
+        if self.linkage is not ClusterOptions.linkage and not joins:
             raise UsageError("--linkage belongs to --algorithm agglomerative; leave it out")
         if self.restarts < 1:
             raise UsageError(f"--restarts {self.restarts} must be 1 or more")
@@ -189,12 +189,6 @@ class ClusterOptions:
     def dim(self) -> int:
         """Dimensions of the reduction."""
         return self.reduce_dim or _DIMENSIONS[self.reduce]
-
-    @property
-    def joining(self) -> Linkage:
-        """Linkage of agglomerative clustering: average where UMAP packed the clusters."""
-        packed = self.reduce is Reduction.UMAP
-        return self.linkage or (Linkage.AVERAGE if packed else Linkage.WARD)
 
     @property
     def graph(self) -> int:

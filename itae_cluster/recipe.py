@@ -6,9 +6,10 @@ the embeddings, so that they mean the same for every recipe.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from itae_cluster import cluster, density
+from itae_cluster import cluster, count, density
 from itae_cluster.options import Algorithm, Reduction
 from itae_cluster.reduce import kept_umap, pca_reduce
 
@@ -35,6 +36,7 @@ def check_size(n: int, dim: int | None, options: ClusterOptions) -> None:
         InputError: naming the limit, and what has none.
     """
     cluster.check_k(options.k or 1, n)
+    count.check_range(n, options.k_range)
     if options.k is not None and options.algorithm in {Algorithm.AGGLOMERATIVE, Algorithm.SPECTRAL}:
         cluster.check_sample(options.k, n)
     if options.algorithm is Algorithm.HDBSCAN:
@@ -74,14 +76,17 @@ def cluster_vectors(
             reporter=reporter,
         )
         return cluster.described(vectors, labels, membership)
-    assert options.k is not None
-    clustering = cluster.described(vectors, labels_of(points, options.k, options))
-    if reporter and len(clustering.centres) < options.k:
+    choice = None
+    if options.k is None:
+        choice = count.choose(vectors, options.k_range, seed=options.seed, reporter=reporter)
+    k = choice.k if choice else options.k or 1
+    clustering = cluster.described(vectors, labels_of(points, k, options))
+    if reporter and len(clustering.centres) < k:
         reporter.warn(
-            f"only {len(clustering.centres)} of {options.k} clusters have pictures: the others "
+            f"only {len(clustering.centres)} of {k} clusters have pictures: the others "
             "are identical to one another"
         )
-    return clustering
+    return replace(clustering, choice=choice)
 
 
 def reduced(
@@ -98,7 +103,7 @@ def reduced(
 def labels_of(points: NDArray[np.float32], k: int, options: ClusterOptions) -> NDArray[np.int64]:
     """(n,) labels by the algorithm, which is any but HDBSCAN."""
     if options.algorithm is Algorithm.AGGLOMERATIVE:
-        return cluster.agglomerative(points, k, seed=options.seed, linkage=options.joining)
+        return cluster.agglomerative(points, k, seed=options.seed, linkage=options.linkage)
     if options.algorithm is Algorithm.SPECTRAL:
         return cluster.spectral(points, k, seed=options.seed, neighbours=options.graph)
     return cluster.kmeans(points, k, seed=options.seed, restarts=options.restarts)

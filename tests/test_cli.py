@@ -298,7 +298,7 @@ def test_one_bad_file_is_named_and_does_not_stop_the_run(run, album, tmp_path):
         (["--k", "9..3"], 2, "give a range from 2 on, such as 10..60"),
         (["--k", "3", "--reduce", "none", "--reduce-dim", "5"], 2, "needs --reduce pca or umap"),
         (["--k", "3", "--reduce", "pca", "--neighbors", "5"], 2, "--neighbors belongs to"),
-        (["--k", "3", "--linkage", "ward"], 2, "--linkage belongs to --algorithm agglomerative"),
+        (["--k", "3", "--linkage", "average"], 2, "--linkage belongs to --algorithm agglomerative"),
         (["--k", "3", "--algorithm", "hdbscan"], 2, "leave out --k"),
         (["--k", "3", "--assign-noise", "keep"], 2, "--algorithm hdbscan"),
         (["--k", "3", "--theta", "big"], 2, "typically 2 to 5"),

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from itae_cluster.cache import Cache
     from itae_cluster.types import Reporter
 
-__all__ = ["RECIPES", "Run", "named", "run", "small_classes"]
+__all__ = ["RECIPES", "Run", "named", "numbers", "run", "small_classes"]
 
 _SMALL = 10  # a class of fewer pictures is small
 
@@ -38,12 +38,20 @@ def _recipes() -> Iterator[ClusterOptions]:
 
 def named(options: ClusterOptions) -> str:
     """What the tables call a recipe."""
-    linkage = f" ({options.joining})" if options.algorithm is Algorithm.AGGLOMERATIVE else ""
+    linkage = f" ({options.linkage})" if options.algorithm is Algorithm.AGGLOMERATIVE else ""
     return f"{options.reduce} · {options.algorithm}{linkage}"
 
 
 RECIPES = {named(options): options for options in _recipes()}
 """Every reduction with every algorithm, by name."""
+
+
+def numbers(recipe: str) -> tuple[str, ...]:
+    """How k comes about: given, and looked for; found where the algorithm finds it itself."""
+    options = RECIPES[recipe]
+    if options.algorithm is Algorithm.HDBSCAN:
+        return ("found",)
+    return ("known", "auto") if options.algorithm is Algorithm.KMEANS else ("known",)
 
 
 @dataclass(frozen=True)

@@ -95,12 +95,11 @@ def cluster(
     reduce_dim: given.ReduceDim = ClusterOptions.reduce_dim,
     neighbors: given.Neighbors = ClusterOptions.neighbors,
     linkage: Annotated[
-        Linkage | None,
+        Linkage,
         typer.Option(
             metavar="|".join(Linkage),
-            help="agglomerative: which clusters are joined. Default: average with umap, else ward.",
+            help="agglomerative: which clusters are joined; average lets sizes differ more.",
             rich_help_panel=given.CLUSTERING,
-            show_default=False,
         ),
     ] = ClusterOptions.linkage,
     min_cluster_size: given.MinClusterSize = ClusterOptions.min_cluster_size,

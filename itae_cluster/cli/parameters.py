@@ -229,7 +229,7 @@ Neighbors = Annotated[
     int | None,
     typer.Option(
         metavar="N",
-        help="umap and spectral: pictures that count as neighbours of one. Default: 15.",
+        help="umap and spectral: pictures that count as neighbours of one. Default: 8.",
         rich_help_panel=CLUSTERING,
         show_default=False,
     ),
