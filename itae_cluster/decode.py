@@ -1,7 +1,7 @@
 """One picture file → model-sized pixels, or a short reason why not.
 
 Preprocessing of the paper (arXiv:2410.04801, section 4): the picture is resized to size × size,
-its aspect ratio squashed. Decoding runs in threads; Pillow releases the GIL in its heavy parts.
+its aspect ratio squashed. Decoding runs in processes of its own (`isolated`).
 """
 
 from __future__ import annotations
@@ -18,14 +18,15 @@ import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from itae_cluster.errors import DecodeError
-from itae_cluster.formats import MAX_PIXELS, contained_warnings, decodable_formats
+from itae_cluster.formats import contained_warnings, decodable_formats, limited_pixels
 from itae_cluster.names import printable
+from itae_cluster.options import MAX_PIXELS
 from itae_cluster.types import Picture
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["MAX_PIXELS", "PREPROCESSING", "decode", "flatten", "read_thumbnail", "thumbnail"]
+__all__ = ["PREPROCESSING", "decode", "flatten", "read_thumbnail", "thumbnail"]
 
 PREPROCESSING = 2
 """Counts the changes to `decode` that change pixels: vectors of another count are not reused."""
@@ -45,10 +46,9 @@ _LEVELS = 1 << 16
 _THUMBNAIL_QUALITY = 85
 _THUMBNAIL_MIN_SIDE = 8
 _LONGEST_REASON = 120
-_TOO_LARGE = f"more than {MAX_PIXELS // 1_000_000} megapixels"
 
 
-def decode(path: str, size: int) -> Picture:
+def decode(path: str, size: int, max_pixels: int = MAX_PIXELS) -> Picture:
     """Read a picture file: its first frame, upright, flattened, squashed to size × size.
 
     A JPEG of which both sides are three times `size` or more is decoded at a half, a quarter or an
@@ -57,6 +57,7 @@ def decode(path: str, size: int) -> Picture:
     Args:
         path: The file, of any format of `itae_cluster.formats`; its suffix does not matter.
         size: Side of the result in pixels.
+        max_pixels: A picture that declares more is refused before anything is decoded.
 
     Returns:
         Pixels (size, size, 3) uint8 RGB, C-contiguous, and the upright size the picture had.
@@ -64,7 +65,7 @@ def decode(path: str, size: int) -> Picture:
     Raises:
         DecodeError: The file cannot be read as a picture; the message is the reason.
     """
-    with _opened(path) as image:
+    with _opened(path, max_pixels) as image:
         width, height = image.size
         image.draft(None, (_draft_side(size), _draft_side(size)))
         resized = flatten(image).resize((size, size), Image.Resampling.BICUBIC)
@@ -84,7 +85,7 @@ def read_thumbnail(path: str, side: int) -> bytes:
     Raises:
         DecodeError: The file cannot be read as a picture; the message is the reason.
     """
-    with _opened(path) as image:
+    with _opened(path, MAX_PIXELS) as image:
         # Twice the size wanted: JPEG files then decode several times faster at no visible cost.
         image.draft(None, (2 * side, 2 * side))
         upright = flatten(image)
@@ -213,20 +214,24 @@ def _jpeg(image: Image.Image, width: int, height: int, side: int) -> bytes:
 
 
 @contextlib.contextmanager
-def _opened(path: str) -> Iterator[Image.Image]:
+def _opened(path: str, max_pixels: int) -> Iterator[Image.Image]:
     """The file as an image that is not loaded yet; every failure inside is a `DecodeError`."""
+    too_large = f"more than {max_pixels / 1e6:g} megapixels"
     try:
         _check_file(path)
         with (
             contained_warnings(),
+            limited_pixels(max_pixels),
             open(path, "rb") as file,
             Image.open(file, formats=decodable_formats()) as image,
         ):
-            if image.width * image.height > MAX_PIXELS:
-                raise DecodeError(f"{_TOO_LARGE} ({image.width}×{image.height})")
+            if image.width * image.height > max_pixels:
+                raise DecodeError(f"{too_large} ({image.width}×{image.height}); see --max-pixels")
             yield image
     except DecodeError:
         raise
+    except Image.DecompressionBombError as error:
+        raise DecodeError(f"{too_large}; see --max-pixels") from error
     except Exception as error:
         raise DecodeError(_reason(error)) from error
 
@@ -243,7 +248,6 @@ def _check_file(path: str) -> None:
 
 _REASONS: tuple[tuple[type[Exception], str], ...] = (
     (UnidentifiedImageError, "not a picture that can be read"),
-    (Image.DecompressionBombError, _TOO_LARGE),
     (MemoryError, "too large for the memory of this machine"),
     (FileNotFoundError, "no such file"),
     (PermissionError, "permission denied"),

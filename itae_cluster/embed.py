@@ -1,4 +1,4 @@
-"""Files to embeddings: decoding in threads, the encoder in this one, memory bounded.
+"""Files to embeddings: decoding beside, the encoder in this thread, memory bounded.
 
 Pictures are decoded a few batches ahead and given up as soon as they are embedded, so memory
 grows with the embeddings only. What the cache knows is neither decoded nor embedded again.
@@ -9,14 +9,15 @@ from __future__ import annotations
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
-from os import cpu_count
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from itae_cluster.decode import decode
 from itae_cluster.errors import DecodeError, InputError
+from itae_cluster.isolated import Decoders, decoder_count
+from itae_cluster.options import MAX_PIXELS
 from itae_cluster.shelf import Found, Fresh, Shelf
 from itae_cluster.types import Embeddings, Skipped
 
@@ -58,6 +59,7 @@ def embed(
     batch_size: int,
     cache: Cache,
     reporter: Reporter,
+    max_pixels: int = MAX_PIXELS,
     on_picture: Callable[[int, str, Picture], None] | None = None,
 ) -> Embeddings:
     """Embed every file that can be read and is not in the cache; name those that cannot.
@@ -68,6 +70,7 @@ def embed(
         batch_size: pictures a forward pass.
         cache: what is known already, and where each batch is kept as soon as it is embedded.
         reporter: told of progress and of each skipped file.
+        max_pixels: pictures of more are skipped before they are decoded.
         on_picture: called with each decoded file's number, its path and its pixels, in order.
 
     Raises:
@@ -89,25 +92,24 @@ def embed(
             done[rows] = True
         batch.clear()
 
-    def prepare(path: str) -> Found | Fresh | DecodeError:
-        return _prepare(path, encoder.size, shelf)
-
     reporter.progress("Embedding", len(files) - len(todo), len(files))
     ahead = _BATCHES_AHEAD * batch_size
-    outcomes = _in_order([files[row] for row in todo], prepare, ahead)
-    for count, (row, (path, outcome)) in enumerate(zip(todo, outcomes, strict=True), start=1):
-        if isinstance(outcome, DecodeError):
-            skipped.append(Skipped(path, str(outcome)))
-            reporter.skip(skipped[-1])
-        elif isinstance(outcome, Found):
-            vectors[row], done[row] = outcome.vector, True
-        else:
-            if on_picture:
-                on_picture(row, path, outcome.picture)
-            batch.append((row, outcome))
-        if len(batch) == batch_size or count == len(todo):
-            flush()
-        reporter.progress("Embedding", len(files) - len(todo) + count, len(files))
+    with Decoders(max_pixels) as decoders:
+        prepare = partial(_prepare, size=encoder.size, shelf=shelf, decoders=decoders)
+        outcomes = _in_order([files[row] for row in todo], prepare, ahead)
+        for count, (row, (path, outcome)) in enumerate(zip(todo, outcomes, strict=True), start=1):
+            if isinstance(outcome, DecodeError):
+                skipped.append(Skipped(path, str(outcome)))
+                reporter.skip(skipped[-1])
+            elif isinstance(outcome, Found):
+                vectors[row], done[row] = outcome.vector, True
+            else:
+                if on_picture:
+                    on_picture(row, path, outcome.picture)
+                batch.append((row, outcome))
+            if len(batch) == batch_size or count == len(todo):
+                flush()
+            reporter.progress("Embedding", len(files) - len(todo) + count, len(files))
     shelf.close()
     if not done.any():
         raise InputError(_nothing_readable(skipped))
@@ -115,12 +117,14 @@ def embed(
     return Embeddings(paths, _compacted(vectors, done), encoder.metadata, tuple(skipped))
 
 
-def _prepare(path: str, size: int, shelf: Shelf) -> Found | Fresh | DecodeError:
-    """What a worker does: read the file once, and decode it unless its content is known."""
+def _prepare(
+    path: str, *, size: int, shelf: Shelf, decoders: Decoders
+) -> Found | Fresh | DecodeError:
+    """What a worker does: read the file, and have it decoded unless its content is known."""
     found = shelf.look_up(path)
     if isinstance(found, Found):
         return found
-    outcome = _try_decode(path, size)
+    outcome = _try_decode(path, size=size, decoders=decoders)
     return outcome if isinstance(outcome, DecodeError) else Fresh(outcome, found)
 
 
@@ -149,22 +153,21 @@ def read_batches(
     skipped: list[Skipped] = []
     reasons: list[Skipped] = []
 
-    def work(path: str) -> Picture | DecodeError:
-        return _try_decode(path, size)
-
-    outcomes = _in_order(files, work, _BATCHES_AHEAD * batch_size)
-    for done, (path, outcome) in enumerate(outcomes, start=1):
-        if isinstance(outcome, DecodeError):
-            skipped.append(Skipped(path, str(outcome)))
-            reporter.skip(skipped[-1])
-        else:
-            paths.append(path)
-            pictures.append(outcome)
-        if len(paths) == batch_size or done == len(files):
-            yield Batch(tuple(paths), tuple(pictures), tuple(skipped))
-            reasons += skipped
-            paths, pictures, skipped = [], [], []
-        reporter.progress("Embedding", done, len(files))
+    with Decoders() as decoders:
+        work = partial(_try_decode, size=size, decoders=decoders)
+        outcomes = _in_order(files, work, _BATCHES_AHEAD * batch_size)
+        for done, (path, outcome) in enumerate(outcomes, start=1):
+            if isinstance(outcome, DecodeError):
+                skipped.append(Skipped(path, str(outcome)))
+                reporter.skip(skipped[-1])
+            else:
+                paths.append(path)
+                pictures.append(outcome)
+            if len(paths) == batch_size or done == len(files):
+                yield Batch(tuple(paths), tuple(pictures), tuple(skipped))
+                reasons += skipped
+                paths, pictures, skipped = [], [], []
+            reporter.progress("Embedding", done, len(files))
     if len(reasons) == len(files):
         raise InputError(_nothing_readable(reasons))
 
@@ -180,7 +183,7 @@ def _in_order(
     files: Sequence[str], work: Callable[[str], T], ahead: int
 ) -> Iterator[tuple[str, T]]:
     """Each file with what `work` makes of it, in order, done in threads some files ahead."""
-    workers = max(1, min(cpu_count() or 1, 8))
+    workers = decoder_count() + 1  # one reads and hashes while the others wait for their decoders
     remaining = iter(files)
     with ThreadPoolExecutor(workers, thread_name_prefix="decode") as pool:
 
@@ -197,8 +200,8 @@ def _in_order(
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _try_decode(path: str, size: int) -> Picture | DecodeError:
+def _try_decode(path: str, *, size: int, decoders: Decoders) -> Picture | DecodeError:
     try:
-        return decode(path, size)
+        return decoders.decode(path, size)
     except DecodeError as error:
         return error

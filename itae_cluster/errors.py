@@ -9,6 +9,10 @@ r"""The exception tree.
     │   └── WeightsError      exit 1   a checkpoint is missing, wrong or damaged
     │       └── DownloadError exit 1   a checkpoint cannot be fetched
     ├── OutputError           exit 1   the result cannot be written where it was asked for
+    ├── PlanError             exit 1   a plan is damaged, points outside OUT, or no longer fits
+    ├── JournalError          exit 1   a result has no journal, or none that can be followed
+    ├── UndoError             exit 1   undo left something in its place, and says what and why
+    ├── BusyError             exit 4   another process is at work there
     └── StrictError           exit 3   everything was written, but something was skipped
 
 Every message is one line that names the remedy. The command line maps a class to its
@@ -20,14 +24,18 @@ from __future__ import annotations
 from typing import ClassVar
 
 __all__ = [
+    "BusyError",
     "DecodeError",
     "DownloadError",
     "InputError",
     "ItaeClusterError",
+    "JournalError",
     "ModelError",
     "OutOfMemoryError",
     "OutputError",
+    "PlanError",
     "StrictError",
+    "UndoError",
     "UsageError",
     "WeightsError",
 ]
@@ -71,6 +79,24 @@ class DownloadError(WeightsError):
 
 class OutputError(ItaeClusterError):
     """The result cannot be written as asked; nothing of the user's was touched."""
+
+
+class PlanError(ItaeClusterError):
+    """A plan cannot be carried out as it stands; nothing was begun."""
+
+
+class JournalError(ItaeClusterError):
+    """A result's journal is missing, damaged, or points outside the result."""
+
+
+class UndoError(ItaeClusterError):
+    """Undo left files where they are, because someone changed them or took their place."""
+
+
+class BusyError(ItaeClusterError):
+    """Another process works on the same result or moves from the same folder."""
+
+    exit_code: ClassVar[int] = 4
 
 
 class StrictError(ItaeClusterError):

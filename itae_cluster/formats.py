@@ -14,20 +14,19 @@ import threading
 import warnings
 from typing import TYPE_CHECKING
 
+from itae_cluster.options import MAX_PIXELS
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 __all__ = [
-    "MAX_PIXELS",
     "contained_warnings",
     "decodable_formats",
+    "limited_pixels",
     "looks_like_picture",
     "picture_suffixes",
     "register",
 ]
-
-MAX_PIXELS = 400_000_000
-"""Largest picture that is decoded, width × height: phones make 200 megapixels today."""
 
 # Pillow recognises the first five but decodes none of them; only Windows can draw the sixth (WMF,
 # EMF). EPS and PS are programs: to show one, Pillow starts Ghostscript, and a picture sorter must
@@ -124,6 +123,23 @@ def looks_like_picture(path: str) -> bool:
         return True  # a picture, only too large: decoding names the reason
     except Exception:  # noqa: BLE001 - plugins raise anything on a file that is not theirs
         return False
+
+
+@contextlib.contextmanager
+def limited_pixels(most: int) -> Iterator[None]:
+    """Have Pillow refuse larger pictures, also those inside others (icons), which none else sees.
+
+    The limit is that of the process; threads that decode at once must share one.
+    """
+    register()
+    from PIL import Image
+
+    before = Image.MAX_IMAGE_PIXELS
+    Image.MAX_IMAGE_PIXELS = -(-most // 2)  # Pillow refuses above twice this
+    try:
+        yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = before
 
 
 @contextlib.contextmanager

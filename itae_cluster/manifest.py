@@ -7,6 +7,7 @@ Python and JavaScript read back) and comes a second time as base64 of its raw by
 
 from __future__ import annotations
 
+import base64
 import csv
 import json
 import math
@@ -27,6 +28,7 @@ __all__ = [
     "SCHEMA_VERSION",
     "document",
     "named",
+    "path_of",
     "run_metadata",
     "skipped_record",
     "to_json",
@@ -81,7 +83,18 @@ def to_record(item: Placement, *, placed: bool) -> dict[str, Any]:
         "cluster": item.cluster,
         "distance": None if math.isnan(item.distance) else round(item.distance, 6),
         "membership": None if item.membership is None else round(item.membership, 4),
+        **({"sidecars": _sidecars(item, placed=placed)} if item.sidecars else {}),
     }
+
+
+def _sidecars(item: Placement, *, placed: bool) -> list[dict[str, Any]]:
+    return [
+        {
+            **named("source", os.path.abspath(source)),
+            **(named("destination", destination) if placed else {"destination": None}),
+        }
+        for source, destination in item.sidecars
+    ]
 
 
 def skipped_record(item: Skipped) -> dict[str, str]:
@@ -93,6 +106,20 @@ def skipped_record(item: Skipped) -> dict[str, str]:
 def named(key: str, path: str) -> dict[str, str]:
     """A path under `key`, and its bytes as `<key>_base64` where it is not valid UTF-8."""
     return {key: path} if is_text(path) else {key: path, f"{key}_base64": to_base64(path)}
+
+
+def path_of(record: Mapping[str, Any], key: str) -> str:
+    """What `named` wrote; the bytes win, because not every program keeps surrogate escapes.
+
+    Raises:
+        ValueError: if there is no path that a file system could hold.
+    """
+    raw = record.get(f"{key}_base64")
+    path = record.get(key) if raw is None else os.fsdecode(base64.b64decode(raw, validate=True))
+    if not isinstance(path, str) or not path or "\0" in path:
+        raise ValueError(f"no {key}")
+    os.fsencode(path)
+    return path
 
 
 def to_json(value: Any, *, indent: int | None = None) -> str:

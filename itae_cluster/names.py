@@ -9,6 +9,10 @@ from __future__ import annotations
 import base64
 import os
 import unicodedata
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = ["Namer", "from_bytes", "is_text", "printable", "to_base64", "to_tsv"]
 
@@ -62,22 +66,29 @@ class Namer:
     def __init__(self) -> None:
         self._taken: set[str] = set()
 
-    def unique(self, name: str) -> str:
-        """`name` itself where it is free, else with the lowest free number before its suffix."""
+    def unique(self, name: str, tails: Sequence[str] = ()) -> str:
+        """`name` itself where it is free, else with the lowest free number before its suffix.
+
+        `tails` are those of files that follow it: their names, the stem of what is returned and
+        the tail, are free too, and taken from now on.
+        """
         stem, suffix = os.path.splitext(name)
-        candidate, number = name, 1
-        while _folded(candidate) in self._taken:
+        ends = (suffix, *tails)
+        candidates = [name, *(stem + tail for tail in tails)]
+        number = 1
+        while any(_folded(candidate) in self._taken for candidate in candidates):
             number += 1
-            candidate = _fit(stem, f" ({number}){suffix}")
-        self._taken.add(_folded(candidate))
-        return candidate
+            numbered = _fit(stem, f" ({number})", max(ends, key=lambda end: len(os.fsencode(end))))
+            candidates = [numbered + end for end in ends]
+        self._taken.update(map(_folded, candidates))
+        return candidates[0]
 
 
 def _folded(name: str) -> str:
     return unicodedata.normalize("NFC", name).casefold()
 
 
-def _fit(stem: str, tail: str) -> str:
-    while stem and len(os.fsencode(stem + tail)) > _MAX_NAME_BYTES:
+def _fit(stem: str, number: str, longest: str) -> str:
+    while stem and len(os.fsencode(stem + number + longest)) > _MAX_NAME_BYTES:
         stem = stem[:-1]
-    return stem + tail
+    return stem + number

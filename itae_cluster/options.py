@@ -11,6 +11,7 @@ from typing import Literal
 from itae_cluster.errors import UsageError
 
 __all__ = [
+    "MAX_PIXELS",
     "Action",
     "Algorithm",
     "CacheOptions",
@@ -31,6 +32,9 @@ __all__ = [
     "parse_range",
     "parse_theta",
 ]
+
+MAX_PIXELS = 400_000_000
+"""Largest picture that is decoded, width × height: phones make 200 megapixels today."""
 
 _MOST_VALUES = 200  # of a sweep
 _NEIGHBORS = 8  # few, so that small groups are not drawn into large ones
@@ -127,9 +131,12 @@ class ModelOptions:
     batch_size: int | None = None
     offline: bool = False
     precision: Precision = Precision.AUTO
+    max_pixels: int = MAX_PIXELS
 
     def __post_init__(self) -> None:
         parse_theta(self.theta)
+        if self.max_pixels < 1:
+            raise UsageError(f"--max-pixels {self.max_pixels} is too small; use 1 or more")
         if self.batch_size is not None and self.batch_size < 1:
             raise UsageError(f"--batch-size {self.batch_size} is too small; use 1 or more")
 
@@ -203,10 +210,14 @@ class OutputOptions:
     out: str | None = None
     action: Action = Action.COPY
     dry_run: bool = False
+    sidecars: bool = False
 
     def __post_init__(self) -> None:
-        if self.out is None and (self.dry_run or self.action is not Action.COPY):
-            raise UsageError("--dry-run and --action need --out DIR; without it nothing is written")
+        if self.out is None and (self.dry_run or self.sidecars or self.action is not Action.COPY):
+            raise UsageError(
+                "--dry-run, --action and --with-sidecars need --out DIR; without it nothing is "
+                "written"
+            )
 
 
 @dataclass(frozen=True)

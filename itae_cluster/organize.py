@@ -1,45 +1,60 @@
-"""Labels to folders: plan where each picture goes, build the folder beside, rename it into place.
+"""A plan to folders: build the result beside OUT, rename it into place, then remove originals.
 
 No picture is ever moved by itself or overwritten. Everything is linked or copied into a staging
 folder next to OUT, which holds no only copy and may be thrown away at any time; one rename makes
-it OUT. `move` removes the originals after that, each once its new place is seen to hold the same
-content.
+it OUT. `move` removes the originals after that (`settle`), each once its new place is seen to hold
+the same content. The journal in the folder is on the disk before each of these steps begins.
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
-import filecmp
 import os
+import re
 import secrets
 import shutil
+import stat
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from itae_cluster import confined, transfer
 from itae_cluster.errors import OutputError
+from itae_cluster.journal import Journal, Place, Write
+from itae_cluster.model.digest import file_digest
 from itae_cluster.names import Namer, printable
 from itae_cluster.options import Action
+from itae_cluster.plan import GENERATED
 from itae_cluster.types import NOISE, Placement, Skipped
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
+    from itae_cluster.journal import Transaction
+    from itae_cluster.plan import Entry, Plan
     from itae_cluster.types import Clustering, Reporter
 
 __all__ = [
     "NOISE_FOLDER",
+    "announced",
     "check_output",
     "folder_name",
+    "generated",
     "place",
-    "plan",
-    "remove_originals",
+    "placements",
+    "settle",
     "staged",
+    "staging_name",
+    "staging_pattern",
 ]
 
 NOISE_FOLDER = "unclustered"
 
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
 _LOST_SOURCE = {errno.ENOENT, errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE, errno.ENOTDIR}
+_CHANGED = "changed since it was planned"
+_ALONE = "the picture that it belongs to was not placed"
+_LONGEST = 100  # bytes of OUT's name in that of its staging folder, which must stay below 255
 
 
 def folder_name(label: int, clusters: int) -> str:
@@ -49,14 +64,24 @@ def folder_name(label: int, clusters: int) -> str:
     return f"cluster-{label:0{max(3, len(str(clusters - 1)))}d}"
 
 
-def plan(paths: Sequence[str], clustering: Clustering) -> tuple[Placement, ...]:
+def placements(
+    paths: Sequence[str],
+    clustering: Clustering,
+    sidecars: Mapping[str, tuple[str, ...]] | None = None,
+) -> tuple[Placement, ...]:
     """Where each picture goes: its own name in its cluster's folder, made unique there.
 
-    The result has the order of `paths`; destinations are relative to OUT.
+    Args:
+        paths: the pictures.
+        clustering: their clusters.
+        sidecars: what follows a picture, as `sidecars.find` says; under its new stem.
+
+    Returns:
+        In the order of `paths`; destinations are relative to OUT.
     """
     clusters = len(clustering.centres)
     namers: dict[int, Namer] = {}
-    placements = []
+    found = []
     membership = clustering.membership
     for path, label, distance, own in zip(
         paths,
@@ -65,10 +90,13 @@ def plan(paths: Sequence[str], clustering: Clustering) -> tuple[Placement, ...]:
         [None] * len(paths) if membership is None else membership.tolist(),
         strict=True,
     ):
-        name = namers.setdefault(label, Namer()).unique(os.path.basename(path))
+        tails = (sidecars or {}).get(path, ())
+        name = namers.setdefault(label, Namer()).unique(os.path.basename(path), tails)
         destination = f"{folder_name(label, clusters)}/{name}"
-        placements.append(Placement(path, destination, label, distance, own))
-    return tuple(placements)
+        old, new = os.path.splitext(path)[0], os.path.splitext(destination)[0]
+        followers = tuple((old + tail, new + tail) for tail in tails)
+        found.append(Placement(path, destination, label, distance, followers, own))
+    return tuple(found)
 
 
 def check_output(out: str) -> None:
@@ -88,21 +116,45 @@ def check_output(out: str) -> None:
         raise OutputError(f"{printable(parent)} cannot be written to; choose another --out")
 
 
+# The staging folder --------------------------------------------------------------------------
+
+
+def staging_name(real: str) -> str:
+    """A new name for a folder beside `real` that is not, or no longer, a result."""
+    parent, name = os.path.split(real)
+    return os.path.join(parent, f".{_short(name)}.partial-{secrets.token_hex(4)}")
+
+
+def staging_pattern(name: str) -> re.Pattern[str]:
+    """What the staging folders of a result called `name` are called."""
+    return re.compile(rf"\.{re.escape(_short(name))}\.partial-[0-9a-f]{{8}}")
+
+
+def _short(name: str) -> str:
+    return os.fsencode(name)[:_LONGEST].decode("utf-8", "ignore")
+
+
 @contextmanager
 def staged(out: str) -> Iterator[str]:
     """A staging folder beside `out` that becomes `out` at the end, or vanishes on any error.
+
+    It is closed to other users until then, and holds an empty journal.
 
     Raises:
         OutputError: if `out` cannot be made, or something was put there in the meantime.
     """
     check_output(out)
     real = os.path.realpath(out)
-    parent, name = os.path.split(real)
-    staging = os.path.join(parent, f".{name[:100]}.partial-{secrets.token_hex(4)}")
+    staging = staging_name(real)
     try:
-        os.makedirs(staging)
+        os.makedirs(os.path.dirname(real), exist_ok=True)
+        os.mkdir(staging, 0o700)
         try:
+            journal = Journal(staging)
+            journal.create()
             yield staging
+            os.chmod(staging, stat.S_IMODE(os.stat(journal.folder).st_mode))
+            transfer.flush_folders(where for where, _, _ in os.walk(staging))
             _rename_into_place(staging, real)
         except BaseException:
             shutil.rmtree(staging, ignore_errors=True)
@@ -126,57 +178,111 @@ def _explain(error: OSError, out: str) -> str:
             f"no space left for {printable(out)}; free some or use --action hardlink; {unchanged}"
         )
     reason = error.strerror or str(error)
+    if error.errno == errno.ENAMETOOLONG and isinstance(error.filename, str):
+        reason += f" ({printable(os.path.basename(error.filename))})"
     return f"cannot write {printable(out)}: {reason}; choose another --out; {unchanged}"
 
 
-def place(
-    placements: Sequence[Placement], staging: str, action: Action, reporter: Reporter
-) -> tuple[tuple[Placement, ...], tuple[Skipped, ...]]:
-    """Bring every picture into the staging folder; the originals stay where they are.
+# Pictures into it ----------------------------------------------------------------------------
 
-    A source that has vanished or become unreadable is skipped with its reason.
+
+def announced(plan: Plan) -> tuple[list[tuple[Entry, Place]], list[Skipped]]:
+    """What the journal will say of each file, and the files that have gone or changed."""
+    steps: list[tuple[Entry, Place]] = []
+    lost: dict[str, Skipped] = {}
+    for entry in plan.entries:
+        try:
+            if entry.sidecar_of in lost:
+                lost[entry.destination] = Skipped(entry.path, _ALONE)
+            elif entry.is_unchanged():
+                steps.append((entry, _step(entry, plan.action)))
+            else:
+                os.stat(entry.source)
+                lost[entry.destination] = Skipped(entry.path, _CHANGED)
+        except OSError as error:
+            lost[entry.destination] = _lost(entry, error)
+    return steps, list(lost.values())
+
+
+def _step(entry: Entry, action: Action) -> Place:
+    link = os.readlink(entry.source) if os.path.islink(entry.source) else None
+    return Place(
+        action,
+        entry.source,
+        entry.destination,
+        entry.size,
+        entry.mtime_ns,
+        stat.S_IMODE(os.stat(entry.source).st_mode),
+        entry.sha256,
+        link,
+    )
+
+
+def _lost(entry: Entry, error: OSError) -> Skipped:
+    return Skipped(entry.path, _lost_because(error))
+
+
+def _lost_because(error: OSError) -> str:
+    return f"lost before it was placed: {error.strerror}"
+
+
+def place(
+    steps: Sequence[tuple[Entry, Place]], staging: str, reporter: Reporter
+) -> dict[int, Skipped]:
+    """Bring every file into the staging folder; the originals stay where they are.
+
+    A source that has vanished, become unreadable or changed is skipped with its reason.
 
     Returns:
-        What was placed, and what was skipped.
+        What was skipped, by the number of its step.
 
     Raises:
         OutputError: if the file system cannot make such links.
         OSError: if the staging folder cannot be written.
     """
-    bring = {
-        Action.COPY: _copy,
-        Action.HARDLINK: _hardlink,
-        Action.SYMLINK: _symlink,
-        Action.MOVE: _hardlink_or_copy,
-    }[action]
-    placed: list[Placement] = []
-    skipped: list[Skipped] = []
-    for folder in sorted({os.path.dirname(item.destination) for item in placements}):
-        os.mkdir(os.path.join(staging, folder))
-    for done, item in enumerate(placements, start=1):
-        try:
-            bring(item.source, os.path.join(staging, item.destination))
-            placed.append(item)
-        except OSError as error:
-            if not _source_is_lost(item.source, error):
-                raise
-            skipped.append(Skipped(item.source, f"lost before it was placed: {error.strerror}"))
-            reporter.skip(skipped[-1])
-        reporter.progress("Writing", done, len(placements))
-    return tuple(placed), tuple(skipped)
+    skipped: dict[int, Skipped] = {}
+    absent: set[str] = set()
+    for folder in sorted({os.path.dirname(step.destination) for _, step in steps}):
+        os.makedirs(os.path.join(staging, folder), exist_ok=True)
+    for number, (entry, step) in enumerate(steps):
+        reason = _ALONE if entry.sidecar_of in absent else _placed(entry, step, staging)
+        if reason is not None:
+            absent.add(step.destination)
+            skipped[number] = Skipped(entry.path, reason)
+            reporter.skip(skipped[number])
+        reporter.progress("Writing", number + 1, len(steps))
+    return skipped
+
+
+def _placed(entry: Entry, step: Place, staging: str) -> str | None:
+    """Bring one file; why it was not, None where it was."""
+    target = os.path.join(staging, step.destination)
+    try:
+        _bring(step, target)
+        if entry.is_unchanged():
+            return None
+        os.unlink(target)
+        os.stat(entry.source)
+    except OSError as error:
+        if not _source_is_lost(entry.source, error):
+            raise
+        return _lost_because(error)
+    return _CHANGED
 
 
 def _source_is_lost(source: str, error: OSError) -> bool:
     return error.errno in _LOST_SOURCE and not os.access(source, os.R_OK)
 
 
-def _copy(source: str, target: str) -> None:
-    try:
-        shutil.copy2(source, target)
-    except OSError:
-        if os.path.lexists(target):
-            os.unlink(target)  # half a copy, in the staging folder
-        raise
+def _bring(step: Place, target: str) -> None:
+    if step.how is Action.COPY:
+        transfer.copy(step.source, target)
+    elif step.how is Action.HARDLINK:
+        _hardlink(step.source, target)
+    elif step.how is Action.SYMLINK:
+        _symlink(step.source, target)
+    else:
+        transfer.link_or_copy(step.source, target)
 
 
 def _hardlink(source: str, target: str) -> None:
@@ -185,55 +291,88 @@ def _hardlink(source: str, target: str) -> None:
     except OSError as error:
         if error.errno == errno.EXDEV:
             reason = "it lies on another file system than --out"
-        elif error.errno in {errno.EPERM, errno.ENOTSUP, errno.EMLINK, errno.ENOSYS}:
+        elif error.errno in transfer.CANNOT_LINK:
             reason = error.strerror or "not supported"
         else:
             raise
         raise OutputError(
-            f"cannot hard-link {printable(source)}: {reason}; use --action copy"
+            f"cannot hard-link {printable(source)}: {reason}; use --action copy; "
+            "nothing was written and no picture was touched"
         ) from error
 
 
 def _symlink(source: str, target: str) -> None:
+    os.stat(source)
     try:
-        os.stat(source)
-        os.symlink(os.path.abspath(source), target)
+        os.symlink(source, target)
     except OSError as error:
-        if error.errno in {errno.EPERM, errno.ENOTSUP, errno.ENOSYS}:
+        if error.errno in {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}:
             raise OutputError(
-                f"cannot make symbolic links here: {error.strerror}; use --action copy"
+                f"cannot make symbolic links here: {error.strerror}; use --action copy; "
+                "nothing was written and no picture was touched"
             ) from error
         raise
 
 
-def _hardlink_or_copy(source: str, target: str) -> None:
-    try:
-        _hardlink(source, target)
-    except OutputError:
-        _copy(source, target)
-        with open(target, "rb") as copied:
-            os.fsync(copied.fileno())
+def generated(root: str) -> list[Write]:
+    """What the journal says of the files that the tool made in `root`."""
+    paths = {name: os.path.join(root, name) for name in GENERATED}
+    return [
+        Write(name, os.path.getsize(path), file_digest(path))
+        for name, path in paths.items()
+        if os.path.exists(path)
+    ]
 
 
-def remove_originals(
-    placements: Sequence[Placement], out: str, reporter: Reporter
-) -> tuple[Skipped, ...]:
+# Originals -----------------------------------------------------------------------------------
+
+
+def settle(root: str, transaction: Transaction, reporter: Reporter) -> tuple[Skipped, ...]:
     """The second half of `move`: remove each original whose new place holds the same content.
+
+    May be interrupted and repeated. The transaction is marked `done` when nothing is left to do.
+
+    Args:
+        root: the real path of OUT.
+        transaction: staged; its places are on the disk.
+        reporter: told of progress.
 
     Returns:
         The originals that were kept, with the reason; those pictures now exist twice.
     """
+    moves = [s for s in transaction.taken() if isinstance(s, Place) and s.how is Action.MOVE]
+    transfer.flush_folders([os.path.dirname(root)])
     kept: list[Skipped] = []
-    for done, item in enumerate(placements, start=1):
-        target = os.path.join(out, item.destination)
+    for done, step in enumerate(moves, start=1):
         try:
-            if os.path.samefile(item.source, target) or filecmp.cmp(
-                item.source, target, shallow=False
-            ):
-                os.unlink(item.source)
-            else:
-                kept.append(Skipped(item.source, "changed while it was being moved"))
-        except OSError as error:
-            kept.append(Skipped(item.source, error.strerror or str(error)))
-        reporter.progress("Moving", done, len(placements))
+            reason = _remove_original(root, step)
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+        if reason:
+            kept.append(Skipped(step.source, reason))
+        reporter.progress("Moving", done, len(moves))
+    if not kept:
+        transfer.flush_folders({os.path.dirname(step.source) for step in moves})
+        with contextlib.suppress(OSError):  # on a full disk: nothing is left to do but to say so
+            Journal(root).mark(transaction.id, "done")
     return tuple(kept)
+
+
+def _remove_original(root: str, step: Place) -> str | None:
+    """Why it was kept; None where it has gone."""
+    target = confined.resolve(root, step.destination)
+    try:
+        os.lstat(step.source)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    if not stat.S_ISREG(os.lstat(target).st_mode):
+        return "its new place no longer holds a file"
+    same = transfer.is_other_name(target, step.source) or (
+        not os.path.samefile(target, step.source)
+        and transfer.has_content(target, step.size, step.sha256)
+        and transfer.has_content(step.source, step.size, step.sha256)
+    )
+    if not same:
+        return "changed while it was being moved"
+    os.unlink(step.source)
+    return None

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from itae_cluster.cache import Cache
     from itae_cluster.options import ClusterOptions
-    from itae_cluster.types import Clustering, Reporter
+    from itae_cluster.types import Choice, Clustering, Reporter
 
 __all__ = ["check_size", "cluster_vectors", "labels_of", "reduced"]
 
@@ -80,6 +80,8 @@ def cluster_vectors(
     if options.k is None:
         choice = count.choose(vectors, options.k_range, seed=options.seed, reporter=reporter)
     k = choice.k if choice else options.k or 1
+    if choice and reporter:
+        reporter.note(_reason(choice))
     clustering = cluster.described(vectors, labels_of(points, k, options))
     if reporter and len(clustering.centres) < k:
         reporter.warn(
@@ -107,3 +109,12 @@ def labels_of(points: NDArray[np.float32], k: int, options: ClusterOptions) -> N
     if options.algorithm is Algorithm.SPECTRAL:
         return cluster.spectral(points, k, seed=options.seed, neighbours=options.graph)
     return cluster.kmeans(points, k, seed=options.seed, restarts=options.restarts)
+
+
+def _reason(choice: Choice) -> str:
+    """One line on a k that was found out."""
+    then = f", then {choice.runner_up}" if choice.runner_up else ""
+    return (
+        f"k {choice.k} fits best{then} ({choice.criterion} on {choice.sample} pictures); "
+        "--k N asks for another number"
+    )

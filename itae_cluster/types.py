@@ -173,10 +173,14 @@ class Clustering:
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """One picture's way into the result: `destination` is relative to OUT, with `/`."""
+    """One picture's way into the result: `destination` is relative to OUT, with `/`.
+
+    `sidecars` are the files that follow it, each source and destination.
+    """
 
     source: str
     destination: str
     cluster: int
     distance: float
+    sidecars: tuple[tuple[str, str], ...] = ()
     membership: float | None = None

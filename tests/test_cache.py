@@ -16,7 +16,7 @@ from PIL import Image
 from fakes import MeanColourEncoder, RecordingReporter
 from itae_cluster import cache as cache_module
 from itae_cluster.cache import Cache, content_digest
-from itae_cluster.cli.cache import parse_size
+from itae_cluster.cli.parameters import parse_size
 from itae_cluster.embed import embed
 from itae_cluster.errors import UsageError
 from itae_cluster.shelf import fingerprint
@@ -367,13 +367,13 @@ def test_a_second_run_on_one_day_writes_nothing(path, files):
     ("text", "size"), [("500M", 5e8), ("2G", 2e9), ("1.5g", 1.5e9), ("0", 0), ("7 KB", 7000)]
 )
 def test_sizes(text, size):
-    assert parse_size(text) == size
+    assert parse_size("--max-size", text) == size
 
 
 @pytest.mark.parametrize("text", ["", "big", "-1", "5X", "1e9"])
 def test_what_is_no_size(text):
     with pytest.raises(UsageError, match="such as 500M"):
-        parse_size(text)
+        parse_size("--max-size", text)
 
 
 def test_digests_are_sha256(files):

@@ -184,7 +184,8 @@ def test_out_holds_folders_manifest_table_and_preview(run, album, tmp_path, acti
     assert result.stdout == ""
     assert "12 pictures in 3 clusters" in result.stderr
     reports = ["clusters.csv", "manifest.json", "preview.html", "preview.png"]
-    assert sorted(os.listdir(out)) == ["cluster-000", "cluster-001", "cluster-002", *reports]
+    folders = [".itae-cluster", "cluster-000", "cluster-001", "cluster-002"]
+    assert sorted(os.listdir(out)) == [*folders, *reports]
     manifest = json.loads((out / "manifest.json").read_text())
     with open(SCHEMA, encoding="utf-8") as file:
         jsonschema.validate(manifest, json.load(file))
@@ -366,7 +367,7 @@ def test_embeddings_go_out_and_come_back(run, album, tmp_path, suffix):
     assert sorted_too.exit_code == 0, sorted_too.stderr
     manifest = json.loads((tmp_path / "sorted/manifest.json").read_text())
     assert manifest["model"]["dim"] == 64
-    assert len(tree(tmp_path / "sorted")) == 12 + 4
+    assert len(tree(tmp_path / "sorted")) == 12 + 5  # manifest, table, preview twice, journal
 
 
 def test_embedding_files_say_how_they_were_made(run, album, tmp_path):

@@ -459,7 +459,17 @@ def test_the_limit_holds_when_another_library_lifts_pillows(
 ) -> None:
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
     reason = _reason(write(tmp_path / "a.png", huge_png()))
-    assert reason == "more than 400 megapixels (30000×30000)"
+    assert reason == "more than 400 megapixels; see --max-pixels"
+
+
+def test_the_limit_can_be_lowered_and_raised(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.png", encoded(scene(64, 40), "PNG"))
+    with pytest.raises(DecodeError, match=r"^more than 0.00255 megapixels; see --max-pixels$"):
+        decode(path, 14, max_pixels=2550)
+    assert decode(path, 14, max_pixels=2560).width == 64
+    huge = write(tmp_path / "b.png", huge_png(25_000, 16_001))
+    with pytest.raises(DecodeError, match=r"^(truncated|damaged)"):
+        decode(huge, 14, max_pixels=500_000_000)
 
 
 def test_200_megapixels_are_not_refused(tmp_path: Path) -> None:

@@ -40,4 +40,4 @@ def test_the_demo_sorts_most_pictures_right(tmp_path):
     assert 0.6 < accuracy <= 1
     for line in result.stdout.splitlines()[:3]:
         assert os.path.exists(re.search(r"  (/\S+)", line)[1])
-    assert len(os.listdir(tmp_path / "demo/sorted")) == CLASSES + 4
+    assert len(os.listdir(tmp_path / "demo/sorted")) == CLASSES + 5

@@ -108,3 +108,23 @@ def test_every_module_has_a_place_in_the_architecture_page():
         name = os.path.basename(path)
         if name not in {"__init__.py", "__main__.py"}:
             assert f"`{name}`" in text, name
+
+
+def test_every_promise_is_held_by_a_test():
+    section = read("docs/safety.md").split("## The promises")[1].split("\n## ")[0]
+    rows = [line for line in section.splitlines() if line.startswith("| ")][1:]
+    assert len(rows) > 10
+    for row in rows:
+        named = re.findall(r"`(tests/\w+\.py)::(test_\w+)`", row)
+        assert named, row
+        for file, test in named:
+            assert re.search(rf"^def {test}\(", read(file), re.M), (file, test)
+
+
+def test_every_record_of_the_journal_is_documented():
+    from itae_cluster import journal
+
+    documented = set(re.findall(r"^\| `(\w+)` \|", read("docs/safety.md"), re.M))
+    known = set(re.findall(r"`(\w+)`", journal.__doc__)) - {"step"}
+    assert known <= documented | {"s"}
+    assert {"journal", "step"} <= documented

@@ -13,6 +13,7 @@ from fakes import MeanColourEncoder, RecordingReporter
 from itae_cluster import embed as embed_stage
 from itae_cluster.cache import Cache
 from itae_cluster.errors import InputError
+from itae_cluster.isolated import Decoders
 from itae_cluster.options import ClusterOptions, InputOptions, ModelOptions, OutputOptions
 from itae_cluster.pipeline import sort_pictures
 from itae_cluster.thumbnails import Thumbnails, completed
@@ -72,17 +73,17 @@ def test_no_readable_picture_is_an_error_with_the_reason(files):
 
 def test_only_a_few_batches_are_decoded_ahead(files, monkeypatch):
     decoded, at_encode = [], []
-    real = embed_stage.decode
+    real = Decoders.decode
     monkeypatch.setattr(
-        embed_stage, "decode", lambda path, size: decoded.append(path) or real(path, size)
+        Decoders, "decode", lambda own, path, size: decoded.append(path) or real(own, path, size)
     )
-    monkeypatch.setattr(embed_stage, "cpu_count", lambda: 1)
+    monkeypatch.setattr(embed_stage, "decoder_count", lambda: 1)
     encoder = MeanColourEncoder()
     encode = encoder.encode
     encoder.encode = lambda pixels: at_encode.append(len(decoded)) or encode(pixels)
     many = [files[0]] * 100
     embed(many, encoder, batch_size=2, reporter=RecordingReporter())
-    assert at_encode[0] <= 2 + 2 * 2 + 1
+    assert at_encode[0] <= 2 + 2 * 2 + 2
     assert len(decoded) == 100
 
 
@@ -140,4 +141,4 @@ def test_the_whole_job_with_a_fake_encoder(album, tmp_path):
     for folder in ("cluster-000", "cluster-001", "cluster-002"):
         assert len(os.listdir(tmp_path / "sorted" / folder)) == 4
     stages = list(dict.fromkeys(stage for stage, _, _ in reporter.stages))
-    assert stages == ["Embedding", "Clustering", "Writing", "Drawing the map"]
+    assert stages == ["Embedding", "Clustering", "Planning", "Writing", "Drawing the map"]

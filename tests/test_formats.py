@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from itae_cluster import formats
+from itae_cluster.options import MAX_PIXELS
 from pictures import encoded, huge_png, scene, write
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def test_register_is_idempotent_and_safe_in_threads() -> None:
         for done in [pool.submit(formats.register) for _ in range(16)]:
             done.result()
     assert Image.ID.count("HEIF") == 1
-    assert Image.MAX_IMAGE_PIXELS == formats.MAX_PIXELS // 2
+    assert Image.MAX_IMAGE_PIXELS == MAX_PIXELS // 2
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "WEBP", "AVIF", "HEIF", "TIFF", "BMP"])

@@ -82,10 +82,17 @@ class Run:
         }
 
 
-def run(data: Labelled, recipe: str, k: str, seed: int, cache: Cache, reporter: Reporter) -> Run:
-    """Cluster, and compare with the truth."""
+def run(
+    data: Labelled,
+    recipe: str,
+    k: str,
+    number: int | None,
+    seed: int,
+    cache: Cache,
+    reporter: Reporter,
+) -> Run:
+    """Cluster into `number` clusters, which came about as `k` says, and compare with the truth."""
     classes = len(np.unique(data.truth))
-    number = classes if k == "known" else None
     options = replace(RECIPES[recipe], seed=seed, k=number)
     found = cluster_vectors(data.vectors, options, cache=cache, reporter=reporter)
     small, small_found = small_classes(data.truth, found.labels)

@@ -145,8 +145,8 @@ def _ratio(peer: Peer, folder: str, weights: Mapping[str, str], context: Context
     theirs = [word.format(**places, **weights) for word in peer.command]
     mine_out = os.path.join(context.scratch, "peer-ours.npz" if peer.embeds_only else "peer-ours")
     ours = [sys.executable, "-m", "itae_cluster"]
-    ours += ["embed", folder] if peer.embeds_only else [folder, "--k", "20"]
-    ours += ["--out", mine_out, "--model", "mini", "--no-cache", "--quiet"]
+    ours += ["embed", folder, "-o"] if peer.embeds_only else [folder, "--k", "20", "-o"]
+    ours += [mine_out, "--model", "mini", "--no-cache", "--quiet"]
     ratios = []
     for _ in range(context.size(3, 1)):
         theirs_took = _timed(theirs, out)

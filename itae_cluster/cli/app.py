@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from itae_cluster import __version__
+from itae_cluster.cli.apply import apply
 from itae_cluster.cli.attention import attention
 from itae_cluster.cli.cache import cache
 from itae_cluster.cli.calibrate import calibrate
@@ -17,6 +18,8 @@ from itae_cluster.cli.embed import embed
 from itae_cluster.cli.eval import evaluate
 from itae_cluster.cli.group import INTERRUPTED, RootGroup
 from itae_cluster.cli.models import models
+from itae_cluster.cli.plan import plan
+from itae_cluster.cli.undo import undo
 
 __all__ = ["app", "main"]
 
@@ -29,6 +32,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(cluster)
+app.command()(plan)
+app.command()(apply)
+app.command()(undo)
 app.command()(embed)
 app.command()(calibrate)
 app.command("eval")(evaluate)

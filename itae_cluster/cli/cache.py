@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,29 +11,15 @@ import typer
 
 from itae_cluster.cli import parameters as given
 from itae_cluster.cli.reporting import ConsoleReporter
-from itae_cluster.errors import OutputError, UsageError
+from itae_cluster.errors import OutputError
 from itae_cluster.names import printable
 
 if TYPE_CHECKING:
     from itae_cluster.cache import Cache, CacheInfo
 
-__all__ = ["cache", "parse_size"]
+__all__ = ["cache"]
 
 cache = typer.Typer(no_args_is_help=True, help="Look at or empty the cache of embeddings.")
-
-_UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
-
-
-def parse_size(text: str) -> int:
-    """`500M` → 500,000,000 bytes; K, M, G and T are powers of 1000.
-
-    Raises:
-        UsageError: if it is no size.
-    """
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)B?", text.strip(), re.IGNORECASE)
-    if match is None:
-        raise UsageError(f"--max-size {text!r}: give a size such as 500M or 2G")
-    return int(float(match[1]) * _UNITS[match[2].upper()])
 
 
 def _opened(folder: str | None, reporter: ConsoleReporter) -> Cache:
@@ -102,7 +87,7 @@ def prune(
     quiet: given.Quiet = False,
 ) -> None:
     """Drop what was not used for longest until the cache is no larger than SIZE."""
-    wanted = parse_size(max_size)
+    wanted = given.parse_size("--max-size", max_size)
     with ConsoleReporter(quiet=quiet, verbose=False) as reporter:
         opened = _opened(folder, reporter)
         dropped = opened.prune(wanted)

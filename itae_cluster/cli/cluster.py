@@ -9,43 +9,31 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from itae_cluster.cli import parameters as given
+from itae_cluster.cli.curve import print_curve
 from itae_cluster.cli.reporting import ConsoleReporter
 from itae_cluster.cli.results import Format, write_plan, write_result
-from itae_cluster.errors import OutputError, UsageError
+from itae_cluster.errors import OutputError
 from itae_cluster.options import (
-    Action,
     CacheOptions,
     ClusterOptions,
     DeviceName,
-    Linkage,
     ModelOptions,
     OutputOptions,
-    Reduction,
     parse_k,
 )
-from itae_cluster.types import NOISE
+from itae_cluster.types import NOISE, Skipped
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from itae_cluster.pipeline import Result
 
-__all__ = ["cluster", "finish"]
-
-_OUTPUT = "Result"
+__all__ = ["check_kept", "cluster", "finish"]
 
 
 def cluster(
     paths: given.Paths = None,
-    k: Annotated[
-        str,
-        typer.Option(
-            "--k",
-            "-k",
-            metavar="N|A..B|auto",
-            help="Number of clusters; auto looks for one that fits the pictures, A..B does so "
-            "between two numbers.",
-            rich_help_panel=given.CLUSTERING,
-        ),
-    ] = "auto",
+    k: given.K = given.AUTO_K,
     out: Annotated[
         str | None,
         typer.Option(
@@ -53,24 +41,18 @@ def cluster(
             "-o",
             metavar="DIR",
             help="A new folder for the result; without it nothing is written.",
-            rich_help_panel=_OUTPUT,
+            rich_help_panel=given.RESULT,
         ),
     ] = OutputOptions.out,
-    action: Annotated[
-        Action,
-        typer.Option(
-            metavar="|".join(Action),
-            help="How pictures come into the result.",
-            rich_help_panel=_OUTPUT,
-        ),
-    ] = OutputOptions.action,
+    action: given.Action = OutputOptions.action,
+    with_sidecars: given.WithSidecars = OutputOptions.sidecars,
     dry_run: Annotated[
         bool,
         typer.Option(
             "--dry-run",
             "-n",
             help="Print what would be done and write nothing.",
-            rich_help_panel=_OUTPUT,
+            rich_help_panel=given.RESULT,
         ),
     ] = OutputOptions.dry_run,
     format_: Annotated[
@@ -80,47 +62,22 @@ def cluster(
             "-f",
             metavar="|".join(Format),
             help="Results on standard output; tsv where --out is not given.",
-            rich_help_panel=_OUTPUT,
+            rich_help_panel=given.RESULT,
         ),
     ] = None,
-    algorithm: given.AlgorithmName = ClusterOptions.algorithm,
-    reduce: Annotated[
-        Reduction,
-        typer.Option(
-            metavar="|".join(Reduction),
-            help="What embeddings become before they are clustered.",
-            rich_help_panel=given.CLUSTERING,
-        ),
-    ] = ClusterOptions.reduce,
+    algorithm: given.Algorithm = ClusterOptions.algorithm,
+    reduce: given.Reduce = ClusterOptions.reduce,
     reduce_dim: given.ReduceDim = ClusterOptions.reduce_dim,
     neighbors: given.Neighbors = ClusterOptions.neighbors,
-    linkage: Annotated[
-        Linkage,
-        typer.Option(
-            metavar="|".join(Linkage),
-            help="agglomerative: which clusters are joined; average lets sizes differ more.",
-            rich_help_panel=given.CLUSTERING,
-        ),
-    ] = ClusterOptions.linkage,
+    linkage: given.Linkage = ClusterOptions.linkage,
     min_cluster_size: given.MinClusterSize = ClusterOptions.min_cluster_size,
     assign_noise: given.AssignNoise = ClusterOptions.assign_noise,
-    restarts: Annotated[
-        int,
-        typer.Option(
-            metavar="N", help="kmeans: starts, the best is kept.", rich_help_panel=given.CLUSTERING
-        ),
-    ] = ClusterOptions.restarts,
+    restarts: given.Restarts = ClusterOptions.restarts,
     seed: given.Seed = ClusterOptions.seed,
-    embeddings: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE",
-            help="Vectors made by 'itae-cluster embed', in place of PATHS.",
-            rich_help_panel="Pictures",
-        ),
-    ] = None,
+    embeddings: given.VectorFile = None,
     exclude: given.Exclude = None,
     null: given.Null = False,
+    max_pixels: given.MaxPixels = given.MAX_PIXELS,
     model: given.Model = ModelOptions.model,
     weights: given.Weights = ModelOptions.weights,
     theta: given.Theta = ModelOptions.theta,
@@ -140,25 +97,32 @@ def cluster(
     With --out, the pictures are copied into one folder a cluster, beside a manifest and a map of
     the whole collection. Without it, path and cluster of each picture go to standard output.
     """
-    if not paths and embeddings is None:
-        raise UsageError("name pictures or folders, - for a list, or --embeddings FILE")
+    given.check_given(paths, embeddings)
     number, k_range = parse_k(k)
     cluster_options = ClusterOptions(
-        algorithm=algorithm,
-        k=number,
-        restarts=restarts,
-        min_cluster_size=min_cluster_size,
-        assign_noise=assign_noise,
-        seed=seed,
-        k_range=k_range,
-        reduce=reduce,
-        reduce_dim=reduce_dim,
-        neighbors=neighbors,
-        linkage=linkage,
+        algorithm,
+        number,
+        restarts,
+        min_cluster_size,
+        assign_noise,
+        seed,
+        k_range,
+        reduce,
+        reduce_dim,
+        neighbors,
+        linkage,
     )
-    output = OutputOptions(out, action, dry_run)
+    output = OutputOptions(out, action, dry_run, with_sidecars)
     model_options = ModelOptions(
-        model, weights, theta, size, device, batch_size, offline, precision
+        model,
+        weights,
+        theta,
+        size,
+        device,
+        batch_size,
+        offline,
+        precision,
+        given.parse_size("--max-pixels", max_pixels),
     )
     caching = CacheOptions(cache, no_cache)
     inputs = given.read_inputs(paths, null, exclude)
@@ -174,6 +138,9 @@ def cluster(
             caching=caching,
             reporter=reporter,
         )
+    choice = result.clustering.choice
+    if choice is not None and choice.scores and reporter.terminal is not None:
+        print_curve(choice, reporter.terminal)
     if output.dry_run and output.out is not None and format_ is None:
         write_plan(result, output.out)
     elif format_ is not None or output.out is None:
@@ -191,14 +158,19 @@ def finish(
         StrictError: if `strict` and something was skipped.
     """
     reporter.summary(_summary(result, output))
-    for original in result.kept:
-        reporter.warn(f"{original.path} is still there: {original.reason}")
-    if result.kept:
-        raise OutputError(
-            f"{len(result.kept)} originals could not be removed and now exist twice; "
-            "compare and remove them by hand"
-        )
+    check_kept(result.kept, reporter)
     given.check_strict(strict, result.skipped)
+
+
+def check_kept(kept: Sequence[Skipped], reporter: ConsoleReporter) -> None:
+    """Raise `OutputError` where `move` had to leave originals, and name them."""
+    for original in kept:
+        reporter.warn(f"{original.path} is still there: {original.reason}")
+    if kept:
+        raise OutputError(
+            f"{len(kept)} originals could not be removed and now exist twice; remove the cause "
+            "and run 'itae-cluster apply --resume', or take all back with 'itae-cluster undo'"
+        )
 
 
 def _summary(result: Result, output: OutputOptions) -> str:
@@ -209,6 +181,8 @@ def _summary(result: Result, output: OutputOptions) -> str:
         counts += f" ({max(sizes.values())} to {min(sizes.values())} each)"
     if noise:
         counts += f", {noise} in none"
+    if followers := sum(len(item.sidecars) for item in result.placements):
+        counts += f", {followers} sidecars"
     if result.skipped:
         counts += f", {len(result.skipped)} skipped"
     if output.out is None:

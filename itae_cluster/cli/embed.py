@@ -28,6 +28,7 @@ def embed(
     paths: given.Paths = None,
     exclude: given.Exclude = None,
     null: given.Null = False,
+    max_pixels: given.MaxPixels = given.MAX_PIXELS,
     model: given.Model = ModelOptions.model,
     weights: given.Weights = ModelOptions.weights,
     theta: given.Theta = ModelOptions.theta,
@@ -48,7 +49,17 @@ def embed(
     """
     if not paths:
         raise UsageError("name pictures or folders, or - for a list")
-    options = ModelOptions(model, weights, theta, size, device, batch_size, offline, precision)
+    options = ModelOptions(
+        model,
+        weights,
+        theta,
+        size,
+        device,
+        batch_size,
+        offline,
+        precision,
+        given.parse_size("--max-pixels", max_pixels),
+    )
     caching = CacheOptions(cache, no_cache)
     inputs = given.read_inputs(paths, null, exclude)
     with ConsoleReporter(quiet=quiet, verbose=verbose) as reporter:

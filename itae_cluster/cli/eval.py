@@ -76,7 +76,7 @@ def evaluate(
             rich_help_panel=given.CLUSTERING,
         ),
     ] = f"{SETS}x{RUNS}",
-    algorithm: given.AlgorithmName = ClusterOptions.algorithm,
+    algorithm: given.Algorithm = ClusterOptions.algorithm,
     reduce: Annotated[
         Reduction | None,
         typer.Option(

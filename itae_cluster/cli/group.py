@@ -1,6 +1,7 @@
 """The root command: falls back to `cluster`, and turns every ending into an exit code.
 
-Exit codes: 0 done, 1 error, 2 usage, 3 `--strict` and something was skipped, 130 interrupted.
+Exit codes: 0 done, 1 error, 2 usage, 3 `--strict` and something was skipped, 4 another process is
+at work there, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ __all__ = ["DEFAULT_COMMAND", "INTERRUPTED", "RootGroup"]
 
 DEFAULT_COMMAND = "cluster"
 INTERRUPTED = 130
+_INTERRUPTED = "interrupted; nothing was left half done"
 
 
 class RootGroup(TyperGroup):
@@ -41,8 +43,8 @@ class RootGroup(TyperGroup):
         except ItaeClusterError as error:
             _say(f"error: {error}")
             raise typer.Exit(error.exit_code) from None
-        except KeyboardInterrupt:
-            _say("interrupted; nothing was left half done")
+        except KeyboardInterrupt as interrupt:
+            _say(f"interrupted; {interrupt}" if interrupt.args else _INTERRUPTED)
             raise typer.Exit(INTERRUPTED) from None
         except BrokenPipeError:
             # The reader has seen enough. What is still buffered goes nowhere.

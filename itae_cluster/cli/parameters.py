@@ -2,26 +2,38 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
+from itae_cluster import options
 from itae_cluster.errors import StrictError, UsageError
-from itae_cluster.options import Algorithm, DeviceName, InputOptions, NoiseRule
+from itae_cluster.options import Action as ActionName
+from itae_cluster.options import Algorithm as AlgorithmName
+from itae_cluster.options import DeviceName, InputOptions, NoiseRule, Reduction
+from itae_cluster.options import Linkage as LinkageName
 from itae_cluster.options import Precision as PrecisionName
 from itae_cluster.scan import read_list
 from itae_cluster.types import Skipped
 
 __all__ = [
+    "AUTO_K",
     "CLUSTERING",
-    "AlgorithmName",
+    "MAX_PIXELS",
+    "RESULT",
+    "Action",
+    "Algorithm",
     "AssignNoise",
     "BatchSize",
     "CacheFolder",
     "Device",
     "Exclude",
+    "K",
+    "Linkage",
+    "MaxPixels",
     "MinClusterSize",
     "Model",
     "Neighbors",
@@ -31,15 +43,21 @@ __all__ = [
     "Paths",
     "Precision",
     "Quiet",
+    "Reduce",
     "ReduceDim",
+    "Restarts",
     "Seed",
     "Size",
     "Strict",
     "Theta",
+    "VectorFile",
     "Verbose",
     "Weights",
+    "WithSidecars",
+    "check_given",
     "check_strict",
     "complete_model",
+    "parse_size",
     "read_inputs",
 ]
 
@@ -48,6 +66,8 @@ _MODEL = "Model"
 _GENERAL = "General"
 CLUSTERING = "Clustering"
 """The help panel of everything that bears on clusters."""
+RESULT = "Result"
+"""The help panel of everything that bears on OUT."""
 
 
 def complete_model(incomplete: str) -> list[str]:
@@ -83,6 +103,15 @@ Exclude = Annotated[
         show_default=False,
     ),
 ]
+MaxPixels = Annotated[
+    str,
+    typer.Option(
+        metavar="N",
+        help="Skip pictures that declare more pixels, undecoded; such as 400M or 1G.",
+        rich_help_panel=_INPUT,
+    ),
+]
+MAX_PIXELS = f"{options.MAX_PIXELS // 10**6}M"
 Strict = Annotated[
     bool,
     typer.Option(
@@ -177,6 +206,56 @@ NoCache = Annotated[
         rich_help_panel=_GENERAL,
     ),
 ]
+AUTO_K = "auto"
+"""The default of `K`: it is found out."""
+K = Annotated[
+    str,
+    typer.Option(
+        "--k",
+        "-k",
+        metavar="N|A..B|auto",
+        help="Number of clusters; auto looks for one that fits the pictures, A..B does so between "
+        "two numbers.",
+        rich_help_panel=CLUSTERING,
+    ),
+]
+Algorithm = Annotated[
+    AlgorithmName,
+    typer.Option(
+        metavar="|".join(AlgorithmName),
+        help="How clusters are found; hdbscan finds their number too.",
+        rich_help_panel=CLUSTERING,
+    ),
+]
+Restarts = Annotated[
+    int,
+    typer.Option(metavar="N", help="kmeans: starts, the best is kept.", rich_help_panel=CLUSTERING),
+]
+VectorFile = Annotated[
+    str | None,
+    typer.Option(
+        "--embeddings",
+        metavar="FILE",
+        help="Vectors made by 'itae-cluster embed', in place of PATHS.",
+        rich_help_panel=_INPUT,
+    ),
+]
+Action = Annotated[
+    ActionName,
+    typer.Option(
+        metavar="|".join(ActionName),
+        help="How pictures come into the result.",
+        rich_help_panel=RESULT,
+    ),
+]
+WithSidecars = Annotated[
+    bool,
+    typer.Option(
+        "--with-sidecars",
+        help="Files that belong to a picture go with it: .xmp, .aae, a RAW, a live photo's .mov.",
+        rich_help_panel=RESULT,
+    ),
+]
 Quiet = Annotated[
     bool,
     typer.Option("--quiet", "-q", help="Say nothing but errors.", rich_help_panel=_GENERAL),
@@ -207,12 +286,19 @@ AssignNoise = Annotated[
         show_default=False,
     ),
 ]
-AlgorithmName = Annotated[
-    Algorithm,
+Reduce = Annotated[
+    Reduction,
     typer.Option(
-        "--algorithm",
-        metavar="|".join(Algorithm),
-        help="How clusters are found; hdbscan finds their number too.",
+        metavar="|".join(Reduction),
+        help="What embeddings become before they are clustered.",
+        rich_help_panel=CLUSTERING,
+    ),
+]
+Linkage = Annotated[
+    LinkageName,
+    typer.Option(
+        metavar="|".join(LinkageName),
+        help="agglomerative: which clusters are joined; average lets sizes differ more.",
         rich_help_panel=CLUSTERING,
     ),
 ]
@@ -240,10 +326,31 @@ Seed = Annotated[
 ]
 
 
+def check_given(paths: list[str] | None, vectors: str | None) -> None:
+    """Raise `UsageError` where there is neither a path nor a vector file."""
+    if not paths and vectors is None:
+        raise UsageError("name pictures or folders, - for a list, or --embeddings FILE")
+
+
 def check_strict(strict: bool, skipped: Sequence[Skipped]) -> None:
     """Raise `StrictError` where `--strict` is given and something was skipped."""
     if strict and skipped:
         raise StrictError(f"{len(skipped)} inputs were skipped (--strict)")
+
+
+_UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+
+
+def parse_size(option: str, text: str) -> int:
+    """`500M` → 500,000,000; K, M, G and T are powers of 1000, a B at the end means nothing.
+
+    Raises:
+        UsageError: if it is no size; the message names the option.
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)B?", text.strip(), re.IGNORECASE)
+    if match is None:
+        raise UsageError(f"{option} {text!r}: give a size such as 500M or 2G")
+    return int(float(match[1]) * _UNITS[match[2].upper()])
 
 
 def read_inputs(paths: list[str] | None, null: bool, exclude: list[str] | None) -> InputOptions:

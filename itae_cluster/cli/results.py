@@ -42,8 +42,9 @@ def write_plan(result: Result, out: str) -> None:
     """Print what a run would do: action, source and target, tab-separated."""
     action = str(result.options["output"]["action"]).encode()
     _write(
-        b"%s\t%s\t%s\n" % (action, to_tsv(item.source), to_tsv(os.path.join(out, item.destination)))
+        b"%s\t%s\t%s\n" % (action, to_tsv(source), to_tsv(os.path.join(out, destination)))
         for item in result.placements
+        for source, destination in ((item.source, item.destination), *item.sidecars)
     )
 
 

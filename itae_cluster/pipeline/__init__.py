@@ -7,6 +7,13 @@ from __future__ import annotations
 
 from itae_cluster.pipeline.demonstration import run_demo
 from itae_cluster.pipeline.embedding import embed_pictures, embed_to_file
-from itae_cluster.pipeline.sorting import Result, sort_pictures
+from itae_cluster.pipeline.sorting import Result, plan_pictures, sort_pictures
 
-__all__ = ["Result", "embed_pictures", "embed_to_file", "run_demo", "sort_pictures"]
+__all__ = [
+    "Result",
+    "embed_pictures",
+    "embed_to_file",
+    "plan_pictures",
+    "run_demo",
+    "sort_pictures",
+]

@@ -61,6 +61,7 @@ def embed_pictures(
         found.files,
         batch_size=model.batch_on(encoder.metadata.get("device", "cpu")),
         cache=cache,
+        max_pixels=model.max_pixels,
         on_picture=on_picture,
         reporter=reporter,
     )

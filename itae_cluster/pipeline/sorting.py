@@ -7,26 +7,29 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from itae_cluster import cluster, manifest, organize, preview, recipe, vectors
-from itae_cluster.errors import OutputError, UsageError
+from itae_cluster import cluster, manifest, organize, preview, recipe, sidecars, vectors
+from itae_cluster.errors import UsageError
 from itae_cluster.options import (
-    Action,
     ClusterOptions,
     InputOptions,
     ModelOptions,
     OutputOptions,
 )
+from itae_cluster.pipeline.applying import apply_plan
 from itae_cluster.pipeline.embedding import embed_pictures, input_options, open_cache
+from itae_cluster.pipeline.planning import make_plan
 from itae_cluster.reduce import kept_umap
 from itae_cluster.thumbnails import Thumbnails, completed
 from itae_cluster.types import NOISE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from itae_cluster.cache import Cache
     from itae_cluster.options import CacheOptions
+    from itae_cluster.plan import Plan
     from itae_cluster.types import (
+        Choice,
         Clustering,
         Embeddings,
         Encoder,
@@ -38,6 +41,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Result",
     "organize_result",
+    "plan_pictures",
     "sort_pictures",
 ]
 
@@ -95,10 +99,57 @@ def sort_pictures(
     if output.out is not None:
         organize.check_output(output.out)
     with open_cache(caching, reporter) as cache:
-        return _sort(inputs, model, clustering, output, embeddings_file, encoder, cache, reporter)
+        wanted = output.out is not None and not output.dry_run
+        result, thumbnails = _clustered(
+            inputs,
+            model,
+            clustering,
+            output,
+            embeddings_file,
+            encoder,
+            cache,
+            reporter,
+            keep_thumbnails=wanted,
+        )
+        if not wanted:
+            return result
+        return organize_result(result, output, thumbnails, cache, reporter)
 
 
-def _sort(
+def plan_pictures(
+    inputs: InputOptions,
+    model: ModelOptions,
+    clustering: ClusterOptions,
+    output: OutputOptions,
+    *,
+    embeddings_file: str | None = None,
+    encoder: Encoder | None = None,
+    caching: CacheOptions | None = None,
+    reporter: Reporter,
+) -> Plan:
+    """The job of `itae-cluster plan`: all of `sort_pictures` up to the first byte that is written.
+
+    Raises:
+        ItaeClusterError: of the stage that failed.
+    """
+    assert output.out is not None  # the command line requires it
+    organize.check_output(output.out)
+    with open_cache(caching, reporter) as cache:
+        result, _ = _clustered(
+            inputs,
+            model,
+            clustering,
+            output,
+            embeddings_file,
+            encoder,
+            cache,
+            reporter,
+            keep_thumbnails=False,
+        )
+        return plan_result(result, output, cache, reporter)
+
+
+def _clustered(
     inputs: InputOptions,
     model: ModelOptions,
     clustering: ClusterOptions,
@@ -107,7 +158,9 @@ def _sort(
     encoder: Encoder | None,
     cache: Cache,
     reporter: Reporter,
-) -> Result:
+    *,
+    keep_thumbnails: bool,
+) -> tuple[Result, Mapping[str, bytes]]:
     thumbnails = Thumbnails()
     if embeddings_file is not None:
         _check_no_pictures(inputs, model)
@@ -120,26 +173,24 @@ def _sort(
             check=partial(recipe.check_size, dim=None, options=clustering),
             out=output.out,
             encoder=encoder,
-            on_picture=thumbnails.keep if output.out and not output.dry_run else None,
+            on_picture=thumbnails.keep if keep_thumbnails else None,
             reporter=reporter,
         )
     found = recipe.cluster_vectors(embeddings.vectors, clustering, cache=cache, reporter=reporter)
+    followers = sidecars.find(embeddings.paths) if output.sidecars else None
     result = Result(
         embeddings,
         found,
-        organize.plan(embeddings.paths, found),
+        organize.placements(embeddings.paths, found, followers),
         embeddings.skipped,
-        _options(inputs, model, clustering, output, embeddings_file),
+        _options(inputs, model, clustering, output, embeddings_file, found.choice),
     )
-    if output.out is None or output.dry_run:
-        return result
-    return organize_result(result, output.out, output.action, thumbnails.kept, cache, reporter)
+    return result, thumbnails.kept
 
 
 def organize_result(
     result: Result,
-    out: str,
-    action: Action,
+    output: OutputOptions,
     thumbnails: Mapping[str, bytes],
     cache: Cache,
     reporter: Reporter,
@@ -148,26 +199,47 @@ def organize_result(
 
     Args:
         result: what to write.
-        out: the folder to make.
-        action: how pictures come there.
+        output: the folder to make, and how pictures come there.
         thumbnails: JPEG bytes by path, as far as they were kept.
-        cache: where other thumbnails and the map may be known from.
+        cache: where digests, other thumbnails and the map may be known from.
         reporter: told of progress and of sources that vanished.
 
     Raises:
         OutputError: if OUT cannot be made; it does not exist then, and nothing is lost.
+        BusyError: if another process is at work there.
     """
-    with organize.staged(out) as staging:
-        placed, lost = organize.place(result.placements, staging, action, reporter)
-        if not placed:
-            raise OutputError("every picture has gone since it was embedded; nothing was written")
-        result = replace(result, placements=placed, skipped=result.skipped + lost, placed=True)
-        manifest.write_json(result.document(), os.path.join(staging, "manifest.json"))
-        manifest.write_csv(placed, os.path.join(staging, "clusters.csv"))
-        _write_preview(result, staging, thumbnails, cache, reporter)
-    if action is not Action.MOVE:
-        return result
-    return replace(result, kept=organize.remove_originals(placed, out, reporter))
+    made = plan_result(result, output, cache, reporter)
+
+    def draw(staging: str, placed: Sequence[Placement]) -> None:
+        shown = replace(result, placements=tuple(placed))
+        _write_preview(shown, staging, thumbnails, cache, reporter)
+
+    applied = apply_plan(made, reporter, draw=draw)
+    return replace(
+        result,
+        placements=applied.placed,
+        skipped=made.skipped + applied.lost,
+        placed=True,
+        kept=applied.kept,
+    )
+
+
+def plan_result(result: Result, output: OutputOptions, cache: Cache, reporter: Reporter) -> Plan:
+    """The plan of a run, for OUT as the options name it.
+
+    Raises:
+        OutputError: if every picture has gone.
+    """
+    assert output.out is not None  # the callers see to it
+    return make_plan(
+        result.placements,
+        result.skipped,
+        manifest.run_metadata(result.embeddings.metadata, result.options),
+        out=output.out,
+        action=output.action,
+        cache=cache,
+        reporter=reporter,
+    )
 
 
 def _write_preview(
@@ -220,11 +292,12 @@ def _options(
     clustering: ClusterOptions,
     output: OutputOptions,
     embeddings_file: str | None,
+    choice: Choice | None,
 ) -> dict[str, Any]:
     return {
         **input_options(inputs),
         "embeddings": embeddings_file,
         "model": asdict(model),
-        "clustering": asdict(clustering),
+        "clustering": {**asdict(clustering), "choice": asdict(choice) if choice else None},
         "output": asdict(output),
     }

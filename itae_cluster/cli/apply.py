@@ -1,0 +1,87 @@
+"""`itae-cluster apply plan.json`: a plan carried out; `--resume OUT`: a move finished."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from itae_cluster.cli import parameters as given
+from itae_cluster.cli.cluster import check_kept
+from itae_cluster.cli.reporting import ConsoleReporter
+from itae_cluster.errors import PlanError, UsageError
+from itae_cluster.names import printable
+
+__all__ = ["apply"]
+
+
+def apply(
+    plan: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="PLAN",
+            help="A plan made by 'itae-cluster plan'; - reads it from standard input.",
+            show_default=False,
+        ),
+    ] = None,
+    resume: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DIR",
+            help="Finish the move into this result that was interrupted, in place of a plan.",
+            show_default=False,
+        ),
+    ] = None,
+    strict: given.Strict = False,
+    quiet: given.Quiet = False,
+    verbose: given.Verbose = False,
+) -> None:
+    """Carry out a plan, or finish a move that was interrupted.
+
+    Every source is read and compared with the plan first; where one has changed, nothing is done.
+    Writes all that the main command writes but the preview, which needs the vectors.
+    """
+    if (plan is None) == (resume is None):
+        raise UsageError("name a plan (- for standard input), or a result with --resume DIR")
+    with ConsoleReporter(quiet=quiet, verbose=verbose) as reporter:
+        if resume is not None:
+            _resume(resume, reporter)
+        elif plan is not None:
+            _apply(plan, reporter, strict=strict)
+
+
+def _resume(out: str, reporter: ConsoleReporter) -> None:
+    from itae_cluster.pipeline.applying import resume
+
+    files, kept = resume(out, reporter)
+    reporter.summary(f"{files} files in {out}, {len(kept)} originals left")
+    check_kept(kept, reporter)
+
+
+def _apply(path: str, reporter: ConsoleReporter, *, strict: bool) -> None:
+    from itae_cluster import plan as plans
+    from itae_cluster.organize import check_output
+    from itae_cluster.pipeline.applying import apply_plan
+
+    plan = plans.read(_content(path))
+    check_output(plan.out)
+    plans.check_sources(plan, reporter)
+    applied = apply_plan(plan, reporter)
+    files = sum(1 + len(item.sidecars) for item in applied.placed)
+    reporter.summary(f"{files} files in {plan.out}")
+    check_kept(applied.kept, reporter)
+    given.check_strict(strict, plan.skipped + applied.lost)
+
+
+def _content(path: str) -> bytes:
+    if path == "-":
+        return sys.stdin.buffer.read()
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError as error:
+        raise PlanError(
+            f"cannot read {printable(path)}: {error.strerror}; name a file that "
+            "'itae-cluster plan' made"
+        ) from error

@@ -1,0 +1,61 @@
+"""`itae-cluster undo OUT`: a result taken back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from itae_cluster.cli import parameters as given
+from itae_cluster.cli.reporting import ConsoleReporter
+from itae_cluster.errors import UndoError
+
+if TYPE_CHECKING:
+    from itae_cluster.undo import Undone
+
+__all__ = ["undo"]
+
+
+def undo(
+    out: Annotated[str, typer.Argument(metavar="OUT", help="A result of this tool.")],
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", "-n", help="Print what would be done and change nothing."),
+    ] = False,
+    quiet: given.Quiet = False,
+    verbose: given.Verbose = False,
+) -> None:
+    """Take a result back: moved pictures return to where they were, placed files are removed.
+
+    What was changed since is left and named, and nothing is overwritten: a file is removed only
+    where the same content is seen in its original place. Safe to interrupt, and to run again.
+    """
+    with ConsoleReporter(quiet=quiet, verbose=verbose) as reporter:
+        from itae_cluster.pipeline.undoing import undo_result
+
+        undone = undo_result(out, reporter, dry_run=dry_run)
+        if dry_run:
+            _print(undone)
+        for path in (*undone.restored, *undone.removed):
+            reporter.info(path)
+        for left in undone.refused:
+            reporter.warn(f"{left.path} is left: {left.reason}")
+        counts = f"{len(undone.restored)} files restored, {len(undone.removed)} removed"
+        reporter.summary(f"{counts}; dry run, nothing was changed" if dry_run else counts)
+    if undone.refused:
+        raise UndoError(
+            f"{len(undone.refused)} files are not undone, because they or their places changed "
+            "since; put that right and run it again"
+        )
+
+
+def _print(undone: Undone) -> None:
+    import sys
+
+    from itae_cluster.names import to_tsv
+
+    stdout = sys.stdout.buffer
+    for word, paths in ((b"restore", undone.restored), (b"remove", undone.removed)):
+        for path in paths:
+            stdout.write(b"%s\t%s\n" % (word, to_tsv(path)))
+    stdout.flush()

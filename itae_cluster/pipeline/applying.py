@@ -1,0 +1,171 @@
+"""A plan carried out, or carried on with after it was interrupted."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from itae_cluster import leftovers, locks, manifest, organize
+from itae_cluster import plan as plans
+from itae_cluster.errors import JournalError, OutputError
+from itae_cluster.journal import Journal, Place
+from itae_cluster.names import printable
+from itae_cluster.options import Action
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from itae_cluster.journal import Transaction
+    from itae_cluster.plan import Plan
+    from itae_cluster.types import Placement, Reporter, Skipped
+
+__all__ = ["KIND", "Applied", "apply_plan", "resume"]
+
+KIND = "sort"
+"""The kind of the transaction that makes a result."""
+
+
+@dataclass(frozen=True)
+class Applied:
+    """What was carried out: `lost` are sources that had gone or changed.
+
+    `kept` are the originals that `move` could not remove.
+    """
+
+    placed: tuple[Placement, ...]
+    lost: tuple[Skipped, ...] = ()
+    kept: tuple[Skipped, ...] = ()
+
+
+def apply_plan(
+    plan: Plan,
+    reporter: Reporter,
+    *,
+    draw: Callable[[str, Sequence[Placement]], None] | None = None,
+) -> Applied:
+    """Make OUT: pictures, manifest, table; then, for `move`, remove originals.
+
+    Args:
+        plan: what to do; its sources are looked at again, one by one, as they are placed.
+        reporter: told of progress and of sources that vanished or changed.
+        draw: writes the preview into the folder it is given, for what was placed.
+
+    Raises:
+        OutputError: if OUT cannot be made; it does not exist then, and nothing is lost.
+        BusyError: if another process is at work there.
+    """
+    organize.check_output(plan.out)
+    moves = plan.action is Action.MOVE
+    sources = {os.path.dirname(entry.source) for entry in plan.entries} if moves else set()
+    real = os.path.realpath(plan.out)
+    with locks.claimed(real, sources, reporter) as alone:
+        if alone:
+            leftovers.clear(real, reporter)
+        applied = _build(plan, real, reporter, draw)
+        return Applied(applied.placed, applied.lost, _settled(real, reporter))
+
+
+def _build(
+    plan: Plan,
+    real: str,
+    reporter: Reporter,
+    draw: Callable[[str, Sequence[Placement]], None] | None,
+) -> Applied:
+    made_out = not os.path.isdir(real)
+    with organize.staged(real) as staging:
+        journal = Journal(staging)
+        steps, gone = organize.announced(plan)
+        for item in gone:
+            reporter.skip(item)
+        ident = journal.begin(
+            KIND,
+            [step for _, step in steps],
+            action=str(plan.action),
+            made_out=made_out,
+            **manifest.named("out", real),
+        )
+        skipped = organize.place(steps, staging, reporter)
+        placed = plans.placements(
+            entry for number, (entry, _) in enumerate(steps) if number not in skipped
+        )
+        if not placed:
+            raise OutputError("every picture has gone or changed; nothing was written")
+        lost = (*gone, *skipped.values())
+        _write_documents(plan, placed, lost, staging)
+        if draw is not None:
+            draw(staging, placed)
+        journal.add_steps(ident, organize.generated(staging), skipped)
+        journal.mark(ident, "staged")
+    return Applied(placed, lost)
+
+
+def _write_documents(
+    plan: Plan, placed: Sequence[Placement], lost: Sequence[Skipped], staging: str
+) -> None:
+    head = {
+        "schema": manifest.SCHEMA,
+        "schema_version": manifest.SCHEMA_VERSION,
+        **plan.metadata,
+    }
+    document = manifest.document(head, placed, (*plan.skipped, *lost), placed=True)
+    manifest.write_json(document, os.path.join(staging, "manifest.json"))
+    manifest.write_csv(placed, os.path.join(staging, "clusters.csv"))
+
+
+def _settled(real: str, reporter: Reporter) -> tuple[Skipped, ...]:
+    shown = printable(real)
+    try:
+        return organize.settle(real, Journal(real).read()[-1], reporter)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(
+            f"{shown} is complete, but not every original has been removed; finish with "
+            f"'itae-cluster apply --resume', or take all back with 'itae-cluster undo'"
+        ) from None
+    except OSError as error:
+        raise OutputError(
+            f"{shown} is complete, but the originals could not all be removed: {error.strerror}; "
+            "finish with 'itae-cluster apply --resume', or take all back with 'itae-cluster undo'"
+        ) from error
+
+
+def resume(out: str, reporter: Reporter) -> tuple[int, tuple[Skipped, ...]]:
+    """Finish a `move` that was interrupted.
+
+    Args:
+        out: the result.
+        reporter: told of progress.
+
+    Returns:
+        How many files the result's last transaction brought there, and the originals that were
+        kept, with reasons.
+
+    Raises:
+        JournalError: if there is nothing that could be finished.
+        BusyError: if another process is at work there.
+    """
+    real = os.path.realpath(out)
+    with locks.claimed(real, (), reporter) as alone:
+        if not os.path.lexists(real) and alone and leftovers.clear(real, reporter):
+            raise JournalError(
+                f"there is nothing to resume: the run ended before {printable(out)} was made, and "
+                "no picture was touched; begin again"
+            )
+        last = _last(real, out)
+    sources = {os.path.dirname(s.source) for s in last.steps if isinstance(s, Place)}
+    with locks.claimed(real, sources, reporter):
+        return sum(isinstance(s, Place) for s in last.taken()), _settled(real, reporter)
+
+
+def _last(real: str, out: str) -> Transaction:
+    transactions = Journal(real).read()
+    if not transactions or "staged" not in transactions[-1].marks:
+        raise JournalError(
+            f"the journal of {printable(out)} ends before its pictures were placed; it was damaged "
+            "or cut off; nothing was changed"
+        )
+    if {"undo", "undone"} & transactions[-1].marks:
+        raise JournalError(
+            f"undoing {printable(out)} was begun; finish that with 'itae-cluster undo'"
+        )
+    return transactions[-1]

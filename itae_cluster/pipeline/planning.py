@@ -1,0 +1,105 @@
+"""Placements to a plan: what each source is, by size, time and content."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from itae_cluster.cache import Known, content_digest
+from itae_cluster.errors import OutputError
+from itae_cluster.plan import Entry, Plan
+from itae_cluster.types import Skipped
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from itae_cluster.cache import Cache
+    from itae_cluster.options import Action
+    from itae_cluster.types import Placement, Reporter
+
+__all__ = ["make_plan"]
+
+
+def make_plan(
+    placements: Sequence[Placement],
+    skipped: Sequence[Skipped],
+    metadata: Mapping[str, Any],
+    *,
+    out: str,
+    action: Action,
+    cache: Cache,
+    reporter: Reporter,
+) -> Plan:
+    """The plan that brings `placements` into `out`.
+
+    Contents are known from the cache where the files are unchanged, else they are read.
+
+    Args:
+        placements: which picture goes where.
+        skipped: what was passed over until now.
+        metadata: the head of the manifest.
+        out: the result.
+        action: how pictures come there.
+        cache: knows digests of files, and is told of new ones.
+        reporter: told of progress, and of sources that have gone.
+
+    Raises:
+        OutputError: if every source has gone.
+    """
+    wanted = [pair for item in placements for pair in _files(item)]
+    digests = cache.digests([source for source, _, _ in wanted])
+    entries: list[Entry] = []
+    lost: dict[str, Skipped] = {}
+    read: list[Known] = []
+    for done, ((source, destination, item), digest) in enumerate(
+        zip(wanted, digests, strict=True), start=1
+    ):
+        leader = None if destination == item.destination else item.destination
+        if leader in lost:
+            continue
+        try:
+            known = _known(source, digest)
+        except OSError as error:
+            reason = f"lost before it was placed: {error.strerror}"
+            lost[destination] = Skipped(source, reason)
+            reporter.skip(lost[destination])
+            continue
+        if digest is None:
+            read.append(known)
+        entries.append(_entry(source, destination, item, known, leader))
+        reporter.progress("Planning", done, len(wanted))
+    cache.remember(read)
+    if not entries:
+        raise OutputError("every picture has gone since it was embedded; nothing was written")
+    return Plan(os.path.abspath(out), action, tuple(entries), (*skipped, *lost.values()), metadata)
+
+
+def _known(path: str, digest: bytes | None) -> Known:
+    if digest is None:
+        return content_digest(path)
+    status = os.stat(path)
+    return Known(os.path.abspath(path), status.st_size, status.st_mtime_ns, digest)
+
+
+def _files(item: Placement) -> Iterator[tuple[str, str, Placement]]:
+    """The picture, then its sidecars."""
+    yield item.source, item.destination, item
+    for source, destination in item.sidecars:
+        yield source, destination, item
+
+
+def _entry(
+    source: str, destination: str, item: Placement, known: Known, leader: str | None
+) -> Entry:
+    return Entry(
+        source,
+        known.path,
+        destination,
+        item.cluster,
+        item.distance,
+        known.size,
+        known.mtime_ns,
+        known.digest.hex(),
+        leader,
+        item.membership if leader is None else None,
+    )

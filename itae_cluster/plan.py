@@ -1,0 +1,291 @@
+"""A plan: which file goes where, in one document that `apply` carries out as it stands.
+
+The schema is versioned; `docs/manifest.md` describes it and `docs/plan.schema.json` checks it.
+Whatever a plan says is checked before anything follows it, because a plan is a file that anyone
+may have written.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+import unicodedata
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from itae_cluster import confined
+from itae_cluster.errors import PlanError
+from itae_cluster.journal import FOLDER
+from itae_cluster.manifest import named, path_of, skipped_record
+from itae_cluster.names import printable
+from itae_cluster.options import Action
+from itae_cluster.transfer import has_content
+from itae_cluster.types import NOISE, Placement, Skipped
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from itae_cluster.types import Reporter
+
+__all__ = [
+    "GENERATED",
+    "Entry",
+    "Plan",
+    "changed_sources",
+    "check_sources",
+    "document",
+    "placements",
+    "read",
+]
+
+SCHEMA = "itae-cluster/plan"
+SCHEMA_VERSION = 1
+
+GENERATED = ("manifest.json", "clusters.csv", "preview.png", "preview.html")
+"""What the tool writes into a result beside pictures."""
+
+_SHOWN = 3  # sources that an error names
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One file's way into the result, and what it was when that was planned.
+
+    `path` is the source as the user gave it, `source` the same absolute; `destination` is relative
+    to OUT, with `/`. `distance` may be NaN. `sidecar_of` is the destination of the picture that it
+    follows, None where it is a picture itself.
+    """
+
+    path: str
+    source: str
+    destination: str
+    cluster: int
+    distance: float
+    size: int
+    mtime_ns: int
+    sha256: str
+    sidecar_of: str | None = None
+    membership: float | None = None
+
+    def shown(self) -> str:
+        """The source for the manifest: by the path given, where it leads there still."""
+        return self.path if os.path.abspath(self.path) == self.source else self.source
+
+    def is_unchanged(self) -> bool:
+        """Whether the source still has the size and time of change it had."""
+        try:
+            status = os.stat(self.source)
+        except OSError:
+            return False
+        return (status.st_size, status.st_mtime_ns) == (self.size, self.mtime_ns)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a run will do: bring `entries` into `out`. `metadata` is the head of the manifest."""
+
+    out: str
+    action: Action
+    entries: tuple[Entry, ...]
+    skipped: tuple[Skipped, ...] = ()
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+def placements(entries: Iterable[Entry]) -> tuple[Placement, ...]:
+    """The pictures among `entries`, each with the sidecars that are there too."""
+    followers: dict[str, list[tuple[str, str]]] = {}
+    pictures: list[Entry] = []
+    for entry in entries:
+        if entry.sidecar_of is None:
+            pictures.append(entry)
+        else:
+            pair = (entry.shown(), entry.destination)
+            followers.setdefault(entry.sidecar_of, []).append(pair)
+    return tuple(
+        Placement(
+            entry.shown(),
+            entry.destination,
+            entry.cluster,
+            entry.distance,
+            tuple(followers.get(entry.destination, ())),
+            entry.membership,
+        )
+        for entry in pictures
+    )
+
+
+def document(plan: Plan) -> dict[str, Any]:
+    """The plan as JSON can hold it."""
+    kept = {key: value for key, value in plan.metadata.items() if not key.startswith("schema")}
+    return {
+        "schema": SCHEMA,
+        "schema_version": SCHEMA_VERSION,
+        **kept,
+        **named("out", plan.out),
+        "action": str(plan.action),
+        "files": [_record(entry) for entry in plan.entries],
+        "skipped": [skipped_record(item) for item in plan.skipped],
+    }
+
+
+def _record(entry: Entry) -> dict[str, Any]:
+    return {
+        **named("path", entry.path),
+        **named("source", entry.source),
+        **named("destination", entry.destination),
+        "cluster": entry.cluster,
+        "distance": None if math.isnan(entry.distance) else round(entry.distance, 6),
+        "size": entry.size,
+        "mtime_ns": entry.mtime_ns,
+        "sha256": entry.sha256,
+        **({} if entry.membership is None else {"membership": round(entry.membership, 4)}),
+        **({} if entry.sidecar_of is None else named("sidecar_of", entry.sidecar_of)),
+    }
+
+
+def read(data: bytes) -> Plan:
+    """A plan as `document` wrote it, checked: it fits together and stays inside OUT.
+
+    Raises:
+        PlanError: if it is no plan, or says something that is not to be followed.
+    """
+    try:
+        record = json.loads(data)
+        if record["schema"] != SCHEMA:
+            raise ValueError("it is no plan of this tool")
+        if record["schema_version"] != SCHEMA_VERSION:
+            raise ValueError("it was made by another version of this tool")
+        plan = Plan(
+            _absolute(record, "out"),
+            Action(record["action"]),
+            tuple(_read_entry(item) for item in record["files"]),
+            tuple(
+                Skipped(path_of(item, "path"), str(item["reason"])) for item in record["skipped"]
+            ),
+            _read_metadata(record),
+        )
+        _check(plan)
+    except KeyError as error:
+        raise _bad(f"{error} is missing") from error
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise _bad(str(error)) from error
+    return plan
+
+
+def _read_metadata(record: Mapping[str, Any]) -> dict[str, Any]:
+    head = {key: record[key] for key in ("tool", "created", "model", "options")}
+    if not all(isinstance(head[key], dict) for key in ("tool", "model", "options")):
+        raise ValueError("its head is not as it should be")
+    return head
+
+
+def _read_entry(record: Mapping[str, Any]) -> Entry:
+    numbers = [record[key] for key in ("cluster", "size", "mtime_ns")]
+    if not all(type(number) is int for number in numbers):
+        raise ValueError("cluster, size and mtime_ns must be whole numbers")
+    cluster, size, mtime_ns = numbers
+    if cluster < NOISE or size < 0:
+        raise ValueError("cluster or size is out of its range")
+    if not re.fullmatch("[0-9a-f]{64}", record["sha256"]):
+        raise ValueError("a sha256 is not as it should be")
+    distance = record["distance"]
+    return Entry(
+        path_of(record, "path"),
+        _absolute(record, "source"),
+        path_of(record, "destination"),
+        cluster,
+        math.nan if distance is None else float(distance),
+        size,
+        mtime_ns,
+        record["sha256"],
+        path_of(record, "sidecar_of") if "sidecar_of" in record else None,
+        float(record["membership"]) if "membership" in record else None,
+    )
+
+
+def _absolute(record: Mapping[str, Any], key: str) -> str:
+    path = path_of(record, key)
+    if not os.path.isabs(path):
+        raise ValueError(f"{key} {printable(path)} is not absolute")
+    return path
+
+
+def _check(plan: Plan) -> None:
+    if not plan.entries:
+        raise ValueError("there is no file in it")
+    sources = Counter(os.path.normpath(entry.source) for entry in plan.entries)
+    for path, times in sources.items():
+        if times > 1:
+            raise ValueError(f"the source {printable(path)} repeats")
+    names: set[str] = set()
+    folders: set[str] = set()
+    reserved = {_folded(name) for name in GENERATED}
+    for entry in plan.entries:
+        name = _folded(entry.destination)
+        shown = f"the destination {printable(entry.destination)}"
+        if not confined.is_inside(entry.destination):
+            raise ValueError(f"{shown} leads out of OUT")
+        if name in reserved or name.split("/")[0] == FOLDER:
+            raise ValueError(f"{shown} is the name of a file that the tool makes")
+        if name in names:
+            raise ValueError(f"{shown} repeats")
+        names.add(name)
+        folders.update(_parents(name))
+    pictures = {entry.destination for entry in plan.entries if entry.sidecar_of is None}
+    if not all(entry.sidecar_of is None or entry.sidecar_of in pictures for entry in plan.entries):
+        raise ValueError("a sidecar belongs to no picture of the plan")
+    if names & folders or folders & reserved:
+        raise ValueError("a destination is a file and a folder at once")
+
+
+def _parents(name: str) -> Iterator[str]:
+    while "/" in name:
+        name = name.rpartition("/")[0]
+        yield name
+
+
+def _folded(name: str) -> str:
+    """Equal for names that are one file on macOS or Windows, as in `names.Namer`."""
+    return unicodedata.normalize("NFC", name).casefold()
+
+
+def _bad(reason: str) -> PlanError:
+    return PlanError(
+        f"the plan cannot be followed: {reason}; nothing was begun; make it anew with "
+        "'itae-cluster plan'"
+    )
+
+
+def changed_sources(plan: Plan, reporter: Reporter) -> Iterator[Skipped]:
+    """The sources that are not what they were when the plan was made; reads every one."""
+    for done, entry in enumerate(plan.entries, start=1):
+        try:
+            if not os.path.lexists(entry.source):
+                yield Skipped(entry.source, "it has gone")
+            elif not entry.is_unchanged():
+                yield Skipped(entry.source, "its size or time of change is another")
+            elif not has_content(entry.source, entry.size, entry.sha256):
+                yield Skipped(entry.source, "its content is another")
+        except OSError as error:
+            yield Skipped(entry.source, error.strerror or str(error))
+        reporter.progress("Checking", done, len(plan.entries))
+
+
+def check_sources(plan: Plan, reporter: Reporter) -> None:
+    """Raise where a source is not what it was when the plan was made; each is named.
+
+    Raises:
+        PlanError: if any has changed.
+    """
+    changed = list(changed_sources(plan, reporter))
+    for item in changed:
+        reporter.warn(f"{item.path} has changed since it was planned: {item.reason}")
+    if changed:
+        names = ", ".join(printable(item.path) for item in changed[:_SHOWN])
+        more = f" and {len(changed) - _SHOWN} more" if len(changed) > _SHOWN else ""
+        raise PlanError(
+            f"changed since the plan was made: {names}{more}; nothing was begun; make the plan anew"
+        )
