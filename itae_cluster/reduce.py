@@ -70,7 +70,8 @@ def pca_reduce(vectors: NDArray[np.float32], dim: int) -> NDArray[np.float32]:
     if len(vectors) < _FEWEST_FOR_UMAP:
         found = _principal_components(vectors, most)
     else:
-        found = PCA(most, svd_solver="covariance_eigh").fit_transform(vectors)
+        with np.errstate(invalid="ignore"):  # pictures that are all the same have no variance
+            found = PCA(most, svd_solver="covariance_eigh").fit_transform(vectors)
     lengths = np.linalg.norm(found, axis=1, keepdims=True)
     return np.asarray(found / np.maximum(lengths, _SMALLEST_DISTANCE), dtype=np.float32)
 

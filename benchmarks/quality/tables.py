@@ -41,6 +41,8 @@ def tables(results: dict[str, Any]) -> str:
             "",
             *_by_set(results),
             "",
+            *_density(results),
+            "",
             *_found_k(results),
             "",
         ]
@@ -111,6 +113,21 @@ def _by_set(results: dict[str, Any]) -> list[str]:
         cells = [_shown(by_recipe[recipe]["acc"]) for recipe in (BASELINE, *shown)]
         size = f"{entries[0]['pictures']} / {entries[0]['classes']}"
         lines.append(f"| {name} | {size} | {' | '.join(cells)} |")
+    return lines
+
+
+def _density(results: dict[str, Any]) -> list[str]:
+    head = "| HDBSCAN | ACC | ARI | NMI | noise, mean | noise, most | small classes |"
+    lines = [head, "|---|---|---|---|---|---|---|"]
+    found = [entry for each in _by_data(results, "found").values() for entry in each]
+    for name in dict.fromkeys(entry["recipe"] for entry in found):
+        mine = [entry for entry in found if entry["recipe"] == name]
+        noise = [value for entry in mine for value in entry["noise"]]
+        small = sum(sum(entry["small"]) for entry in mine)
+        own = sum(sum(entry["small_found"]) for entry in mine)
+        scores = " | ".join(_over_sets(mine, metric) for metric in _METRICS)
+        share = f"{own / small:.0%}" if small else ""
+        lines.append(f"| {name} | {scores} | {_mean(noise):.0%} | {max(noise):.0%} | {share} |")
     return lines
 
 
