@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT))
-
-from benchmarks.quality import data, grid, tables  # noqa: E402
-from itae_cluster.options import ClusterOptions  # noqa: E402
+from benchmarks.quality import data, grid, tables
+from itae_cluster.options import ClusterOptions
 
 
 @pytest.fixture(scope="module")
