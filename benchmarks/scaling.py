@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from itae_cluster.evaluate import score
-from itae_cluster.options import Algorithm, ClusterOptions
-from itae_cluster.pipeline.sorting import cluster_embeddings
+from itae_cluster.options import Algorithm, ClusterOptions, Reduction
+from itae_cluster.recipe import cluster_vectors
 from itae_cluster.reduce import umap_reduce
-from itae_cluster.types import Embeddings
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -64,9 +63,11 @@ def main() -> None:
         seconds = time.perf_counter() - start
     else:
         algorithm = Algorithm(job)
-        options = ClusterOptions(algorithm, groups if algorithm is Algorithm.KMEANS else None)
-        embeddings = Embeddings(tuple(map(str, range(n))), vectors, {})
-        found = cluster_embeddings(embeddings, options, Silent())
+        if algorithm is Algorithm.KMEANS:
+            options = ClusterOptions(algorithm, groups, reduce=Reduction.NONE)
+        else:
+            options = ClusterOptions(algorithm, reduce=Reduction.UMAP)
+        found = cluster_vectors(vectors, options)
         seconds = time.perf_counter() - start
         ari = score(truth, found.labels).ari
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -258,17 +258,17 @@ class Cache:
         rows = [(digest, jpegs[path], _today()) for path, digest in known if digest is not None]
         self._write("INSERT OR REPLACE INTO thumbnails VALUES (?, ?, ?)", rows)
 
-    def coordinates(self, key: str) -> NDArray[np.float32] | None:
-        """The map (n, 2) kept under `key`, None where there is none."""
+    def coordinates(self, key: str, dim: int = 2) -> NDArray[np.float32] | None:
+        """The map or reduction (n, dim) kept under `key`, None where there is none."""
 
         def find(db: sqlite3.Connection) -> NDArray[np.float32] | None:
             row = db.execute("SELECT coordinates FROM maps WHERE key = ?", (key,)).fetchone()
-            return None if row is None else np.frombuffer(row[0], dtype="<f4").reshape(-1, 2)
+            return None if row is None else np.frombuffer(row[0], dtype="<f4").reshape(-1, dim)
 
         return self._try(find, None)
 
     def store_coordinates(self, key: str, coordinates: NDArray[np.float32]) -> None:
-        """Keep a map, (n, 2)."""
+        """Keep a map or another reduction, (n, any)."""
         row = (key, coordinates.astype("<f4").tobytes(), _today())
         self._write("INSERT OR REPLACE INTO maps VALUES (?, ?, ?)", [row])
 

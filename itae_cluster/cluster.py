@@ -1,81 +1,72 @@
-"""Embeddings to clusters: K-Means (Sec. 3.4 of the ITAE paper) or HDBSCAN on a UMAP reduction.
+"""Points to clusters of a given number: K-Means, agglomerative and spectral clustering.
 
-Clusters come numbered by size, largest first. Centres and distances are in the space of the
-embeddings (length-1 vectors, so distances lie between 0 and 2) whatever found the clusters.
+`kmeans`, `agglomerative` and `spectral` give labels, in whatever space their points are.
+`described` makes clusters of labels: numbered by size, largest first, with centres and distances in
+the space of the embeddings (length-1 vectors, so distances lie between 0 and 2), whatever found
+the clusters.
 """
 
 from __future__ import annotations
 
 import warnings
-from math import sqrt
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from itae_cluster.errors import InputError
-from itae_cluster.reduce import umap_reduce
+from itae_cluster.options import Linkage
 from itae_cluster.types import NOISE, Clustering
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
-    from itae_cluster.types import Reporter
+__all__ = [
+    "MOST_PAIRED",
+    "agglomerative",
+    "check_k",
+    "check_sample",
+    "described",
+    "kmeans",
+    "representatives",
+    "spectral",
+]
 
-__all__ = ["default_min_cluster_size", "hdbscan", "kmeans", "representatives"]
+MOST_PAIRED = 10_000
+"""Pictures that agglomerative and spectral clustering look at; the others follow a neighbour."""
 
 _MOST_AT_ONCE = 50_000  # pictures that every restart of K-Means looks at
 _SAMPLED_PER_CLUSTER = 256
 _MOST_ROUNDS = 100
 _REST = 1e-4
 _ROWS_AT_ONCE = 16_384
-_HDBSCAN_DIM = 10  # HDBSCAN calls most points noise above about 50 dimensions
-_HDBSCAN_NEIGHBOURS = 15
-_HDBSCAN_MIN_SAMPLES = 3  # low, so that few pictures are called noise
+_FEWEST_A_CLUSTER = 3  # pictures on average; below, a neighbour graph has no cuts to find
 
 
-def kmeans(
-    vectors: NDArray[np.float32],
-    k: int,
-    *,
-    seed: int,
-    restarts: int,
-    reporter: Reporter | None = None,
-) -> Clustering:
+def kmeans(points: NDArray[np.float32], k: int, *, seed: int, restarts: int) -> NDArray[np.int64]:
     """K-Means with k-means++ starts; the best of `restarts` by inertia.
 
     Above 50,000 pictures (or 256 a cluster) the restarts compete on a random sample of so many, and
     the best goes on over all pictures, with Lloyd's algorithm, until its centres rest.
 
-    Fewer than `k` clusters come back, with a warning, where pictures are identical.
+    Fewer than `k` clusters come back where pictures are identical.
 
     Args:
-        vectors: (n, D) embeddings.
+        points: (n, any) embeddings or their reduction.
         k: number of clusters, 1 to n.
         seed: of the starts.
         restarts: independent starts.
-        reporter: told where fewer than `k` clusters could be made; None for nobody.
 
     Raises:
         InputError: if there are fewer pictures than clusters.
     """
-    check_k(k, len(vectors))
+    check_k(k, len(points))
     most = max(_MOST_AT_ONCE, _SAMPLED_PER_CLUSTER * k)
-    if len(vectors) <= most:
-        found = _started(vectors, k, seed, restarts).labels_
-    else:
-        rows = np.random.default_rng(seed).choice(len(vectors), most, replace=False)
-        rows.sort()
-        starts = _started(vectors[rows], k, seed, restarts).cluster_centers_
-        found = _refined(vectors, starts.astype(np.float32))
-    clustering = _by_size(vectors, found.astype(np.int64))
-    if reporter and len(clustering.centres) < k:
-        reporter.warn(
-            f"only {len(clustering.centres)} of {k} clusters have pictures: the others are "
-            "identical to one another"
-        )
-    return clustering
+    if len(points) <= most:
+        return np.asarray(_started(points, k, seed, restarts).labels_, dtype=np.int64)
+    starts = _started(points[_sample(points, most, seed)], k, seed, restarts).cluster_centers_
+    return _refined(points, starts.astype(np.float32))
 
 
 def _started(vectors: NDArray[np.float32], k: int, seed: int, restarts: int) -> Any:
@@ -117,59 +108,110 @@ def check_k(k: int, n: int) -> None:
         )
 
 
-def default_min_cluster_size(n: int) -> int:
-    """The smallest group of pictures that HDBSCAN calls a cluster: 0.4·√n, kept in 5 to 50."""
-    return min(50, max(5, round(0.4 * sqrt(n))))
+def agglomerative(
+    points: NDArray[np.float32], k: int, *, seed: int, linkage: Linkage
+) -> NDArray[np.int64]:
+    """Agglomerative clustering: the two closest clusters become one until `k` are left.
 
-
-def hdbscan(
-    vectors: NDArray[np.float32],
-    *,
-    min_cluster_size: int | None,
-    seed: int,
-    assign_noise: bool,
-    reporter: Reporter | None = None,
-) -> Clustering:
-    """HDBSCAN (Campello et al. 2013) on a UMAP reduction; the number of clusters is found.
+    Ward's linkage (1963) keeps variance small and so clusters of like size; average linkage lets
+    sizes differ as they do. Memory grows with the square of the number of points, so above 10,000
+    a random sample of so many is clustered and every other point goes with its nearest one there.
 
     Args:
-        vectors: (n, D) embeddings.
-        min_cluster_size: smallest cluster, at least 2; None for `default_min_cluster_size`.
-        seed: of the reduction.
-        assign_noise: whether noise is given to the cluster with the nearest centre.
-        reporter: told where no cluster could be found; None for nobody.
+        points: (n, any) embeddings or their reduction.
+        k: number of clusters, 1 to n.
+        seed: of the sample.
+        linkage: what "closest" means.
+
+    Raises:
+        InputError: if there are fewer pictures than clusters, or `k` is more than the sample.
     """
-    smallest = min_cluster_size or default_min_cluster_size(len(vectors))
-    found = _density_labels(vectors, smallest, seed)
-    if (found == NOISE).all():
-        if reporter:
-            reporter.warn(
-                f"HDBSCAN found no group of {smallest} or more pictures among {len(vectors)}; "
-                "lower --min-cluster-size or use --algorithm kmeans"
-            )
-    elif assign_noise:
-        from scipy.spatial.distance import cdist
+    check_k(k, len(points))
+    check_sample(k, len(points))
 
-        noise = found == NOISE
-        centres = _centres(vectors, found)
-        found[noise] = cdist(vectors[noise], centres).argmin(axis=1)
-    return _by_size(vectors, found)
+    def join(chosen: NDArray[np.float32]) -> NDArray[np.int64]:
+        from sklearn.cluster import AgglomerativeClustering
+
+        if len(chosen) < 2:
+            return np.zeros(len(chosen), dtype=np.int64)
+        model = AgglomerativeClustering(k, linkage=linkage.value)
+        return np.asarray(model.fit_predict(chosen), dtype=np.int64)
+
+    return _by_sample(points, seed, join)
 
 
-def _density_labels(vectors: NDArray[np.float32], smallest: int, seed: int) -> NDArray[np.int64]:
-    if len(vectors) < smallest:
-        return np.full(len(vectors), NOISE, dtype=np.int64)
-    reduced = umap_reduce(vectors, _HDBSCAN_DIM, seed=seed, neighbours=_HDBSCAN_NEIGHBOURS)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # invalid escapes and renamed arguments inside the library
-        from hdbscan import HDBSCAN
+def spectral(
+    points: NDArray[np.float32], k: int, *, seed: int, neighbours: int
+) -> NDArray[np.int64]:
+    """Spectral clustering of the neighbour graph (Ng et al. 2001; Damle et al. 2019).
 
-        model = HDBSCAN(
-            min_cluster_size=smallest,
-            min_samples=min(_HDBSCAN_MIN_SAMPLES, smallest, len(vectors) - 1),
-            core_dist_n_jobs=1,
+    Eigenvectors of the normalised Laplacian, one cluster a direction (QR with column pivoting), so
+    no random start is involved but that of the eigensolver. Above 10,000 points as `agglomerative`;
+    with fewer than three pictures a cluster there are no cuts to find, and Ward's linkage is used.
+
+    Args:
+        points: (n, any) embeddings or their reduction.
+        k: number of clusters, 1 to n.
+        seed: of the sample and of the eigensolver.
+        neighbours: of each point in the graph, the point itself among them.
+
+    Raises:
+        InputError: if there are fewer pictures than clusters, or `k` is more than the sample.
+    """
+    check_k(k, len(points))
+    check_sample(k, len(points))
+
+    def cut(chosen: NDArray[np.float32]) -> NDArray[np.int64]:
+        from sklearn.cluster import SpectralClustering
+
+        model = SpectralClustering(
+            k,
+            affinity="nearest_neighbors",
+            n_neighbors=min(neighbours, len(chosen) - 1),
+            assign_labels="cluster_qr",
+            random_state=seed,
         )
-        return np.asarray(model.fit_predict(reduced.astype(np.float64)), dtype=np.int64)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a graph in several parts is no mistake
+            return np.asarray(model.fit_predict(chosen), dtype=np.int64)
+
+    if k == 1 or len(points) < _FEWEST_A_CLUSTER * k:
+        return agglomerative(points, k, seed=seed, linkage=Linkage.WARD)
+    return _by_sample(points, seed, cut)
+
+
+def _by_sample(
+    points: NDArray[np.float32],
+    seed: int,
+    labels_of: Callable[[NDArray[np.float32]], NDArray[np.int64]],
+) -> NDArray[np.int64]:
+    """Cluster a sample; give every other point the label of its nearest one in it."""
+    if len(points) <= MOST_PAIRED:
+        return labels_of(points)
+    from sklearn.metrics import pairwise_distances_argmin
+
+    rows = _sample(points, MOST_PAIRED, seed)
+    found = labels_of(points[rows])
+    labels = np.empty(len(points), dtype=np.int64)
+    for part in _parts(len(points)):
+        labels[part] = found[pairwise_distances_argmin(points[part], points[rows])]
+    labels[rows] = found
+    return labels
+
+
+def _sample(points: NDArray[np.float32], most: int, seed: int) -> NDArray[np.int64]:
+    rows = np.random.default_rng(seed).choice(len(points), most, replace=False)
+    rows.sort()
+    return rows
+
+
+def check_sample(k: int, n: int) -> None:
+    """Raise `InputError` where `k` clusters cannot be made of the sample that `n` points need."""
+    if n > MOST_PAIRED < k:
+        raise InputError(
+            f"--k {k}: above {MOST_PAIRED} pictures this algorithm clusters a sample of so many, "
+            f"so it makes no more clusters; use --k {MOST_PAIRED} or --algorithm kmeans"
+        )
 
 
 def representatives(clustering: Clustering, most: int) -> dict[int, tuple[int, ...]]:
@@ -182,8 +224,18 @@ def representatives(clustering: Clustering, most: int) -> dict[int, tuple[int, .
     return result
 
 
-def _by_size(vectors: NDArray[np.float32], found: NDArray[np.int64]) -> Clustering:
-    """Number clusters by size, ties by their first picture; add centres and distances."""
+def described(
+    vectors: NDArray[np.float32],
+    found: NDArray[np.int64],
+    membership: NDArray[np.float32] | None = None,
+) -> Clustering:
+    """Number clusters by size, ties by their first picture; add centres and distances.
+
+    Args:
+        vectors: (n, D) embeddings.
+        found: (n,) labels in any order, `NOISE` for none.
+        membership: (n,) as `Clustering` has it; None where the algorithm knows of none.
+    """
     names, first, counts = np.unique(found, return_index=True, return_counts=True)
     clusters = [i for i, name in enumerate(names) if name != NOISE]
     order = sorted(clusters, key=lambda i: (-counts[i], first[i]))
@@ -191,7 +243,7 @@ def _by_size(vectors: NDArray[np.float32], found: NDArray[np.int64]) -> Clusteri
     for label, i in enumerate(order):
         labels[found == names[i]] = label
     centres = _centres(vectors, labels)
-    return Clustering(labels, centres, _distances(vectors, labels, centres))
+    return Clustering(labels, centres, _distances(vectors, labels, centres), membership)
 
 
 def _centres(vectors: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[np.float32]:

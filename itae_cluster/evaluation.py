@@ -10,14 +10,21 @@ from itae_cluster import paper
 from itae_cluster.errors import OutputError, UsageError
 from itae_cluster.manifest import run_metadata, skipped_record
 from itae_cluster.names import printable
-from itae_cluster.options import Algorithm, check_clustering, check_seed
+from itae_cluster.options import (
+    Algorithm,
+    ClusterOptions,
+    Reduction,
+    check_clustering,
+    check_reduction,
+    check_seed,
+)
 from itae_cluster.protocol import METRICS, Comparison, Estimate, compare, estimate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from itae_cluster.evaluate import Scores
-    from itae_cluster.options import ModelOptions
+    from itae_cluster.options import ModelOptions, NoiseRule
     from itae_cluster.types import Skipped
 
 __all__ = [
@@ -72,10 +79,13 @@ class EvalOptions:
     seed: int = 0
     algorithm: Algorithm = Algorithm.KMEANS
     min_cluster_size: int | None = None
-    assign_noise: bool = False
+    assign_noise: NoiseRule | None = None
     knn: int | None = None
     train: str | None = None
     paper: str | None = None
+    reduce: Reduction | None = None
+    reduce_dim: int | None = None
+    neighbors: int | None = None
 
     def __post_init__(self) -> None:
         self._check_source()
@@ -98,8 +108,12 @@ class EvalOptions:
             raise UsageError(f"--runs {self.sets}x{self.runs}: both numbers must be 1 or more")
         check_seed(self.seed)
         check_clustering(self.algorithm, self.k, self.min_cluster_size, self.assign_noise)
-        if self.algorithm is Algorithm.HDBSCAN and self.paper is not None:
-            raise UsageError("the paper clusters with K-Means; leave out --paper or --algorithm")
+        check_reduction(self.algorithm, self.reduction, self.reduce_dim, self.neighbors)
+        if self.paper is not None and not self.by_protocol:
+            raise UsageError(
+                "the paper clusters with K-Means and reduces nothing; leave out --paper, or "
+                "--algorithm and --reduce"
+            )
 
     def _check_knn(self) -> None:
         if self.paper is not None and self.paper not in paper.DATASETS:
@@ -109,6 +123,29 @@ class EvalOptions:
             raise UsageError(f"--knn {self.knn} must be 1 or more")
         if self.knn is not None and self.train is None and self.torchvision is None:
             raise UsageError("--knn needs labelled pictures to learn from; add --train DIR")
+
+    @property
+    def reduction(self) -> Reduction:
+        """None, as in the paper, unless one is asked for; HDBSCAN needs UMAP."""
+        needed = Reduction.UMAP if self.algorithm is Algorithm.HDBSCAN else Reduction.NONE
+        return self.reduce or needed
+
+    @property
+    def by_protocol(self) -> bool:
+        """Whether pictures are clustered as in the paper: K-Means on embeddings."""
+        return self.algorithm is Algorithm.KMEANS and self.reduction is Reduction.NONE
+
+    def recipe(self, k: int) -> ClusterOptions:
+        """The recipe of the main command with which `k` clusters are looked for."""
+        return ClusterOptions(
+            algorithm=self.algorithm,
+            k=None if self.algorithm is Algorithm.HDBSCAN else k,
+            min_cluster_size=self.min_cluster_size,
+            assign_noise=self.assign_noise,
+            reduce=self.reduction,
+            reduce_dim=self.reduce_dim,
+            neighbors=self.neighbors,
+        )
 
     @property
     def neighbours(self) -> int | None:

@@ -82,6 +82,7 @@ def to_record(item: Placement, *, placed: bool) -> dict[str, Any]:
         **(named("destination", item.destination) if placed else {"destination": None}),
         "cluster": item.cluster,
         "distance": None if math.isnan(item.distance) else round(item.distance, 6),
+        "membership": None if item.membership is None else round(item.membership, 4),
         **({"sidecars": _sidecars(item, placed=placed)} if item.sidecars else {}),
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from math import isinf, isnan
@@ -18,11 +19,16 @@ __all__ = [
     "ClusterOptions",
     "DeviceName",
     "InputOptions",
+    "Linkage",
     "ModelOptions",
+    "NoiseRule",
     "OutputOptions",
     "Precision",
+    "Reduction",
     "check_clustering",
+    "check_reduction",
     "check_seed",
+    "parse_k",
     "parse_range",
     "parse_theta",
 ]
@@ -31,6 +37,7 @@ MAX_PIXELS = 400_000_000
 """Largest picture that is decoded, width × height: phones make 200 megapixels today."""
 
 _MOST_VALUES = 200  # of a sweep
+_NEIGHBORS = 8  # few, so that small groups are not drawn into large ones
 
 
 class Algorithm(StrEnum):
@@ -38,6 +45,34 @@ class Algorithm(StrEnum):
 
     KMEANS = "kmeans"
     HDBSCAN = "hdbscan"
+    AGGLOMERATIVE = "agglomerative"
+    SPECTRAL = "spectral"
+
+
+class Reduction(StrEnum):
+    """What embeddings become before they are clustered."""
+
+    NONE = "none"
+    PCA = "pca"
+    UMAP = "umap"
+
+
+class Linkage(StrEnum):
+    """Which two clusters agglomerative clustering joins next."""
+
+    AVERAGE = "average"
+    WARD = "ward"
+
+
+_DIMENSIONS = {Reduction.NONE: 0, Reduction.PCA: 50, Reduction.UMAP: 10}
+
+
+class NoiseRule(StrEnum):
+    """Where pictures go that HDBSCAN finds in no dense group."""
+
+    KEEP = "keep"
+    NEAREST = "nearest"
+    SOFT = "soft"
 
 
 class Action(StrEnum):
@@ -122,6 +157,9 @@ class ModelOptions:
 class ClusterOptions:
     """How embeddings become clusters.
 
+    `k` None is found out, within `k_range`. `reduce_dim` and `neighbors` None are the defaults that
+    `dim` and `graph` tell; `assign_noise` None is that of `density.hdbscan`.
+
     Raises:
         UsageError: if options contradict each other or a number is out of its range.
     """
@@ -130,18 +168,39 @@ class ClusterOptions:
     k: int | None = None
     restarts: int = 10
     min_cluster_size: int | None = None
-    assign_noise: bool = False
+    assign_noise: NoiseRule | None = None
     seed: int = 0
+    k_range: tuple[int, int] | None = None
+    reduce: Reduction = Reduction.UMAP
+    reduce_dim: int | None = None
+    neighbors: int | None = None
+    linkage: Linkage = Linkage.WARD
 
     def __post_init__(self) -> None:
-        if self.algorithm is Algorithm.KMEANS and self.k is None:
-            raise UsageError(
-                "how many clusters? Give --k N, or use --algorithm hdbscan, which finds out itself"
-            )
-        check_clustering(self.algorithm, self.k, self.min_cluster_size, self.assign_noise)
+        check_clustering(
+            self.algorithm,
+            self.k,
+            self.min_cluster_size,
+            self.assign_noise,
+            self.k_range,
+        )
+        check_reduction(self.algorithm, self.reduce, self.reduce_dim, self.neighbors)
+        joins = self.algorithm is Algorithm.AGGLOMERATIVE
+        if self.linkage is not ClusterOptions.linkage and not joins:
+            raise UsageError("--linkage belongs to --algorithm agglomerative; leave it out")
         if self.restarts < 1:
             raise UsageError(f"--restarts {self.restarts} must be 1 or more")
         check_seed(self.seed)
+
+    @property
+    def dim(self) -> int:
+        """Dimensions of the reduction."""
+        return self.reduce_dim or _DIMENSIONS[self.reduce]
+
+    @property
+    def graph(self) -> int:
+        """Neighbours of each picture, for UMAP and for the graph of spectral clustering."""
+        return self.neighbors or _NEIGHBORS
 
 
 @dataclass(frozen=True)
@@ -203,22 +262,63 @@ class CalibrationOptions:
 
 
 def check_clustering(
-    algorithm: Algorithm, k: int | None, min_cluster_size: int | None, assign_noise: bool
+    algorithm: Algorithm,
+    k: int | None,
+    min_cluster_size: int | None,
+    assign_noise: NoiseRule | None,
+    k_range: tuple[int, int] | None = None,
 ) -> None:
-    """Raise `UsageError` where options of one algorithm are given to the other, or too small."""
+    """Raise `UsageError` where options of one algorithm are given to another, or too small."""
     if algorithm is Algorithm.HDBSCAN:
-        if k is not None:
+        if k is not None or k_range is not None:
             raise UsageError("hdbscan finds the number of clusters itself; leave out --k")
         if min_cluster_size is not None and min_cluster_size < 2:
             raise UsageError(f"--min-cluster-size {min_cluster_size} must be 2 or more")
         return
     if k is not None and k < 1:
         raise UsageError(f"--k {k} must be 1 or more")
-    if min_cluster_size is not None or assign_noise:
+    if min_cluster_size is not None or assign_noise is not None:
         raise UsageError(
             "--min-cluster-size and --assign-noise belong to --algorithm hdbscan; "
             "leave them out or change the algorithm"
         )
+
+
+def check_reduction(
+    algorithm: Algorithm, reduce: Reduction, reduce_dim: int | None, neighbors: int | None
+) -> None:
+    """Raise `UsageError` where numbers belong to another reduction, or are too small."""
+    if reduce_dim is not None and reduce is Reduction.NONE:
+        raise UsageError("--reduce-dim needs --reduce pca or umap; leave it out or add one")
+    if reduce_dim is not None and reduce_dim < 2:
+        raise UsageError(f"--reduce-dim {reduce_dim} must be 2 or more")
+    if neighbors is None:
+        return
+    if reduce is not Reduction.UMAP and algorithm is not Algorithm.SPECTRAL:
+        raise UsageError(
+            "--neighbors belongs to --reduce umap and to --algorithm spectral; leave it out"
+        )
+    if neighbors < 2:
+        raise UsageError(f"--neighbors {neighbors} must be 2 or more")
+
+
+def parse_k(text: str | None) -> tuple[int | None, tuple[int, int] | None]:
+    """`20` → (20, None), `10..60` → (None, (10, 60)), `auto` or nothing → (None, None).
+
+    Raises:
+        UsageError: if it is none of them.
+    """
+    given = (text or "auto").strip()
+    if given == "auto":
+        return None, None
+    numbers = given.split("..")
+    if not all(re.fullmatch(r"-?\d{1,9}", number, re.ASCII) for number in numbers):
+        raise UsageError(f"--k {text!r}: give a number, a range such as 10..60, or auto")
+    if len(numbers) == 1:
+        return int(numbers[0]), None
+    if len(numbers) > 2 or not 2 <= int(numbers[0]) <= int(numbers[1]):
+        raise UsageError(f"--k {text}: give a range from 2 on, such as 10..60")
+    return None, (int(numbers[0]), int(numbers[1]))
 
 
 def check_seed(seed: int) -> None:

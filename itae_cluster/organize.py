@@ -82,15 +82,20 @@ def placements(
     clusters = len(clustering.centres)
     namers: dict[int, Namer] = {}
     found = []
-    for path, label, distance in zip(
-        paths, clustering.labels.tolist(), clustering.distances.tolist(), strict=True
+    membership = clustering.membership
+    for path, label, distance, own in zip(
+        paths,
+        clustering.labels.tolist(),
+        clustering.distances.tolist(),
+        [None] * len(paths) if membership is None else membership.tolist(),
+        strict=True,
     ):
         tails = (sidecars or {}).get(path, ())
         name = namers.setdefault(label, Namer()).unique(os.path.basename(path), tails)
         destination = f"{folder_name(label, clusters)}/{name}"
         old, new = os.path.splitext(path)[0], os.path.splitext(destination)[0]
         followers = tuple((old + tail, new + tail) for tail in tails)
-        found.append(Placement(path, destination, label, distance, followers))
+        found.append(Placement(path, destination, label, distance, followers, own))
     return tuple(found)
 
 

@@ -68,6 +68,7 @@ class Entry:
     mtime_ns: int
     sha256: str
     sidecar_of: str | None = None
+    membership: float | None = None
 
     def shown(self) -> str:
         """The source for the manifest: by the path given, where it leads there still."""
@@ -110,6 +111,7 @@ def placements(entries: Iterable[Entry]) -> tuple[Placement, ...]:
             entry.cluster,
             entry.distance,
             tuple(followers.get(entry.destination, ())),
+            entry.membership,
         )
         for entry in pictures
     )
@@ -139,6 +141,7 @@ def _record(entry: Entry) -> dict[str, Any]:
         "size": entry.size,
         "mtime_ns": entry.mtime_ns,
         "sha256": entry.sha256,
+        **({} if entry.membership is None else {"membership": round(entry.membership, 4)}),
         **({} if entry.sidecar_of is None else named("sidecar_of", entry.sidecar_of)),
     }
 
@@ -199,6 +202,7 @@ def _read_entry(record: Mapping[str, Any]) -> Entry:
         mtime_ns,
         record["sha256"],
         path_of(record, "sidecar_of") if "sidecar_of" in record else None,
+        float(record["membership"]) if "membership" in record else None,
     )
 
 

@@ -15,21 +15,22 @@ from __future__ import annotations
 import os
 import time
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from math import sqrt
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from itae_cluster import cluster
 from itae_cluster.evaluate import Scores, score
+from itae_cluster.recipe import cluster_vectors
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
+    from itae_cluster.options import ClusterOptions
     from itae_cluster.types import Reporter
 
 __all__ = [
@@ -37,8 +38,8 @@ __all__ = [
     "Clusterer",
     "Comparison",
     "Estimate",
-    "HDBSCANOnce",
     "KMeansOnce",
+    "RecipeOnce",
     "compact",
     "compare",
     "estimate",
@@ -116,29 +117,23 @@ class KMeansOnce:
 
 
 @dataclass(frozen=True, slots=True)
-class HDBSCANOnce:
-    """HDBSCAN on a UMAP reduction, as the main command runs it; the seed is the reduction's."""
+class RecipeOnce:
+    """A recipe of the main command, reduction included; the seed is that of all its steps."""
 
-    min_cluster_size: int | None
-    assign_noise: bool
+    options: ClusterOptions
 
     @property
     def stage(self) -> str:
         """What the progress bar calls it."""
-        return "HDBSCAN"
+        return str(self.options.algorithm)
 
     def prepare(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The vectors as they are."""
+        """The vectors as they are: the reduction depends on the seed."""
         return vectors
 
     def labels(self, prepared: NDArray[np.float32], dim: int, seed: int) -> NDArray[np.int64]:  # noqa: ARG002
         """(n,) clusters, −1 for noise."""
-        return cluster.hdbscan(
-            prepared,
-            min_cluster_size=self.min_cluster_size,
-            seed=seed,
-            assign_noise=self.assign_noise,
-        ).labels
+        return cluster_vectors(prepared, replace(self.options, seed=seed)).labels
 
 
 @dataclass(frozen=True, slots=True)

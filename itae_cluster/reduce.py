@@ -1,7 +1,11 @@
-"""Embeddings to fewer dimensions, with UMAP (McInnes et al. 2018, arXiv:1802.03426)."""
+"""Embeddings to fewer dimensions: principal components, or UMAP (McInnes et al. 2018).
+
+UMAP (arXiv:1802.03426) takes seconds to minutes, so what it finds is kept in the cache.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import warnings
 from typing import TYPE_CHECKING
 
@@ -10,7 +14,11 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["umap_reduce"]
+    from itae_cluster.cache import Cache
+
+__all__ = ["kept_umap", "pca_reduce", "umap_reduce"]
+
+_VERSION = 1  # counts the changes to the reduction that move points
 
 _MOST_FITTED = 20_000
 _PLACED_AMONG = 5
@@ -18,6 +26,54 @@ _FEWEST_FOR_A_GRAPH = 4096  # UMAP's own limit, below which it compares all pair
 _SMALLEST_DISTANCE = 1e-4  # float32 rounding of a distance of 0 between rows of length 1
 _ROWS_AT_ONCE = 16_384
 _FEWEST_FOR_UMAP = 12  # below, a neighbour graph says nothing that the points do not
+
+
+def kept_umap(
+    vectors: NDArray[np.float32],
+    dim: int,
+    *,
+    seed: int,
+    neighbours: int = 15,
+    min_dist: float = 0.0,
+    cache: Cache | None,
+) -> NDArray[np.float32]:
+    """`umap_reduce`, found in the cache where the same was asked for before."""
+    if cache is None:
+        return umap_reduce(vectors, dim, seed=seed, neighbours=neighbours, min_dist=min_dist)
+    parameters = f"umap {_VERSION} {vectors.shape} {dim} {seed} {neighbours} {min_dist}"
+    digest = hashlib.sha256(parameters.encode())
+    digest.update(np.ascontiguousarray(vectors).data)
+    known = cache.coordinates(digest.hexdigest(), dim)
+    if known is not None and len(known) == len(vectors):
+        return known
+    found = umap_reduce(vectors, dim, seed=seed, neighbours=neighbours, min_dist=min_dist)
+    cache.store_coordinates(digest.hexdigest(), found)
+    return found
+
+
+def pca_reduce(vectors: NDArray[np.float32], dim: int) -> NDArray[np.float32]:
+    """The first principal components, each row then brought to length 1.
+
+    Length 1 about the mean makes distances those of the centred cosine, which matters more than
+    the number of dimensions: pictures far from the mean no longer outweigh the others.
+
+    Args:
+        vectors: (n, D) embeddings.
+        dim: dimensions of the result, less where n or D is.
+
+    Returns:
+        (n, at most dim) float32; a row at the mean stays 0.
+    """
+    from sklearn.decomposition import PCA
+
+    most = min(dim, *vectors.shape)
+    if len(vectors) < _FEWEST_FOR_UMAP:
+        found = _principal_components(vectors, most)
+    else:
+        with np.errstate(invalid="ignore"):  # pictures that are all the same have no variance
+            found = PCA(most, svd_solver="covariance_eigh").fit_transform(vectors)
+    lengths = np.linalg.norm(found, axis=1, keepdims=True)
+    return np.asarray(found / np.maximum(lengths, _SMALLEST_DISTANCE), dtype=np.float32)
 
 
 def umap_reduce(

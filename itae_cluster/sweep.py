@@ -55,7 +55,7 @@ def judge(
         truth: n labels, where they are known.
         seed: of reduction, clustering and resampling.
     """
-    labels = kmeans(vectors, k, seed=seed, restarts=_RESTARTS).labels
+    labels = kmeans(vectors, k, seed=seed, restarts=_RESTARTS)
     return ClusterScores(
         _silhouette(vectors, k, seed),
         _stability(vectors, k, seed),
@@ -67,7 +67,7 @@ def _silhouette(vectors: NDArray[np.float32], k: int, seed: int) -> float | None
     from sklearn.metrics import silhouette_score
 
     reduced = umap_reduce(vectors, _DIM, seed=seed)
-    labels = kmeans(reduced, k, seed=seed, restarts=_RESTARTS).labels
+    labels = kmeans(reduced, k, seed=seed, restarts=_RESTARTS)
     if not 1 < len(set(labels.tolist())) < len(labels):
         return None
     return float(silhouette_score(reduced, labels))
@@ -84,8 +84,7 @@ def _stability(vectors: NDArray[np.float32], k: int, seed: int) -> float | None:
     found = np.full((_RESAMPLES, n), -1)
     for row in found:
         kept = random.choice(n, size=size, replace=False)
-        clusters = kmeans(vectors[kept], k, seed=seed, restarts=_RESTARTS)
-        row[kept] = clusters.labels
+        row[kept] = kmeans(vectors[kept], k, seed=seed, restarts=_RESTARTS)
     agreements = []
     for one, other in combinations(found, 2):
         both = (one >= 0) & (other >= 0)

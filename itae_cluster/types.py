@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BYTES_STAGE",
     "NOISE",
+    "Choice",
     "Clustering",
     "Embeddings",
     "Encoder",
@@ -138,17 +139,36 @@ class Embeddings:
 
 
 @dataclass(frozen=True, slots=True)
+class Choice:
+    """A number of clusters that was found out, by `criterion`, on `sample` of the pictures.
+
+    `scores` are pairs of k and score, k ascending, higher is better. `runner_up` is the next best k
+    that lies apart from the chosen one, None where there is none.
+    """
+
+    k: int
+    runner_up: int | None
+    criterion: str
+    sample: int
+    scores: tuple[tuple[int, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Clustering:
     """Cluster 0 is the largest; `NOISE` marks pictures of no cluster.
 
     `labels` (n,) int64 · `centres` (K, D) float32, the mean embedding of each cluster ·
     `distances` (n,) float32, Euclidean distance to the own centre (noise: to the nearest one,
-    NaN where there is none).
+    NaN where there is none) · `membership` (n,) float32, probability of the own cluster (noise:
+    of the likeliest), 0 to 1; None where the algorithm knows of none · `choice` tells how K was
+    found out, None where it was given or found by the algorithm itself.
     """
 
     labels: NDArray[np.int64]
     centres: NDArray[np.float32]
     distances: NDArray[np.float32]
+    membership: NDArray[np.float32] | None = None
+    choice: Choice | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,3 +183,4 @@ class Placement:
     cluster: int
     distance: float
     sidecars: tuple[tuple[str, str], ...] = ()
+    membership: float | None = None

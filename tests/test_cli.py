@@ -295,9 +295,13 @@ def test_one_bad_file_is_named_and_does_not_stop_the_run(run, album, tmp_path):
     [
         (["--k", "13"], 1, "more clusters than there are pictures (12); use --k 12 or less"),
         (["--k", "0"], 2, "must be 1 or more"),
-        ([], 2, "Give --k N, or use --algorithm hdbscan"),
+        (["--k", "many"], 2, "give a number, a range such as 10..60, or auto"),
+        (["--k", "9..3"], 2, "give a range from 2 on, such as 10..60"),
+        (["--k", "3", "--reduce", "none", "--reduce-dim", "5"], 2, "needs --reduce pca or umap"),
+        (["--k", "3", "--reduce", "pca", "--neighbors", "5"], 2, "--neighbors belongs to"),
+        (["--k", "3", "--linkage", "average"], 2, "--linkage belongs to --algorithm agglomerative"),
         (["--k", "3", "--algorithm", "hdbscan"], 2, "leave out --k"),
-        (["--k", "3", "--assign-noise"], 2, "--algorithm hdbscan"),
+        (["--k", "3", "--assign-noise", "keep"], 2, "--algorithm hdbscan"),
         (["--k", "3", "--theta", "big"], 2, "typically 2 to 5"),
         (["--k", "3", "--theta", "nan"], 2, "typically 2 to 5"),
         (["--k", "3", "--size", "30"], 2, "try 28"),
@@ -446,7 +450,7 @@ def test_an_interrupt_is_130(run, album, tmp_path, monkeypatch):
     def interrupt(*_args, **_kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("itae_cluster.cluster.kmeans", interrupt)
+    monkeypatch.setattr("itae_cluster.recipe.cluster_vectors", interrupt)
     result = run(album, "--k", "3", "--out", tmp_path / "sorted")
     assert result.exit_code == 130
     assert "interrupted" in result.stderr

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from fakes import RecordingReporter
 from itae_cluster import cluster as cluster_stage
+from itae_cluster import count, density
 from itae_cluster import reduce as reduce_stage
-from itae_cluster.cluster import default_min_cluster_size, hdbscan, kmeans, representatives
+from itae_cluster.cache import Cache
+from itae_cluster.cluster import agglomerative, described, kmeans, representatives
+from itae_cluster.count import candidates, choose
+from itae_cluster.density import default_min_cluster_size
 from itae_cluster.errors import InputError
 from itae_cluster.evaluate import clustering_accuracy
-from itae_cluster.reduce import umap_reduce
+from itae_cluster.options import Algorithm, ClusterOptions, Linkage, NoiseRule, Reduction
+from itae_cluster.recipe import check_size, cluster_vectors
+from itae_cluster.reduce import kept_umap, pca_reduce, umap_reduce
 from itae_cluster.types import NOISE
 
 
@@ -28,13 +36,13 @@ def blobs(sizes, dim=16, spread=0.05, seed=0):
 
 
 def run_kmeans(vectors, k, reporter=None, **kwargs):
-    options = {"seed": 0, "restarts": 5, **kwargs}
-    return kmeans(vectors, k, reporter=reporter or RecordingReporter(), **options)
+    options = ClusterOptions(k=k, **{"restarts": 5, "reduce": Reduction.NONE, **kwargs})
+    return cluster_vectors(vectors, options, reporter=reporter)
 
 
 def run_hdbscan(vectors, reporter=None, **kwargs):
-    options = {"min_cluster_size": None, "seed": 0, "assign_noise": False, **kwargs}
-    return hdbscan(vectors, reporter=reporter or RecordingReporter(), **options)
+    options = ClusterOptions(algorithm=Algorithm.HDBSCAN, **kwargs)
+    return cluster_vectors(vectors, options, reporter=reporter)
 
 
 def test_kmeans_finds_known_clusters_numbered_by_size():
@@ -93,22 +101,10 @@ def test_hdbscan_finds_known_clusters_without_being_told_their_number():
     assert np.bincount(found.labels[found.labels >= 0])[0] >= 50
 
 
-def test_noise_keeps_its_own_label_or_goes_to_the_nearest_centre(monkeypatch):
-    vectors, truth = blobs([30, 20])
-    labels = truth.astype(np.int64)
-    labels[:5] = NOISE
-    monkeypatch.setattr("itae_cluster.cluster._density_labels", lambda *_: labels.copy())
-    kept = run_hdbscan(vectors)
-    assert (kept.labels[:5] == NOISE).all()
-    assert np.isfinite(kept.distances).all()
-    assigned = run_hdbscan(vectors, assign_noise=True)
-    assert clustering_accuracy([str(t) for t in truth], assigned.labels) == 1.0
-
-
 def test_hdbscan_without_any_cluster_warns_and_keeps_everything_as_noise():
     vectors, _ = blobs([4])
     reporter = RecordingReporter()
-    found = run_hdbscan(vectors, reporter, assign_noise=True)
+    found = run_hdbscan(vectors, reporter, assign_noise=NoiseRule.NEAREST)
     assert found.labels.tolist() == [NOISE] * 4
     assert found.centres.shape == (0, 16)
     assert np.isnan(found.distances).all()
@@ -174,11 +170,11 @@ def even_blobs(n, clusters, seed=0):
 
 def test_kmeans_beyond_the_sample_finds_what_it_finds_within(monkeypatch):
     vectors, _ = even_blobs(900, 5)
-    whole = kmeans(vectors, 5, seed=0, restarts=5)
+    whole = described(vectors, kmeans(vectors, 5, seed=0, restarts=5))
     monkeypatch.setattr(cluster_stage, "_MOST_AT_ONCE", 100)
     monkeypatch.setattr(cluster_stage, "_SAMPLED_PER_CLUSTER", 20)
     monkeypatch.setattr(cluster_stage, "_ROWS_AT_ONCE", 64)
-    sampled = kmeans(vectors, 5, seed=0, restarts=5)
+    sampled = described(vectors, kmeans(vectors, 5, seed=0, restarts=5))
     np.testing.assert_array_equal(sampled.labels, whole.labels)
     np.testing.assert_allclose(sampled.centres, whole.centres, atol=1e-5)
     np.testing.assert_allclose(sampled.distances, whole.distances, atol=1e-5)
@@ -204,7 +200,7 @@ def test_a_reduction_beyond_the_sample_keeps_the_groups_apart(monkeypatch):
     places = reduce_stage.umap_reduce(vectors, 2, seed=0)
     assert places.shape == (400, 2)
     assert np.isfinite(places).all()
-    found = kmeans(places, 4, seed=0, restarts=5).labels
+    found = kmeans(places, 4, seed=0, restarts=5)
     for label in range(4):
         assert len(set(found[truth == label])) == 1
     np.testing.assert_array_equal(places, reduce_stage.umap_reduce(vectors, 2, seed=0))
@@ -224,3 +220,181 @@ def test_the_neighbour_graph_is_exact(monkeypatch):
     pairs = np.linalg.norm(vectors[:, None] - vectors[None], axis=2)
     np.testing.assert_array_equal(nearest[:, 0], np.arange(80))
     np.testing.assert_allclose(distances, np.sort(pairs, axis=1)[:, :4], atol=1e-4)
+
+
+# Recipes -------------------------------------------------------------------------------------
+
+BY_K = (Algorithm.KMEANS, Algorithm.AGGLOMERATIVE, Algorithm.SPECTRAL)
+
+
+@pytest.mark.parametrize("reduce", Reduction)
+@pytest.mark.parametrize("algorithm", Algorithm)
+def test_every_recipe_finds_known_clusters_and_repeats_itself(algorithm, reduce):
+    vectors, truth = blobs([30, 25, 20])
+    k = 3 if algorithm in BY_K else None
+    options = ClusterOptions(algorithm, k, seed=4, reduce=reduce)
+    found = cluster_vectors(vectors, options)
+    assert clustering_accuracy([str(t) for t in truth], found.labels) > 0.95
+    assert found.labels.tolist() == cluster_vectors(vectors, options).labels.tolist()
+    assert found.centres.shape == (3, 16)
+    for label in range(3):
+        members = vectors[found.labels == label]
+        np.testing.assert_allclose(found.centres[label], members.mean(axis=0), atol=1e-6)
+
+
+@pytest.mark.parametrize("reduce", Reduction)
+@pytest.mark.parametrize("algorithm", BY_K)
+@pytest.mark.parametrize(("n", "k"), [(1, 1), (2, 1), (2, 2), (3, 2), (9, 4), (9, 9), (9, 1)])
+def test_every_recipe_takes_tiny_collections(algorithm, reduce, n, k):
+    vectors = unit(np.random.default_rng(2).normal(size=(n, 8)))
+    found = cluster_vectors(vectors, ClusterOptions(algorithm, k, reduce=reduce))
+    assert sorted(set(found.labels.tolist())) == list(range(k))
+
+
+@pytest.mark.parametrize("algorithm", [Algorithm.AGGLOMERATIVE, Algorithm.SPECTRAL])
+def test_beyond_the_sample_points_go_with_their_nearest(monkeypatch, algorithm):
+    vectors, truth = even_blobs(400, 4)
+    monkeypatch.setattr(cluster_stage, "MOST_PAIRED", 150)
+    monkeypatch.setattr(cluster_stage, "_ROWS_AT_ONCE", 64)
+    options = ClusterOptions(algorithm, 4, reduce=Reduction.NONE)
+    found = cluster_vectors(vectors, options).labels
+    for label in range(4):
+        assert len(set(found[truth == label])) == 1
+    assert len(set(found)) == 4
+    check_size(400, None, replace(options, k=150))
+    with pytest.raises(InputError, match="use --k 150 or --algorithm kmeans"):
+        check_size(400, None, replace(options, k=151))
+
+
+def test_hdbscan_stops_before_it_takes_hours():
+    options = ClusterOptions(Algorithm.HDBSCAN, reduce=Reduction.NONE)
+    check_size(10_000, None, options)
+    check_size(10_001, 50, options)
+    with pytest.raises(InputError, match=r"stops at 10000 .* 10001; use --reduce umap"):
+        check_size(10_001, None, options)
+    with pytest.raises(InputError, match="use --reduce umap"):
+        check_size(10_001, None, replace(options, reduce=Reduction.PCA, reduce_dim=51))
+    check_size(10**6, None, replace(options, reduce=Reduction.UMAP))
+
+
+def test_average_linkage_keeps_a_small_group_where_ward_splits_a_large_one():
+    rng = np.random.default_rng(0)
+    large = rng.uniform(-1, 1, size=(400, 2))
+    points = np.concatenate([large, [[1.7, 0], [1.71, 0]]]).astype(np.float32)
+    average = agglomerative(points, 2, seed=0, linkage=Linkage.AVERAGE)
+    ward = agglomerative(points, 2, seed=0, linkage=Linkage.WARD)
+    assert (average == average[400]).sum() < 0.5 * (ward == ward[400]).sum()
+
+
+def test_principal_components_have_length_1_about_the_mean():
+    vectors, _ = blobs([30, 20], dim=32)
+    reduced = pca_reduce(vectors, 5)
+    assert reduced.shape == (50, 5)
+    np.testing.assert_allclose(np.linalg.norm(reduced, axis=1), 1, atol=1e-5)
+    assert pca_reduce(vectors[:20], 50).shape == (20, 20)
+    assert np.isfinite(pca_reduce(np.ones((20, 4), dtype=np.float32), 2)).all()
+
+
+def test_a_reduction_is_kept_and_found_again(tmp_path, monkeypatch):
+    vectors, _ = blobs([20, 20])
+    with Cache(str(tmp_path / "c.sqlite"), RecordingReporter()) as cache:
+        first = kept_umap(vectors, 3, seed=1, cache=cache)
+        monkeypatch.setattr(reduce_stage, "umap_reduce", lambda *_, **__: np.zeros((40, 3)))
+        np.testing.assert_array_equal(kept_umap(vectors, 3, seed=1, cache=cache), first)
+        for other in ({"seed": 2}, {"seed": 1, "neighbours": 5}, {"seed": 1, "min_dist": 0.1}):
+            assert not kept_umap(vectors, 3, cache=cache, **other).any()
+
+
+# Noise ---------------------------------------------------------------------------------------
+
+
+def noisy(monkeypatch, noise, lost=12):
+    """HDBSCAN that calls the first `lost` of 40 points noise; they lie near cluster 1."""
+    labels = np.repeat([0, 1], 20)
+    labels[:lost] = NOISE
+    points = np.repeat([[0.0], [1.0]], 20, axis=0).astype(np.float32)
+    points[:lost] = 0.9
+    soft = np.full((40, 2), 0.1)
+    soft[:, 0] = np.linspace(0.5, 0.9, 40)
+    monkeypatch.setattr(density, "_fitted", lambda *_: (labels.copy(), soft))
+    return density.hdbscan(points, min_cluster_size=None, noise=noise)
+
+
+def test_noise_goes_where_it_is_sent(monkeypatch):
+    kept, _ = noisy(monkeypatch, NoiseRule.KEEP)
+    assert (kept[:12] == NOISE).all()
+    nearest, _ = noisy(monkeypatch, NoiseRule.NEAREST)
+    assert (nearest[:12] == 1).all()
+    soft, membership = noisy(monkeypatch, NoiseRule.SOFT)
+    assert (soft[:12] == 0).all()
+    np.testing.assert_allclose(membership[:20], np.linspace(0.5, 0.9, 40)[:20], atol=1e-6)
+    np.testing.assert_allclose(membership[20:], 0.1, atol=1e-6)
+
+
+def test_by_default_no_more_than_a_fifth_is_noise_and_the_surest_leave_it(monkeypatch):
+    found, _ = noisy(monkeypatch, None)
+    assert (found[:8] == NOISE).all()
+    assert (found[8:12] == 0).all()
+    few, _ = noisy(monkeypatch, None, lost=8)
+    assert (few[:8] == NOISE).all()
+
+
+def test_membership_is_a_probability_and_lower_far_from_the_core():
+    vectors, truth = blobs([40, 40], spread=0.08)
+    between = vectors[truth == 0].mean(axis=0) + vectors[truth == 1].mean(axis=0)
+    vectors[0] = between / np.linalg.norm(between)
+    options = ClusterOptions(Algorithm.HDBSCAN, reduce=Reduction.NONE)
+    found = cluster_vectors(vectors, options)
+    assert found.membership.min() >= 0
+    assert found.membership.max() <= 1
+    assert found.membership[0] < np.median(found.membership)
+    assert run_kmeans(vectors, 2).membership is None
+
+
+# How many ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("sizes", [[30] * 4, [12] * 9, [100, 50, 25, 12, 6]])
+def test_a_planted_number_is_found(sizes):
+    vectors, _ = blobs(sizes, dim=24)
+    found = choose(vectors, None, seed=0)
+    assert len(sizes) / 1.5 <= found.k <= 1.5 * len(sizes)
+    assert found.runner_up not in {None, found.k}
+    numbers, scores = zip(*found.scores, strict=True)
+    assert list(numbers) == sorted(numbers)
+    assert scores[numbers.index(found.k)] == max(scores)
+    assert found == choose(vectors, None, seed=0)
+
+
+def test_a_range_is_kept_and_a_sample_is_enough(monkeypatch):
+    vectors, _ = blobs([40] * 6, dim=24)
+    found = choose(vectors, (8, 20), seed=0)
+    assert 8 <= min(k for k, _ in found.scores) <= max(k for k, _ in found.scores) <= 20
+    monkeypatch.setattr(count, "_MOST_SAMPLED", 100)
+    sampled = choose(vectors, None, seed=0)
+    assert sampled.sample == 100
+    assert 4 <= sampled.k <= 9
+    with pytest.raises(InputError, match=r"--k 60\.\.90: .* up to 50; give a lower range"):
+        check_size(240, None, ClusterOptions(k_range=(60, 90)))
+
+
+@pytest.mark.parametrize("n", range(1, 9))
+def test_a_number_is_found_for_a_handful(n):
+    vectors = unit(np.random.default_rng(n).normal(size=(n, 8)))
+    options = ClusterOptions(reduce=Reduction.NONE)
+    found = cluster_vectors(vectors, options)
+    assert 1 <= found.choice.k <= max(1, n // 2)
+    assert len(found.centres) == found.choice.k
+
+
+def test_identical_pictures_are_one_answer_and_no_error():
+    vectors = unit(np.ones((12, 4)))
+    found = cluster_vectors(vectors, ClusterOptions(reduce=Reduction.NONE))
+    assert found.labels.tolist() == [0] * 12
+
+
+def test_candidates_begin_with_every_number_and_end_with_the_highest():
+    assert candidates(30, None)[:6] == [2, 3, 4, 5, 6, 7]
+    assert candidates(30, None)[-1] == 15
+    assert candidates(10**6, None)[-1] == 1000
+    assert candidates(10**6, (10, 12)) == [10, 12]  # 11 is tried where one of them is best

@@ -124,21 +124,29 @@ def test_other_numbers_of_clusters(run, album):
     assert (document["k"], document["classes"]) == (5, 3)
 
 
-def test_hdbscan_runs_once_a_set(run, album, monkeypatch):
-    from itae_cluster import cluster
+@pytest.mark.parametrize(
+    ("options", "how"),
+    [
+        (["--algorithm", "hdbscan"], "hdbscan"),
+        (["--reduce", "umap"], "3 clusters by kmeans, --reduce umap"),
+        (["--algorithm", "spectral"], "3 clusters by spectral, --reduce none"),
+    ],
+)
+def test_other_recipes_run_once_a_set(run, album, monkeypatch, options, how):
+    from itae_cluster import protocol, recipe
 
     seeds = []
 
-    def labels(vectors, smallest, seed):
-        seeds.append(seed)
-        return np.arange(len(vectors)) % 2
+    def clustered(vectors, options):
+        seeds.append(options.seed)
+        return recipe.cluster.described(vectors, np.arange(len(vectors)) % 2)
 
-    monkeypatch.setattr(cluster, "_density_labels", labels)
-    result = run(album, "--theta", "off", "--algorithm", "hdbscan", "--verbose")
+    monkeypatch.setattr(protocol, "cluster_vectors", clustered)
+    result = run(album, "--theta", "off", "--verbose", *options)
     assert result.exit_code == 0, result.stderr
     assert len(set(seeds)) == len(seeds) == 3
-    assert "hdbscan runs once a set, 3 times, each from its own seed" in result.stderr
-    assert "12 pictures of 3 classes, hdbscan, 3 seeds" in result.stderr
+    assert "runs once a set, 3 times, each from its own seed" in result.stderr
+    assert f"12 pictures of 3 classes, {how}, 3 seeds" in result.stderr
 
 
 def test_hdbscan_with_noise_alone_says_so(run, album):
@@ -326,9 +334,10 @@ def test_weights_that_are_not_numbers(album, run, tiny_weights, tmp_path):
         (["DIR", "--runs", "0x5"], "--runs '0x5': give sets"),
         (["DIR", "--seed", "-1"], "--seed -1 must lie between"),
         (["DIR", "--k", "0"], "--k 0 must be 1 or more"),
-        (["DIR", "--assign-noise"], "belong to --algorithm hdbscan"),
+        (["DIR", "--assign-noise", "keep"], "belong to --algorithm hdbscan"),
         (["DIR", "--algorithm", "hdbscan", "--k", "3"], "leave out --k"),
         (["DIR", "--algorithm", "hdbscan", "--paper", "stl10"], "the paper clusters with K-Means"),
+        (["DIR", "--reduce", "umap", "--paper", "stl10"], "and reduces nothing; leave out --paper"),
         (["DIR", "--algorithm", "hdbscan", "--min-cluster-size", "1"], "must be 2 or more"),
         (["DIR", "--knn", "3"], "add --train DIR"),
         (["DIR", "--knn", "0", "--train", "DIR"], "--knn 0 must be 1 or more"),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from itae_cluster.cli import parameters as given
+from itae_cluster.cli.curve import print_curve
 from itae_cluster.cli.reporting import ConsoleReporter
 from itae_cluster.cli.results import Format, write_plan, write_result
 from itae_cluster.errors import OutputError
@@ -18,6 +19,7 @@ from itae_cluster.options import (
     DeviceName,
     ModelOptions,
     OutputOptions,
+    parse_k,
 )
 from itae_cluster.types import NOISE, Skipped
 
@@ -31,7 +33,7 @@ __all__ = ["check_kept", "cluster", "finish"]
 
 def cluster(
     paths: given.Paths = None,
-    k: given.K = ClusterOptions.k,
+    k: given.K = given.AUTO_K,
     out: Annotated[
         str | None,
         typer.Option(
@@ -64,6 +66,10 @@ def cluster(
         ),
     ] = None,
     algorithm: given.Algorithm = ClusterOptions.algorithm,
+    reduce: given.Reduce = ClusterOptions.reduce,
+    reduce_dim: given.ReduceDim = ClusterOptions.reduce_dim,
+    neighbors: given.Neighbors = ClusterOptions.neighbors,
+    linkage: given.Linkage = ClusterOptions.linkage,
     min_cluster_size: given.MinClusterSize = ClusterOptions.min_cluster_size,
     assign_noise: given.AssignNoise = ClusterOptions.assign_noise,
     restarts: given.Restarts = ClusterOptions.restarts,
@@ -92,7 +98,20 @@ def cluster(
     the whole collection. Without it, path and cluster of each picture go to standard output.
     """
     given.check_given(paths, embeddings)
-    cluster_options = ClusterOptions(algorithm, k, restarts, min_cluster_size, assign_noise, seed)
+    number, k_range = parse_k(k)
+    cluster_options = ClusterOptions(
+        algorithm,
+        number,
+        restarts,
+        min_cluster_size,
+        assign_noise,
+        seed,
+        k_range,
+        reduce,
+        reduce_dim,
+        neighbors,
+        linkage,
+    )
     output = OutputOptions(out, action, dry_run, with_sidecars)
     model_options = ModelOptions(
         model,
@@ -119,6 +138,9 @@ def cluster(
             caching=caching,
             reporter=reporter,
         )
+    choice = result.clustering.choice
+    if choice is not None and choice.scores and reporter.terminal is not None:
+        print_curve(choice, reporter.terminal)
     if output.dry_run and output.out is not None and format_ is None:
         write_plan(result, output.out)
     elif format_ is not None or output.out is None:

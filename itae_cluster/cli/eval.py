@@ -11,7 +11,7 @@ from itae_cluster.appearing import check_new
 from itae_cluster.cli import parameters as given
 from itae_cluster.cli.reporting import ConsoleReporter
 from itae_cluster.errors import UsageError
-from itae_cluster.options import Algorithm, ClusterOptions, DeviceName, ModelOptions
+from itae_cluster.options import ClusterOptions, DeviceName, ModelOptions, Reduction
 from itae_cluster.paper import DATASETS, NEIGHBOURS, RUNS, SETS
 
 if TYPE_CHECKING:
@@ -76,14 +76,19 @@ def evaluate(
             rich_help_panel=given.CLUSTERING,
         ),
     ] = f"{SETS}x{RUNS}",
-    algorithm: Annotated[
-        Algorithm,
+    algorithm: given.Algorithm = ClusterOptions.algorithm,
+    reduce: Annotated[
+        Reduction | None,
         typer.Option(
-            metavar="|".join(Algorithm),
-            help="hdbscan finds the number itself and runs once a set.",
+            metavar="|".join(Reduction),
+            help="What is clustered. Default: none, as in the paper; umap for hdbscan. All but "
+            "kmeans with none runs once a set.",
             rich_help_panel=given.CLUSTERING,
+            show_default=False,
         ),
-    ] = ClusterOptions.algorithm,
+    ] = None,
+    reduce_dim: given.ReduceDim = ClusterOptions.reduce_dim,
+    neighbors: given.Neighbors = ClusterOptions.neighbors,
     min_cluster_size: given.MinClusterSize = ClusterOptions.min_cluster_size,
     assign_noise: given.AssignNoise = ClusterOptions.assign_noise,
     seed: given.Seed = ClusterOptions.seed,
@@ -184,6 +189,9 @@ def evaluate(
             knn=knn,
             train=train,
             paper=paper,
+            reduce=reduce,
+            reduce_dim=reduce_dim,
+            neighbors=neighbors,
         )
         if csv is not None:
             check_new(csv)
@@ -301,10 +309,11 @@ def _paper_table(found: Evaluation) -> Table:
 
 def _summary(found: Evaluation) -> str:
     options = found.options
-    how = (
-        f"hdbscan, {options.sets} seeds"
-        if options.algorithm is Algorithm.HDBSCAN
-        else f"{found.k} clusters, {options.sets} sets of {options.runs} K-Means runs"
-    )
+    runs = f"{options.sets} seeds"
+    if options.by_protocol:
+        runs = f"{options.sets} sets of {options.runs} K-Means runs"
+    how = str(options.algorithm) if found.k is None else f"{found.k} clusters"
+    if not options.by_protocol and found.k is not None:
+        how += f" by {options.algorithm}, --reduce {options.reduction}"
     skipped = f", {len(found.skipped)} skipped" if found.skipped else ""
-    return f"{found.pictures} pictures of {found.classes} classes, {how}{skipped}"
+    return f"{found.pictures} pictures of {found.classes} classes, {how}, {runs}{skipped}"

@@ -13,12 +13,14 @@ from itae_cluster import options
 from itae_cluster.errors import StrictError, UsageError
 from itae_cluster.options import Action as ActionName
 from itae_cluster.options import Algorithm as AlgorithmName
-from itae_cluster.options import DeviceName, InputOptions
+from itae_cluster.options import DeviceName, InputOptions, NoiseRule, Reduction
+from itae_cluster.options import Linkage as LinkageName
 from itae_cluster.options import Precision as PrecisionName
 from itae_cluster.scan import read_list
 from itae_cluster.types import Skipped
 
 __all__ = [
+    "AUTO_K",
     "CLUSTERING",
     "MAX_PIXELS",
     "RESULT",
@@ -30,15 +32,19 @@ __all__ = [
     "Device",
     "Exclude",
     "K",
+    "Linkage",
     "MaxPixels",
     "MinClusterSize",
     "Model",
+    "Neighbors",
     "NoCache",
     "Null",
     "Offline",
     "Paths",
     "Precision",
     "Quiet",
+    "Reduce",
+    "ReduceDim",
     "Restarts",
     "Seed",
     "Size",
@@ -200,15 +206,24 @@ NoCache = Annotated[
         rich_help_panel=_GENERAL,
     ),
 ]
+AUTO_K = "auto"
+"""The default of `K`: it is found out."""
 K = Annotated[
-    int | None,
-    typer.Option("--k", "-k", metavar="N", help="Number of clusters.", rich_help_panel=CLUSTERING),
+    str,
+    typer.Option(
+        "--k",
+        "-k",
+        metavar="N|A..B|auto",
+        help="Number of clusters; auto looks for one that fits the pictures, A..B does so between "
+        "two numbers.",
+        rich_help_panel=CLUSTERING,
+    ),
 ]
 Algorithm = Annotated[
     AlgorithmName,
     typer.Option(
         metavar="|".join(AlgorithmName),
-        help="hdbscan finds the number itself.",
+        help="How clusters are found; hdbscan finds their number too.",
         rich_help_panel=CLUSTERING,
     ),
 ]
@@ -262,11 +277,47 @@ MinClusterSize = Annotated[
     ),
 ]
 AssignNoise = Annotated[
-    bool,
+    NoiseRule | None,
     typer.Option(
-        "--assign-noise",
-        help="hdbscan: give noise to the nearest cluster.",
+        metavar="|".join(NoiseRule),
+        help="hdbscan: noise stays apart, goes with the nearest picture that has a cluster, or "
+        "where its membership is highest. Default: apart, but no more than a fifth.",
         rich_help_panel=CLUSTERING,
+        show_default=False,
+    ),
+]
+Reduce = Annotated[
+    Reduction,
+    typer.Option(
+        metavar="|".join(Reduction),
+        help="What embeddings become before they are clustered.",
+        rich_help_panel=CLUSTERING,
+    ),
+]
+Linkage = Annotated[
+    LinkageName,
+    typer.Option(
+        metavar="|".join(LinkageName),
+        help="agglomerative: which clusters are joined; average lets sizes differ more.",
+        rich_help_panel=CLUSTERING,
+    ),
+]
+ReduceDim = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        help="Dimensions of the reduction. Default: umap 10, pca 50.",
+        rich_help_panel=CLUSTERING,
+        show_default=False,
+    ),
+]
+Neighbors = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        help="umap and spectral: pictures that count as neighbours of one. Default: 8.",
+        rich_help_panel=CLUSTERING,
+        show_default=False,
     ),
 ]
 Seed = Annotated[

@@ -15,6 +15,7 @@ from itae_cluster.options import (
     DeviceName,
     ModelOptions,
     OutputOptions,
+    parse_k,
 )
 
 __all__ = ["plan"]
@@ -33,10 +34,14 @@ def plan(
         ),
     ],
     paths: given.Paths = None,
-    k: given.K = ClusterOptions.k,
+    k: given.K = given.AUTO_K,
     action: given.Action = OutputOptions.action,
     with_sidecars: given.WithSidecars = OutputOptions.sidecars,
     algorithm: given.Algorithm = ClusterOptions.algorithm,
+    reduce: given.Reduce = ClusterOptions.reduce,
+    reduce_dim: given.ReduceDim = ClusterOptions.reduce_dim,
+    neighbors: given.Neighbors = ClusterOptions.neighbors,
+    linkage: given.Linkage = ClusterOptions.linkage,
     min_cluster_size: given.MinClusterSize = ClusterOptions.min_cluster_size,
     assign_noise: given.AssignNoise = ClusterOptions.assign_noise,
     restarts: given.Restarts = ClusterOptions.restarts,
@@ -65,6 +70,7 @@ def plan(
     source, destination, size, time and SHA-256 of every file.
     """
     given.check_given(paths, embeddings)
+    number, k_range = parse_k(k)
     output = OutputOptions(out, action, sidecars=with_sidecars)
     with ConsoleReporter(quiet=quiet, verbose=verbose) as reporter:
         from itae_cluster import plan as plans
@@ -84,7 +90,19 @@ def plan(
                 precision,
                 given.parse_size("--max-pixels", max_pixels),
             ),
-            ClusterOptions(algorithm, k, restarts, min_cluster_size, assign_noise, seed),
+            ClusterOptions(
+                algorithm,
+                number,
+                restarts,
+                min_cluster_size,
+                assign_noise,
+                seed,
+                k_range,
+                reduce,
+                reduce_dim,
+                neighbors,
+                linkage,
+            ),
             output,
             embeddings_file=embeddings,
             caching=CacheOptions(cache, no_cache),

@@ -106,6 +106,11 @@ class ConsoleReporter:
         if self._verbose:
             self._say("", "dim", message)
 
+    @property
+    def terminal(self) -> Console | None:
+        """The console for what only a terminal should show; None for a pipe, and where quiet."""
+        return self._console if self._console.is_terminal and not self._quiet else None
+
     def summary(self, message: str) -> None:
         """The closing words, unless quiet."""
         self._say("", "bold", message)

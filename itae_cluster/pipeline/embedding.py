@@ -9,7 +9,7 @@ from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from itae_cluster import __version__, cluster, manifest, thresholds, vectors
+from itae_cluster import __version__, manifest, thresholds, vectors
 from itae_cluster.cache import Cache, file_in
 from itae_cluster.deferred import DeferredEncoder, RecipeChangedError
 from itae_cluster.embed import embed
@@ -40,7 +40,7 @@ def embed_pictures(
     model: ModelOptions,
     *,
     cache: Cache,
-    at_least: int = 1,
+    check: Callable[[int], None] | None = None,
     out: str | None = None,
     encoder: Encoder | None = None,
     on_picture: Callable[[int, str, Picture], None] | None = None,
@@ -49,10 +49,12 @@ def embed_pictures(
     """Scan and embed; what the scan skipped is part of the result.
 
     Raises:
-        InputError: if there are fewer than `at_least` pictures, or none that can be read.
+        InputError: if there is no picture that can be read, or `check` raises it, which is told
+            their number before any is.
     """
     found = find_pictures(inputs, out, reporter)
-    cluster.check_k(at_least, len(found.files))
+    if check is not None:
+        check(len(found.files))
     encoder = encoder or _encoder_for(model, cache, reporter)
     work = partial(
         embed,

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from itae_cluster import cluster
 from itae_cluster.errors import InputError, ModelError
 from itae_cluster.evaluate import knn_accuracy
 from itae_cluster.evaluation import ITAE, ORIGINAL, EvalOptions, Evaluation, Judged, Variant
@@ -24,14 +23,15 @@ from itae_cluster.labels import (
 )
 from itae_cluster.model.registry import AUTO, variant
 from itae_cluster.names import printable
-from itae_cluster.options import Algorithm, InputOptions
+from itae_cluster.options import InputOptions
 from itae_cluster.pipeline.embedding import find_pictures, load_encoder
 from itae_cluster.protocol import (
     Clusterer,
-    HDBSCANOnce,
     KMeansOnce,
+    RecipeOnce,
     run_protocol,
 )
+from itae_cluster.recipe import check_size
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -66,8 +66,7 @@ def evaluate_models(
             variant(model.model)
     pictures, train = _sources(options, reporter)
     classes = check_classes(pictures.labels, pictures.name)
-    if options.algorithm is Algorithm.KMEANS:
-        cluster.check_k(options.k or classes, len(pictures.labels))
+    check_size(len(pictures.labels), None, options.recipe(options.k or classes))
     if train is not None:
         _check_train(pictures, train, options.neighbours or 1)
     judged: list[Judged] = []
@@ -80,7 +79,7 @@ def evaluate_models(
         data=pictures.name,
         pictures=len(known.labels),
         classes=classes,
-        k=(options.k or classes) if options.algorithm is Algorithm.KMEANS else None,
+        k=options.recipe(options.k or classes).k,
         models=tuple(judged),
         skipped=known.skipped,
         options=options,
@@ -229,12 +228,13 @@ def _cluster(
 ) -> dict[str, tuple[Scores, ...]]:
     clusterer: Clusterer
     runs = options.runs
-    if options.algorithm is Algorithm.HDBSCAN:
-        clusterer, runs = HDBSCANOnce(options.min_cluster_size, options.assign_noise), 1
-        reporter.info(f"hdbscan runs once a set, {options.sets} times, each from its own seed")
+    k = options.k or classes
+    check_size(len(embedded.labels), None, options.recipe(k))
+    if options.by_protocol:
+        clusterer = KMeansOnce(k)
     else:
-        cluster.check_k(options.k or classes, len(embedded.labels))
-        clusterer = KMeansOnce(options.k or classes)
+        clusterer, runs = RecipeOnce(options.recipe(k)), 1
+        reporter.info(f"runs once a set, {options.sets} times, each from its own seed")
     found = run_protocol(
         embedded.vectors,
         embedded.labels,

@@ -101,4 +101,5 @@ def _entry(
         known.mtime_ns,
         known.digest.hex(),
         leader,
+        item.membership if leader is None else None,
     )

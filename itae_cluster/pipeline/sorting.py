@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from itae_cluster import cluster, manifest, organize, preview, sidecars, vectors
+from itae_cluster import cluster, manifest, organize, preview, recipe, sidecars, vectors
 from itae_cluster.errors import UsageError
 from itae_cluster.options import (
-    Algorithm,
     ClusterOptions,
     InputOptions,
     ModelOptions,
@@ -21,18 +18,18 @@ from itae_cluster.options import (
 from itae_cluster.pipeline.applying import apply_plan
 from itae_cluster.pipeline.embedding import embed_pictures, input_options, open_cache
 from itae_cluster.pipeline.planning import make_plan
+from itae_cluster.reduce import kept_umap
 from itae_cluster.thumbnails import Thumbnails, completed
 from itae_cluster.types import NOISE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from numpy.typing import NDArray
-
     from itae_cluster.cache import Cache
     from itae_cluster.options import CacheOptions
     from itae_cluster.plan import Plan
     from itae_cluster.types import (
+        Choice,
         Clustering,
         Embeddings,
         Encoder,
@@ -43,7 +40,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Result",
-    "cluster_embeddings",
     "organize_result",
     "plan_pictures",
     "sort_pictures",
@@ -51,7 +47,6 @@ __all__ = [
 
 _REPRESENTATIVES = 3
 _MAP_MIN_DIST = 0.1
-_MAP_VERSION = 1  # counts the changes to the reduction that move points
 
 
 @dataclass(frozen=True)
@@ -175,49 +170,22 @@ def _clustered(
             inputs,
             model,
             cache=cache,
-            at_least=clustering.k or 1,
+            check=partial(recipe.check_size, dim=None, options=clustering),
             out=output.out,
             encoder=encoder,
             on_picture=thumbnails.keep if keep_thumbnails else None,
             reporter=reporter,
         )
-    found = cluster_embeddings(embeddings, clustering, reporter)
+    found = recipe.cluster_vectors(embeddings.vectors, clustering, cache=cache, reporter=reporter)
     followers = sidecars.find(embeddings.paths) if output.sidecars else None
     result = Result(
         embeddings,
         found,
         organize.placements(embeddings.paths, found, followers),
         embeddings.skipped,
-        _options(inputs, model, clustering, output, embeddings_file),
+        _options(inputs, model, clustering, output, embeddings_file, found.choice),
     )
     return result, thumbnails.kept
-
-
-def cluster_embeddings(
-    embeddings: Embeddings, options: ClusterOptions, reporter: Reporter
-) -> Clustering:
-    """Cluster with the algorithm asked for.
-
-    Raises:
-        InputError: if there are fewer pictures than clusters.
-    """
-    reporter.progress("Clustering", 0, None)
-    if options.algorithm is Algorithm.HDBSCAN:
-        return cluster.hdbscan(
-            embeddings.vectors,
-            min_cluster_size=options.min_cluster_size,
-            seed=options.seed,
-            assign_noise=options.assign_noise,
-            reporter=reporter,
-        )
-    assert options.k is not None  # ClusterOptions sees to it
-    return cluster.kmeans(
-        embeddings.vectors,
-        options.k,
-        seed=options.seed,
-        restarts=options.restarts,
-        reporter=reporter,
-    )
 
 
 def organize_result(
@@ -288,7 +256,9 @@ def _write_preview(
     clusters = len(found.centres)
     seed = int(result.options["clustering"]["seed"])
     data = preview.PreviewData(
-        coordinates=_map(embeddings.vectors, seed, cache),
+        coordinates=kept_umap(
+            embeddings.vectors, 2, seed=seed, min_dist=_MAP_MIN_DIST, cache=cache
+        ),
         labels=found.labels,
         names=tuple(destinations.get(path, path) for path in embeddings.paths),
         distances=found.distances,
@@ -300,21 +270,6 @@ def _write_preview(
     )
     preview.write_picture(data, os.path.join(staging, "preview.png"))
     preview.write_page(data, os.path.join(staging, "preview.html"))
-
-
-def _map(vectors: NDArray[np.float32], seed: int, cache: Cache) -> NDArray[np.float32]:
-    """Where each picture lies on the map, (n, 2): the same for every k, so it is kept."""
-    parameters = f"umap {_MAP_VERSION} {vectors.shape} {seed} {_MAP_MIN_DIST}"
-    digest = hashlib.sha256(parameters.encode())
-    digest.update(np.ascontiguousarray(vectors).data)
-    known = cache.coordinates(digest.hexdigest())
-    if known is not None and len(known) == len(vectors):
-        return known
-    from itae_cluster.reduce import umap_reduce
-
-    coordinates = umap_reduce(vectors, 2, seed=seed, min_dist=_MAP_MIN_DIST)
-    cache.store_coordinates(digest.hexdigest(), coordinates)
-    return coordinates
 
 
 def _subtitle(result: Result) -> str:
@@ -337,11 +292,12 @@ def _options(
     clustering: ClusterOptions,
     output: OutputOptions,
     embeddings_file: str | None,
+    choice: Choice | None,
 ) -> dict[str, Any]:
     return {
         **input_options(inputs),
         "embeddings": embeddings_file,
         "model": asdict(model),
-        "clustering": asdict(clustering),
+        "clustering": {**asdict(clustering), "choice": asdict(choice) if choice else None},
         "output": asdict(output),
     }

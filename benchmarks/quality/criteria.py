@@ -1,0 +1,81 @@
+"""Ways to find k without labels, to be compared: the one that is used, and others."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from itae_cluster.cluster import kmeans
+from itae_cluster.count import Sample, candidates, choose
+from itae_cluster.options import ClusterOptions
+from itae_cluster.recipe import reduced
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from itae_cluster.cache import Cache
+
+__all__ = ["found"]
+
+_RESAMPLES = 2
+_KEPT = 0.8
+_NEIGHBOURS = 10
+
+
+def found(vectors: NDArray[np.float32], seed: int, cache: Cache) -> dict[str, int]:
+    """The number of clusters by each criterion; ties go to the smaller one."""
+    from sklearn.metrics import silhouette_score
+
+    numbers = candidates(len(vectors), None)
+    sample = Sample(vectors, seed)
+    points = sample.points
+    labels = {k: sample.labels(k) for k in numbers}
+    silhouette = {k: sample.silhouette(labels[k]) for k in numbers}
+    modularity = {k: sample.modularity(labels[k]) for k in numbers}
+    packed = reduced(vectors, ClusterOptions(k=1, seed=seed), cache)
+    in_umap = {
+        k: float(silhouette_score(packed, kmeans(packed, k, seed=seed, restarts=1)))
+        for k in numbers
+    }
+    stable = {k: _stability(points, k, seed) for k in numbers[::2]}
+    return {
+        "silhouette + modularity": choose(vectors, None, seed=seed).k,
+        "silhouette": _best(silhouette),
+        "modularity": _best(modularity),
+        "silhouette in UMAP": _best(in_umap),
+        "stability": _best(stable),
+        "eigengap": _eigengap(points, numbers[-1]),
+    }
+
+
+def _best(scores: dict[int, float]) -> int:
+    return max(sorted(scores), key=scores.__getitem__)
+
+
+def _stability(points: NDArray[np.float32], k: int, seed: int) -> float:
+    """Agreement of clusterings of random 80 % of the pictures (Ben-Hur et al. 2002)."""
+    from sklearn.metrics import adjusted_rand_score
+
+    random = np.random.default_rng(seed)
+    labels = np.full((_RESAMPLES, len(points)), -1)
+    for row in labels:
+        kept = random.permutation(len(points))[: max(k, int(_KEPT * len(points)))]
+        row[kept] = kmeans(points[kept], k, seed=seed, restarts=1)
+    agreements = []
+    for one, other in combinations(labels, 2):
+        both = (one >= 0) & (other >= 0)
+        agreements.append(adjusted_rand_score(one[both], other[both]))
+    return float(np.mean(agreements))
+
+
+def _eigengap(points: NDArray[np.float32], highest: int) -> int:
+    """Where the eigenvalues of the neighbour graph's Laplacian part most (von Luxburg 2007)."""
+    from scipy.sparse.csgraph import laplacian
+    from sklearn.neighbors import kneighbors_graph
+
+    graph = kneighbors_graph(points, min(_NEIGHBOURS, len(points) - 1))
+    matrix = laplacian(((graph + graph.T) / 2).toarray(), normed=True)
+    values = np.linalg.eigvalsh(matrix)[: highest + 1]
+    return int(np.diff(values)[1:].argmax()) + 2

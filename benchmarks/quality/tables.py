@@ -1,0 +1,165 @@
+"""docs/quality.json → the tables of docs/quality.md."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections import defaultdict
+from math import sqrt
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+__all__ = ["PAGE", "RESULTS", "page_with_tables", "ranks", "tables"]
+
+DOCS = Path(__file__).parents[2] / "docs"
+RESULTS = DOCS / "quality.json"
+PAGE = DOCS / "quality.md"
+BEGIN, END = "<!-- tables: made by python -m benchmarks.quality -->", "<!-- end of tables -->"
+BASELINE = "none · kmeans"
+_METRICS = ("acc", "ari", "nmi")
+_FACTOR = 1.5
+
+
+def page_with_tables() -> str:
+    """docs/quality.md with the tables that belong to the results."""
+    before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
+    _, _, after = rest.partition(END)
+    results = json.loads(RESULTS.read_text(encoding="utf-8"))
+    return f"{before}{BEGIN}\n{tables(results)}{END}{after}"
+
+
+def tables(results: dict[str, Any]) -> str:
+    """Markdown: recipes in order of their mean rank, accuracy by set, and how k was found."""
+    return "\n".join(
+        [
+            f"Model {results['model']}, θ {results['theta']}, {results['seeds']} seeds.",
+            "",
+            *_summary(results),
+            "",
+            *_by_set(results),
+            "",
+            *_density(results),
+            "",
+            *_found_k(results),
+            "",
+        ]
+    )
+
+
+def ranks(results: dict[str, Any]) -> dict[str, float]:
+    """Mean rank of each recipe whose k was known, 1 the best, over sets and the three scores."""
+    places: dict[str, list[float]] = defaultdict(list)
+    for entries in _by_data(results, "known").values():
+        for metric in _METRICS:
+            means = {entry["recipe"]: _mean(entry[metric]) for entry in entries}
+            for name, mean in means.items():
+                better = sum(other > mean for other in means.values())
+                equal = sum(other == mean for other in means.values())
+                places[name].append(better + (equal + 1) / 2)
+    return {name: _mean(values) for name, values in places.items()}
+
+
+def _by_data(results: dict[str, Any], k: str) -> dict[str, list[dict[str, Any]]]:
+    sets: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for entry in results["runs"]:
+        if entry["k"] == k:
+            sets[entry["data"]].append(entry)
+    return sets
+
+
+def _summary(results: dict[str, Any]) -> list[str]:
+    head = "| recipe | mean rank | ACC | ARI | NMI | ACC, 1:50 | small classes | ACC, k auto |"
+    lines = [head, "|---|---|---|---|---|---|---|---|"]
+    auto = _by_data(results, "auto")
+    known = _by_data(results, "known")
+    for name, rank in sorted(ranks(results).items(), key=lambda item: item[1]):
+        mine = [entry for each in known.values() for entry in each if entry["recipe"] == name]
+        uneven = [entry for entry in mine if entry["data"].endswith("1:50")]
+        guessed = [entry for each in auto.values() for entry in each if entry["recipe"] == name]
+        scores = [_over_sets(mine, metric) for metric in _METRICS]
+        small = sum(sum(entry["small"]) for entry in mine)
+        found = sum(sum(entry["small_found"]) for entry in mine)
+        cells = [
+            name,
+            f"{rank:.1f}",
+            *scores,
+            _over_sets(uneven, "acc"),
+            f"{found / small:.0%}" if small else "",
+            _over_sets(guessed, "acc"),
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
+def _over_sets(entries: Sequence[dict[str, Any]], metric: str) -> str:
+    """Mean over sets, with the standard error that the seeds leave it."""
+    if not entries:
+        return ""
+    return _shown([_mean(values) for values in zip(*(e[metric] for e in entries), strict=True)])
+
+
+def _by_set(results: dict[str, Any]) -> list[str]:
+    order = sorted(ranks(results).items(), key=lambda item: item[1])
+    shown = [name for name, _ in order if name != BASELINE][:4]
+    lines = [
+        f"| ACC, k known | pictures / classes | {BASELINE} | {' | '.join(shown)} |",
+        "|---|---|---|" + "---|" * len(shown),
+    ]
+    for name, entries in _by_data(results, "known").items():
+        by_recipe = {entry["recipe"]: entry for entry in entries}
+        cells = [_shown(by_recipe[recipe]["acc"]) for recipe in (BASELINE, *shown)]
+        size = f"{entries[0]['pictures']} / {entries[0]['classes']}"
+        lines.append(f"| {name} | {size} | {' | '.join(cells)} |")
+    return lines
+
+
+def _density(results: dict[str, Any]) -> list[str]:
+    head = "| HDBSCAN | ACC | ARI | NMI | noise, mean | noise, most | small classes |"
+    lines = [head, "|---|---|---|---|---|---|---|"]
+    found = [entry for each in _by_data(results, "found").values() for entry in each]
+    for name in dict.fromkeys(entry["recipe"] for entry in found):
+        mine = [entry for entry in found if entry["recipe"] == name]
+        noise = [value for entry in mine for value in entry["noise"]]
+        small = sum(sum(entry["small"]) for entry in mine)
+        own = sum(sum(entry["small_found"]) for entry in mine)
+        scores = " | ".join(_over_sets(mine, metric) for metric in _METRICS)
+        share = f"{own / small:.0%}" if small else ""
+        lines.append(f"| {name} | {scores} | {_mean(noise):.0%} | {max(noise):.0%} | {share} |")
+    return lines
+
+
+def _found_k(results: dict[str, Any]) -> list[str]:
+    criteria = list(dict.fromkeys(entry["criterion"] for entry in results["chosen"]))
+    lines = [
+        f"| k found | classes | {' | '.join(criteria)} |",
+        "|---|---|" + "---|" * len(criteria),
+    ]
+    sets: dict[str, dict[str, dict[str, Any]]] = defaultdict(dict)
+    for entry in results["chosen"]:
+        sets[entry["data"]][entry["criterion"]] = entry
+    right: dict[str, list[float]] = defaultdict(list)
+    for name, found in sets.items():
+        cells = []
+        for criterion in criteria:
+            numbers, classes = found[criterion]["found"], found[criterion]["classes"]
+            share = _mean([max(k / classes, classes / k) <= _FACTOR for k in numbers])
+            right[criterion].append(share)
+            middle = statistics.median_low(numbers)
+            cells.append(f"**{middle}**" if share > 0.5 else str(middle))
+        lines.append(f"| {name} | {classes} | {' | '.join(cells)} |")
+    shares = [f"{_mean(right[criterion]):.0%}" for criterion in criteria]
+    lines.append(f"| within a factor of 1.5 | | {' | '.join(shares)} |")
+    return lines
+
+
+def _shown(values: Sequence[float]) -> str:
+    """Per cent: mean ± standard error over seeds."""
+    error = statistics.stdev(values) / sqrt(len(values)) if len(values) > 1 else 0.0
+    return f"{100 * _mean(values):.1f} ± {100 * error:.1f}"
+
+
+def _mean(values: Iterable[float]) -> float:
+    return statistics.fmean(values)

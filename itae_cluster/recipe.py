@@ -1,0 +1,120 @@
+"""Embeddings to clusters as the options say: reduce, find k where it is not given, cluster.
+
+Whatever space the clusters are found in, their centres and the pictures' distances are those of
+the embeddings, so that they mean the same for every recipe.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from itae_cluster import cluster, count, density
+from itae_cluster.options import Algorithm, Reduction
+from itae_cluster.reduce import kept_umap, pca_reduce
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from itae_cluster.cache import Cache
+    from itae_cluster.options import ClusterOptions
+    from itae_cluster.types import Choice, Clustering, Reporter
+
+__all__ = ["check_size", "cluster_vectors", "labels_of", "reduced"]
+
+
+def check_size(n: int, dim: int | None, options: ClusterOptions) -> None:
+    """Raise where so many pictures are too few, or too many, for the recipe.
+
+    Args:
+        n: number of pictures.
+        dim: D of their embeddings; None while it is unknown.
+        options: the recipe.
+
+    Raises:
+        InputError: naming the limit, and what has none.
+    """
+    cluster.check_k(options.k or 1, n)
+    count.check_range(n, options.k_range)
+    if options.k is not None and options.algorithm in {Algorithm.AGGLOMERATIVE, Algorithm.SPECTRAL}:
+        cluster.check_sample(options.k, n)
+    if options.algorithm is Algorithm.HDBSCAN:
+        unreduced = options.reduce is Reduction.NONE
+        density.check_density(n, (dim or 384) if unreduced else options.dim)
+
+
+def cluster_vectors(
+    vectors: NDArray[np.float32],
+    options: ClusterOptions,
+    *,
+    cache: Cache | None = None,
+    reporter: Reporter | None = None,
+) -> Clustering:
+    """Clusters of (n, D) embeddings.
+
+    Args:
+        vectors: (n, D) embeddings.
+        options: the recipe.
+        cache: where the reduction may be known from; None for nowhere.
+        reporter: told of progress and of clusters that could not be made; None for nobody.
+
+    Raises:
+        InputError: if there are too few or too many pictures for the recipe.
+    """
+    check_size(len(vectors), vectors.shape[1], options)
+    if reporter and options.reduce is not Reduction.NONE:
+        reporter.progress("Reducing", 0, None)
+    points = reduced(vectors, options, cache)
+    if reporter:
+        reporter.progress("Clustering", 0, None)
+    if options.algorithm is Algorithm.HDBSCAN:
+        labels, membership = density.hdbscan(
+            points,
+            min_cluster_size=options.min_cluster_size,
+            noise=options.assign_noise,
+            reporter=reporter,
+        )
+        return cluster.described(vectors, labels, membership)
+    choice = None
+    if options.k is None:
+        choice = count.choose(vectors, options.k_range, seed=options.seed, reporter=reporter)
+    k = choice.k if choice else options.k or 1
+    if choice and reporter:
+        reporter.note(_reason(choice))
+    clustering = cluster.described(vectors, labels_of(points, k, options))
+    if reporter and len(clustering.centres) < k:
+        reporter.warn(
+            f"only {len(clustering.centres)} of {k} clusters have pictures: the others "
+            "are identical to one another"
+        )
+    return replace(clustering, choice=choice)
+
+
+def reduced(
+    vectors: NDArray[np.float32], options: ClusterOptions, cache: Cache | None = None
+) -> NDArray[np.float32]:
+    """The space that is clustered: (n, D) → (n, any)."""
+    if options.reduce is Reduction.NONE:
+        return vectors
+    if options.reduce is Reduction.PCA:
+        return pca_reduce(vectors, options.dim)
+    return kept_umap(vectors, options.dim, seed=options.seed, neighbours=options.graph, cache=cache)
+
+
+def labels_of(points: NDArray[np.float32], k: int, options: ClusterOptions) -> NDArray[np.int64]:
+    """(n,) labels by the algorithm, which is any but HDBSCAN."""
+    if options.algorithm is Algorithm.AGGLOMERATIVE:
+        return cluster.agglomerative(points, k, seed=options.seed, linkage=options.linkage)
+    if options.algorithm is Algorithm.SPECTRAL:
+        return cluster.spectral(points, k, seed=options.seed, neighbours=options.graph)
+    return cluster.kmeans(points, k, seed=options.seed, restarts=options.restarts)
+
+
+def _reason(choice: Choice) -> str:
+    """One line on a k that was found out."""
+    then = f", then {choice.runner_up}" if choice.runner_up else ""
+    return (
+        f"k {choice.k} fits best{then} ({choice.criterion} on {choice.sample} pictures); "
+        "--k N asks for another number"
+    )
