@@ -1,6 +1,6 @@
 """One stage on synthetic embeddings; prints seconds, memory and agreement as JSON.
 
-python -m benchmarks.scaling kmeans|hdbscan|map N
+python -m benchmarks.scaling kmeans|default|hdbscan|map N
 """
 
 from __future__ import annotations
@@ -19,11 +19,18 @@ from itae_cluster.recipe import cluster_vectors
 from itae_cluster.reduce import umap_reduce
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
 __all__ = ["Silent", "blobs"]
 
 DIM, GROUPS, SPREAD, PART = 384, 100, 1.2, 50_000
+_RECIPES: dict[str, Callable[[int], ClusterOptions]] = {
+    "kmeans": lambda k: ClusterOptions(k=k, reduce=Reduction.NONE),
+    "default": lambda k: ClusterOptions(k=k),
+    "hdbscan": lambda _: ClusterOptions(Algorithm.HDBSCAN),
+}
 
 
 def blobs(n: int, groups: int = GROUPS) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
@@ -52,7 +59,7 @@ class Silent:
 def main() -> None:
     """Make the embeddings, then time the one stage."""
     job, n = sys.argv[1], int(sys.argv[2])
-    groups = GROUPS if job == "kmeans" else 40
+    groups = 40 if job == "hdbscan" else GROUPS
     vectors, truth = blobs(n, groups)
     umap_reduce(vectors[:500], 2, seed=0)  # compiled before the clock starts
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -62,12 +69,7 @@ def main() -> None:
         umap_reduce(vectors, 2, seed=0, min_dist=0.1)
         seconds = time.perf_counter() - start
     else:
-        algorithm = Algorithm(job)
-        if algorithm is Algorithm.KMEANS:
-            options = ClusterOptions(algorithm, groups, reduce=Reduction.NONE)
-        else:
-            options = ClusterOptions(algorithm, reduce=Reduction.UMAP)
-        found = cluster_vectors(vectors, options)
+        found = cluster_vectors(vectors, _RECIPES[job](groups), reporter=Silent())
         seconds = time.perf_counter() - start
         ari = score(truth, found.labels).ari
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -141,4 +141,6 @@ def test_the_whole_job_with_a_fake_encoder(album, tmp_path):
     for folder in ("cluster-000", "cluster-001", "cluster-002"):
         assert len(os.listdir(tmp_path / "sorted" / folder)) == 4
     stages = list(dict.fromkeys(stage for stage, _, _ in reporter.stages))
-    assert stages == ["Embedding", "Clustering", "Planning", "Writing", "Drawing the map"]
+    assert stages == [
+        *("Embedding", "Reducing", "Clustering", "Planning", "Writing", "Drawing the map")
+    ]

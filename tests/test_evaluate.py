@@ -11,9 +11,10 @@ from fakes import RecordingReporter
 from itae_cluster import evaluate, paper, protocol
 from itae_cluster.errors import InputError
 from itae_cluster.evaluate import Scores, knn_accuracy, score
+from itae_cluster.options import Algorithm, ClusterOptions
 from itae_cluster.protocol import (
-    HDBSCANOnce,
     KMeansOnce,
+    RecipeOnce,
     compact,
     compare,
     estimate,
@@ -204,7 +205,8 @@ def test_the_length_is_told_beforehand(monkeypatch):
 
 def test_hdbscan_that_finds_nothing():
     vectors, truth = groups(8, 2, 0.1)
-    found = protocol_run({"a": vectors}, truth, HDBSCANOnce(20, False), sets=2, runs=1)
+    recipe = RecipeOnce(ClusterOptions(Algorithm.HDBSCAN, min_cluster_size=20))
+    found = protocol_run({"a": vectors}, truth, recipe, sets=2, runs=1)
     assert [scores.acc for scores in found["a"]] == [0, 0]
 
 

@@ -45,6 +45,7 @@ def started(script):
 def test_a_library_that_does_not_listen_is_ended(name):
     number = getattr(signal, name)
     with started(DEAF) as process:
+        time.sleep(0.5)  # it says that it is ready a little before it is deaf
         process.send_signal(number)
         _, words = process.communicate(timeout=20)
     assert process.returncode == 128 + number
