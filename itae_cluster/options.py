@@ -65,11 +65,16 @@ class Precision(StrEnum):
 
 @dataclass(frozen=True)
 class InputOptions:
-    """Which pictures. `listed` are the entries of a list read from standard input."""
+    """Which pictures.
+
+    `listed` are the entries of a list of inputs · `only`, where it is not None, those of a list
+    that picks some of the pictures found.
+    """
 
     paths: tuple[str, ...] = ()
     listed: tuple[str, ...] = ()
     excludes: tuple[str, ...] = ()
+    only: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -128,10 +133,13 @@ class OutputOptions:
     out: str | None = None
     action: Action = Action.COPY
     dry_run: bool = False
+    contact_sheets: bool = False
 
     def __post_init__(self) -> None:
         if self.out is None and (self.dry_run or self.action is not Action.COPY):
             raise UsageError("--dry-run and --action need --out DIR; without it nothing is written")
+        if self.out is None and self.contact_sheets:
+            raise UsageError("--contact-sheets needs --out DIR; without it nothing is written")
 
 
 @dataclass(frozen=True)

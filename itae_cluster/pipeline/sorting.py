@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from itae_cluster import cluster, manifest, organize, preview, vectors
+from itae_cluster import cluster, manifest, organize, vectors
 from itae_cluster.errors import OutputError, UsageError
 from itae_cluster.options import (
     Action,
@@ -20,13 +17,11 @@ from itae_cluster.options import (
     OutputOptions,
 )
 from itae_cluster.pipeline.embedding import embed_pictures, input_options, open_cache
-from itae_cluster.thumbnails import Thumbnails, completed
-from itae_cluster.types import NOISE
+from itae_cluster.pipeline.previewing import write_previews
+from itae_cluster.thumbnails import Thumbnails
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from numpy.typing import NDArray
 
     from itae_cluster.cache import Cache
     from itae_cluster.options import CacheOptions
@@ -46,9 +41,6 @@ __all__ = [
     "sort_pictures",
 ]
 
-_REPRESENTATIVES = 3
-_MAP_MIN_DIST = 0.1
-_MAP_VERSION = 1  # counts the changes to the reduction that move points
 
 
 @dataclass(frozen=True)
@@ -197,53 +189,51 @@ def organize_result(
         result = replace(result, placements=placed, skipped=result.skipped + lost, placed=True)
         manifest.write_json(result.document(), os.path.join(staging, "manifest.json"))
         manifest.write_csv(placed, os.path.join(staging, "clusters.csv"))
-        _write_preview(result, staging, thumbnails, cache, reporter)
+        _write_previews(result, staging, out, action, thumbnails, cache, reporter)
     if action is not Action.MOVE:
         return result
     return replace(result, kept=organize.remove_originals(placed, out, reporter))
 
 
-def _write_preview(
+def _write_previews(
     result: Result,
     staging: str,
+    out: str,
+    action: Action,
     thumbnails: Mapping[str, bytes],
     cache: Cache,
     reporter: Reporter,
 ) -> None:
-    reporter.progress("Drawing the map", 0, None)
-    found, embeddings = result.clustering, result.embeddings
-    chosen = cluster.representatives(found, _REPRESENTATIVES)
-    destinations = {item.source: item.destination for item in result.placements}
-    clusters = len(found.centres)
-    seed = int(result.options["clustering"]["seed"])
-    data = preview.PreviewData(
-        coordinates=_map(embeddings.vectors, seed, cache),
-        labels=found.labels,
-        names=tuple(destinations.get(path, path) for path in embeddings.paths),
-        distances=found.distances,
-        representatives=chosen,
-        folders={label: organize.folder_name(label, clusters) for label in range(NOISE, clusters)},
-        thumbnails=completed(thumbnails, chosen, embeddings.paths, cache),
-        title="itae-cluster",
+    write_previews(
+        staging,
+        result.embeddings,
+        result.clustering,
+        result.placements,
+        title=_title(result),
         subtitle=_subtitle(result),
+        seed=int(result.options["clustering"]["seed"]),
+        thumbnails=thumbnails,
+        contact_sheets=bool(result.options["output"]["contact_sheets"]),
+        sources=_found_at(result, out, action),
+        cache=cache,
+        reporter=reporter,
     )
-    preview.write_picture(data, os.path.join(staging, "preview.png"))
-    preview.write_page(data, os.path.join(staging, "preview.html"))
 
 
-def _map(vectors: NDArray[np.float32], seed: int, cache: Cache) -> NDArray[np.float32]:
-    """Where each picture lies on the map, (n, 2): the same for every k, so it is kept."""
-    parameters = f"umap {_MAP_VERSION} {vectors.shape} {seed} {_MAP_MIN_DIST}"
-    digest = hashlib.sha256(parameters.encode())
-    digest.update(np.ascontiguousarray(vectors).data)
-    known = cache.coordinates(digest.hexdigest())
-    if known is not None and len(known) == len(vectors):
-        return known
-    from itae_cluster.reduce import umap_reduce
+def _found_at(result: Result, out: str, action: Action) -> dict[str, str]:
+    """Where each picture lies when the run is over: `move` leaves none where it was."""
+    places = {path: os.path.abspath(path) for path in result.embeddings.paths}
+    if action is Action.MOVE:
+        root = os.path.abspath(out)
+        places |= {item.source: os.path.join(root, item.destination) for item in result.placements}
+    return places
 
-    coordinates = umap_reduce(vectors, 2, seed=seed, min_dist=_MAP_MIN_DIST)
-    cache.store_coordinates(digest.hexdigest(), coordinates)
-    return coordinates
+
+def _title(result: Result) -> str:
+    """The name of the folder where it is one."""
+    paths = result.options["paths"]
+    name = os.path.basename(os.path.abspath(paths[0])) if len(paths) == 1 else ""
+    return name or "itae-cluster"
 
 
 def _subtitle(result: Result) -> str:

@@ -49,7 +49,7 @@ def write_page(data: PreviewData, path: str) -> None:
     Raises:
         OutputError: the file cannot be written.
     """
-    save(_render(data).encode("ascii", "xmlcharrefreplace"), path)
+    save(_render(data).encode("utf-8"), path)
 
 
 def _render(data: PreviewData) -> str:
