@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["NEAR_DUPLICATE", "Likeness", "diverse", "liken"]
 
-NEAR_DUPLICATE = 0.95
+NEAR_DUPLICATE = 0.97
 """The cosine from which two pictures count as near-duplicates."""
 
 _CELLS_AT_ONCE = 1 << 24  # similarities held at once, 64 MB

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["write_previews"]
 
 _TYPICAL = 3
-_DIVERSE = 6
-_MAP_MIN_DIST = 0.1
+_DIVERSE = 8
+_MAP_MIN_DIST = 0.5
 _MAP_VERSION = 1  # counts the changes to the reduction that move points
 
 

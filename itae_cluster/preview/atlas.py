@@ -98,8 +98,15 @@ def _image(data: PreviewData, row: int, side: int) -> Image.Image | None:
 def _laid_out(
     images: Sequence[tuple[int, Image.Image]], sheet: int, side: int, across: int
 ) -> dict[int, Tile]:
+    """Tiles without their outermost pixels, which WebP mixes with those of the tile beside."""
     return {
-        row: Tile(sheet, slot % across * side, slot // across * side, image.width, image.height)
+        row: Tile(
+            sheet,
+            slot % across * side + 1,
+            slot // across * side + 1,
+            max(1, image.width - 2),
+            max(1, image.height - 2),
+        )
         for slot, (row, image) in enumerate(images)
     }
 
@@ -112,7 +119,7 @@ def _drawn(
     width, height = side * min(across, len(images)), side * -(-len(images) // across)
     sheet = Image.new("RGB", (width, height), "#808080")
     for row, image in images:
-        sheet.paste(image, (tiles[row].left, tiles[row].top))
+        sheet.paste(image, (tiles[row].left - 1, tiles[row].top - 1))
     stream = io.BytesIO()
     sheet.save(stream, "WEBP", quality=_QUALITY, method=4)
     return stream.getvalue()

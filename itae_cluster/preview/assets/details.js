@@ -110,8 +110,8 @@ function largePicture(row) {
 function examples(group, except = -1) {
   const { typical, diverse } = groups[group];
   const rows = [...new Set([...typical.slice(0, 1), ...diverse])];
-  if (rows.length < 2 || members[group].length <= rows.length) return [];
-  return [heading(except < 0 ? "Typical, then as different as they come" : `Examples of ${clusterName(group)}`), grid(rows)];
+  if (rows.length < 2 || members[group].length < 2 * rows.length) return [];
+  return [heading(except < 0 ? "The most typical, then the most diverse" : `Examples of ${clusterName(group)}`), grid(rows)];
 }
 
 // --- a cluster ----------------------------------------------------------------------------------
@@ -122,12 +122,17 @@ function openCluster(group, { focus = false } = {}) {
   const note = size > rows.length ? `${number(rows.length)} of its ${plural(size, "picture")} are on this page.` : null;
   openDetails(clusterName(group), (row) => data.group[row] === group, focus,
     isNoise(group) ? element("h2", {}, swatch(group), "unclustered") : nameField(group),
-    element("div", { class: "facts" }, element("span", {}, plural(size, "picture")), isNoise(group) ? null : element("span", {}, groups[group].folder)),
+    element("div", { class: "facts" }, element("span", {}, plural(size, "picture")), givenName(group) === undefined ? null : element("span", {}, groups[group].folder)),
     note ? element("p", { class: "quiet" }, note) : null,
     takeAway(rows),
     ...examples(group),
     heading(isNoise(group) ? "Nearest to a cluster first" : "Most typical first"),
     grid(rows));
+}
+
+function pencil() {
+  const made = find("#pencil").content.firstElementChild.cloneNode(true);
+  return made;
 }
 
 function nameField(group) {
@@ -142,7 +147,7 @@ function nameField(group) {
     if (event.key === "Enter") input.blur();
     if (event.key === "Escape") { input.value = clusterName(group); event.stopPropagation(); input.blur(); }
   });
-  return element("div", {}, element("div", { class: "naming" }, swatch(group), input), fault);
+  return element("div", {}, element("div", { class: "naming" }, swatch(group), input, element("button", { type: "button", class: "icon", "aria-label": "Rename this cluster", title: "Rename", onclick: () => input.select() }, pencil())), fault);
 }
 
 // --- several pictures ---------------------------------------------------------------------------

@@ -6,7 +6,7 @@ const map = find("#map"), canvas = find("#canvas"), captions = find("#captions")
 const SMALLEST_THUMB = 34, LARGEST_THUMB = 128;  // CSS pixels
 const MOST_ZOOM = 1500;                          // times the view of everything
 const MOST_TEXTURES = 12;                        // sheets on the graphics card at once, 16 MB each
-const DIMMED = 0.1;
+const DIMMED = 0.12;
 
 const view = { k: 1, x: 0, y: 0 };  // a place (x, y) of the unit square is drawn at (x·k + view.x, y·k + view.y)
 let width = 0, height = 0, fitted = 1;
@@ -20,6 +20,7 @@ const screenY = (row) => data.y[row] * view.k + view.y;
 const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const colourOf = (group) => isNoise(group) ? css("--noise") : groups[group].colour;
 const numberOf = (colour) => parseInt(colour.slice(1), 16);
+const mixed = (from, to, share) => [16, 8, 0].reduce((sum, bits) => sum | Math.round((from >> bits & 255) * (1 - share) + (to >> bits & 255) * share) << bits, 0);
 const index = new vendor.KDBush(count);
 for (let row = 0; row < count; row++) index.add(data.x[row], data.y[row]);
 index.finish();
@@ -105,7 +106,7 @@ function settleThumbnails() {
   for (const { typical, diverse } of groups) [...diverse, ...typical].forEach((row) => { turn[row] = 0; });
   let waiting = drawingOrder.filter((row) => data.tile[row]).sort((a, b) => turn[a] - turn[b] || a - b);
   const shown = [];
-  for (let k = fitted * 1.15; waiting.length && k < fitted * MOST_ZOOM; k *= Math.SQRT2) {
+  for (let k = fitted; waiting.length && k < fitted * MOST_ZOOM; k *= Math.SQRT2) {
     const room = thumbSize(k) * 1.1 / k, taken = new Map();
     const cell = (x, y) => Math.floor(x) * 0x100000 + Math.floor(y);
     const put = (row) => {
@@ -124,7 +125,7 @@ function settleThumbnails() {
     shown.forEach(put);
     waiting = waiting.filter((row) => {
       if (!free(row)) return true;
-      shownFrom[row] = k;
+      shownFrom[row] = k > fitted ? k : 0;
       shown.push(row);
       put(row);
       return false;
@@ -184,24 +185,26 @@ function drawThumbnails() {
       if (x > -size && y > -size && x < width + size && y < height + size) visibleThumbs.push(row);
     }
   }
+  const ink = numberOf(css("--ink")), ground = numberOf(css("--ground"));
+  const colours = groups.map((_, group) => numberOf(colourOf(group)));
   let used = 0;
   for (const row of visibleThumbs) {
     const texture = tileTexture(row);
     if (!texture) continue;
     const [, , , w, h] = data.tile[row];
     const frame = frames[used] ?? makeFrame();
-    const scale = size / Math.max(w, h);
-    // A thumbnail fades in over the first eighth of the way to the next zoom.
-    const fade = Math.min(1, (view.k / shownFrom[row] - 1) * 8 + 0.25);
-    const alpha = fade * (!lit || lit(row) ? 1 : DIMMED);
+    // A thumbnail that has just got room grows to its size over the first part of the way.
+    const scale = size / Math.max(w, h) * Math.min(1, 0.4 + (view.k / shownFrom[row] - 1) * 4);
+    const bright = !lit || lit(row);
     const x = Math.round(screenX(row)), y = Math.round(screenY(row));
     frame.edge.position.set(x, y);
     frame.edge.setSize(w * scale + 2 * border, h * scale + 2 * border);
-    frame.edge.tint = row === hovered ? numberOf(css("--ink")) : numberOf(colourOf(data.group[row]));
+    // The frame is opaque even where it is dimmed: the dot below it is not to shine through.
+    frame.edge.tint = row === hovered ? ink : bright ? colours[data.group[row]] : mixed(ground, colours[data.group[row]], DIMMED);
     frame.picture.texture = texture;
     frame.picture.position.set(x, y);
     frame.picture.setSize(w * scale, h * scale);
-    frame.edge.alpha = frame.picture.alpha = alpha;
+    frame.picture.alpha = bright ? 1 : DIMMED;
     frame.edge.visible = frame.picture.visible = true;
     used += 1;
   }
@@ -237,10 +240,10 @@ function makeCaptions() {
 
 // The largest clusters first; a caption that would touch one already there waits for a closer view.
 function placeCaptions() {
-  const taken = [];
+  const taken = [], gap = width < 500 ? 12 : 3;
   for (const [group, { caption, w, h }] of captionOf) {
     const { anchor } = groups[group], x = screenX(anchor), y = screenY(anchor);
-    const box = [x - w / 2 - 3, y - h / 2 - 2, x + w / 2 + 3, y + h / 2 + 2];
+    const box = [x - w / 2 - gap, y - h / 2 - gap, x + w / 2 + gap, y + h / 2 + gap];
     const seen = x > -w && y > -h && x < width + w && y < height + h && (!lit || lit(anchor)) &&
       taken.every(([l, t, r, b]) => box[2] < l || box[0] > r || box[3] < t || box[1] > b);
     caption.hidden = !seen;
