@@ -124,9 +124,7 @@ def _largest(
     return columns[chosen], values[chosen]
 
 
-def _joined(
-    chains: NDArray[np.int64], start: int, linked: NDArray[np.bool_]
-) -> NDArray[np.int64]:
+def _joined(chains: NDArray[np.int64], start: int, linked: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Which chain each row belongs to once these links are known."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components

@@ -6,6 +6,7 @@ They lie in a temporary file: fifty thousand would take a quarter of a gigabyte 
 from __future__ import annotations
 
 import tempfile
+import weakref
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -30,7 +31,8 @@ class JPEGs(Mapping[str, bytes]):
     """JPEG bytes by path, written to a temporary file without a name."""
 
     def __init__(self) -> None:
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed when nobody reads it any more
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - read for as long as this lives
+        weakref.finalize(self, self._file.close)
         self._places: dict[str, tuple[int, int]] = {}
         self._end = 0
 

@@ -57,6 +57,14 @@ def cluster(
             rich_help_panel=_OUTPUT,
         ),
     ] = OutputOptions.action,
+    contact_sheets: Annotated[
+        bool,
+        typer.Option(
+            "--contact-sheets",
+            help="Also write contact/cluster-007.jpg, …: each cluster's pictures on one sheet.",
+            rich_help_panel=_OUTPUT,
+        ),
+    ] = OutputOptions.contact_sheets,
     dry_run: Annotated[
         bool,
         typer.Option(
@@ -102,6 +110,7 @@ def cluster(
         ),
     ] = None,
     exclude: given.Exclude = None,
+    only: given.Only = None,
     null: given.Null = False,
     model: given.Model = ModelOptions.model,
     weights: given.Weights = ModelOptions.weights,
@@ -122,15 +131,15 @@ def cluster(
     With --out, the pictures are copied into one folder a cluster, beside a manifest and a map of
     the whole collection. Without it, path and cluster of each picture go to standard output.
     """
-    if not paths and embeddings is None:
-        raise UsageError("name pictures or folders, - for a list, or --embeddings FILE")
+    if not paths and embeddings is None and only is None:
+        raise UsageError("name pictures or folders, - for a list, --only FILE or --embeddings FILE")
     cluster_options = ClusterOptions(algorithm, k, restarts, min_cluster_size, assign_noise, seed)
-    output = OutputOptions(out, action, dry_run)
+    output = OutputOptions(out, action, dry_run, contact_sheets)
     model_options = ModelOptions(
         model, weights, theta, size, device, batch_size, offline, precision
     )
     caching = CacheOptions(cache, no_cache)
-    inputs = given.read_inputs(paths, null, exclude)
+    inputs = given.read_inputs(paths, null, exclude, only)
     with ConsoleReporter(quiet=quiet, verbose=verbose) as reporter:
         from itae_cluster.pipeline import sort_pictures
 

@@ -42,7 +42,6 @@ __all__ = [
 ]
 
 
-
 @dataclass(frozen=True)
 class Result:
     """A finished run. `placed` tells whether the destinations exist in OUT.
@@ -244,8 +243,10 @@ def _subtitle(result: Result) -> str:
 
 
 def _check_no_pictures(inputs: InputOptions, model: ModelOptions) -> None:
-    if inputs.paths or inputs.listed or inputs.excludes:
-        raise UsageError("--embeddings takes the place of PATHS and --exclude; leave one out")
+    if inputs != InputOptions():
+        raise UsageError(
+            "--embeddings takes the place of PATHS, --only and --exclude; leave one out"
+        )
     if model != ModelOptions():
         raise UsageError("--embeddings holds finished vectors; leave out the options of the model")
 
