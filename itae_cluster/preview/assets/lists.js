@@ -107,8 +107,10 @@ for (const [place, name] of tabs.entries()) {
   });
 }
 search.addEventListener("input", redrawList);
-search.addEventListener("keydown", ({ key }) => {
-  if (key === "Enter" || key === "ArrowDown") list.querySelector("li button")?.focus();
+search.addEventListener("keydown", (event) => {
+  if (event.key !== "Enter" && event.key !== "ArrowDown") return;
+  event.preventDefault();  // Enter would go on to press what gets the focus
+  list.querySelector("li button")?.focus();
 });
 // Up and down go through a list.
 list.addEventListener("keydown", (event) => {

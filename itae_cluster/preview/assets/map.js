@@ -331,13 +331,13 @@ function rowAt(x, y, reach = 6) {
   const half = thumbSize(view.k) / 2;
   for (const row of visibleThumbs) {
     const [, , , w, h] = data.tile[row], scale = half / Math.max(w, h);
-    if (Math.abs(screenX(row) - x) <= w * scale && Math.abs(screenY(row) - y) <= h * scale && (!lit || lit(row))) return row;
+    if (Math.abs(screenX(row) - x) <= w * scale && Math.abs(screenY(row) - y) <= h * scale) return row;
   }
   const far = (dotRadius() + reach) / view.k, px = (x - view.x) / view.k, py = (y - view.y) / view.k;
   let best = -1, least = Infinity;
   for (const row of index.within(px, py, far)) {
     const away = (data.x[row] - px) ** 2 + (data.y[row] - py) ** 2;
-    if (away < least && (!lit || lit(row))) { least = away; best = row; }
+    if (away < least) { least = away; best = row; }
   }
   return best;
 }
@@ -384,7 +384,7 @@ const at = (event) => { const box = canvas.getBoundingClientRect(); return [even
 canvas.addEventListener("pointermove", (event) => { if (!event.buttons && event.pointerType === "mouse") showCard(rowAt(...at(event))); });
 canvas.addEventListener("pointerleave", () => showCard(-1));
 canvas.addEventListener("click", (event) => {
-  if (lassoOn || event.shiftKey) return;
+  if (event.timeStamp - lassoEnded < 100) return;  // the click that ends a lasso
   const row = rowAt(...at(event), 10);
   if (row >= 0) openPicture(row, { stay: true });
   else closeDetails();

@@ -2,6 +2,7 @@
 // Choosing pictures with a lasso, and taking their paths elsewhere.
 
 let lassoOn = false;
+let lassoEnded = -Infinity;  // the time stamp of that event
 let drawn = null;  // corners of the lasso while it is being drawn, in CSS pixels
 
 function setLasso(on) {
@@ -22,9 +23,10 @@ canvas.addEventListener("pointermove", (event) => {
   find("#lasso path").setAttribute("d", `M${drawn.map((corner) => corner.map(Math.round).join(" ")).join("L")}Z`);
 });
 for (const name of ["pointerup", "pointercancel"]) {
-  canvas.addEventListener(name, () => {
+  canvas.addEventListener(name, ({ timeStamp }) => {
     if (!drawn) return;
     const corners = drawn;
+    lassoEnded = timeStamp;
     drawn = null;
     find("#lasso path").setAttribute("d", "");
     setLasso(false);
