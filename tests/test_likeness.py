@@ -42,7 +42,7 @@ def test_pictures_that_are_all_the_same():
 
 
 def test_no_chain_joins_unlike_pictures():
-    """Each is like the next (6°, cosine 0.995); the ends of three are too far apart (12°, 0.978)."""
+    """Each is like the next (6°, cosine 0.995), no one like the one after it (12°, 0.978)."""
     vectors = at([0, 6, 12, 18, 100, 101, 180])
     groups = liken(vectors, threshold=0.99).duplicates
     assert sorted(map(len, groups)) == [2, 2, 2]

@@ -250,7 +250,7 @@ def test_a_picture_shows_file_path_and_neighbours(opened, album):
         address = image.evaluate("it => it.src")
         found = urllib.parse.unquote_to_bytes(address.removeprefix(root.as_uri() + "/"))
         assert found == os.fsencode(data.names[row])
-        near = [row for row in listed(page, "#details .tile")][:8]
+        near = listed(page, "#details .tile")[:8]
         assert near == data.likeness.neighbours[row].tolist()
     assert page.inner_text("#details .path code") == data.sources[100]
     page.keyboard.press("Escape")
@@ -396,8 +396,8 @@ def test_an_evil_name_stays_text_and_the_policy_holds(opened):
         " ({ effectiveDirective }) => refused.push(effectiveDirective))"
     )
     silent = page.evaluate(
-        "() => { const script = document.createElement('script'); script.textContent = 'hacked = 1';"
-        " document.body.append(script); let thrown = null;"
+        "() => { const script = document.createElement('script');"
+        " script.textContent = 'hacked = 1'; document.body.append(script);"
         " setTimeout('hacked = 2'); return typeof hacked; }"
     )
     assert silent == "undefined"
@@ -415,8 +415,8 @@ def test_every_control_has_a_name_and_nothing_is_cut_off(opened, scheme):
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
     nameless = page.eval_on_selector_all(
         "button, input, a, canvas[tabindex]",
-        "all => all.filter(one => !(one.getAttribute('aria-label') || one.innerText || one.textContent)"
-        ".trim()).map(one => one.outerHTML)",
+        "all => all.filter(one => !(one.getAttribute('aria-label') || one.textContent).trim())"
+        ".map(one => one.outerHTML)",
     )
     assert nameless == []
     ground = page.evaluate("getComputedStyle(document.body).backgroundColor")

@@ -196,6 +196,7 @@ def test_png_says_nothing_of_when_and_with_what(tmp_path):
     with Image.open(path) as image:
         assert image.format == "PNG"
         assert set(image.info) <= {"dpi"}
+        assert image.info["dpi"] == pytest.approx((144, 144), abs=0.1)  # 2× in documents
 
 
 def test_points_have_the_colour_of_their_cluster(picture):

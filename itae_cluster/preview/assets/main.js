@@ -11,6 +11,7 @@ function setTheme(theme) {
 }
 
 function repaint() {
+  readInks();
   paintDots();
   queueDraw();
 }

@@ -18,8 +18,13 @@ let thumbnailsOn = true;
 const screenX = (row) => data.x[row] * view.k + view.x;
 const screenY = (row) => data.y[row] * view.k + view.y;
 const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-const colourOf = (group) => isNoise(group) ? css("--noise") : groups[group].colour;
 const numberOf = (colour) => parseInt(colour.slice(1), 16);
+let inks = {};  // colours of the theme and of each group, as numbers; read once, asking costs a frame
+
+function readInks() {
+  const noise = numberOf(css("--noise"));
+  inks = { ink: numberOf(css("--ink")), ground: numberOf(css("--ground")), groups: groups.map(({ colour }, group) => isNoise(group) ? noise : numberOf(colour)) };
+}
 const mixed = (from, to, share) => [16, 8, 0].reduce((sum, bits) => sum | Math.round((from >> bits & 255) * (1 - share) + (to >> bits & 255) * share) << bits, 0);
 const index = new vendor.KDBush(count);
 for (let row = 0; row < count; row++) index.add(data.x[row], data.y[row]);
@@ -76,10 +81,9 @@ function makeDots() {
 function paintDots() {
   if (!dots) return;
   const buffer = dots.geometry.getBuffer("aColor"), paint = buffer.data;
-  const colours = groups.map((_, group) => numberOf(colourOf(group)));
   const plain = count > 3000 ? 205 : 240;
   drawingOrder.forEach((row, place) => {
-    const colour = colours[data.group[row]];
+    const colour = inks.groups[data.group[row]];
     const alpha = !lit || lit(row) ? plain : Math.round(255 * DIMMED);
     paint.set([colour >> 16, colour >> 8 & 255, colour & 255, alpha], place * 4);
   });
@@ -185,8 +189,6 @@ function drawThumbnails() {
       if (x > -size && y > -size && x < width + size && y < height + size) visibleThumbs.push(row);
     }
   }
-  const ink = numberOf(css("--ink")), ground = numberOf(css("--ground"));
-  const colours = groups.map((_, group) => numberOf(colourOf(group)));
   let used = 0;
   for (const row of visibleThumbs) {
     const texture = tileTexture(row);
@@ -200,7 +202,7 @@ function drawThumbnails() {
     frame.edge.position.set(x, y);
     frame.edge.setSize(w * scale + 2 * border, h * scale + 2 * border);
     // The frame is opaque even where it is dimmed: the dot below it is not to shine through.
-    frame.edge.tint = row === hovered ? ink : bright ? colours[data.group[row]] : mixed(ground, colours[data.group[row]], DIMMED);
+    frame.edge.tint = row === hovered ? inks.ink : bright ? inks.groups[data.group[row]] : mixed(inks.ground, inks.groups[data.group[row]], DIMMED);
     frame.picture.texture = texture;
     frame.picture.position.set(x, y);
     frame.picture.setSize(w * scale, h * scale);
@@ -419,6 +421,7 @@ async function startMap() {
     find("#notice").hidden = false;
     console.warn(error);
   }
+  readInks();
   paintDots();
   draw();
   setTimeout(() => { settleThumbnails(); queueDraw(); });
