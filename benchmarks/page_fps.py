@@ -111,7 +111,7 @@ def main() -> None:
             page.goto(f"file://{path}", wait_until="commit")
             page.wait_for_selector("html[data-ready]", timeout=120_000)
             first = time.perf_counter() - begin
-            page.wait_for_function("document.readyState === 'complete' && settledFor > 0")
+            page.wait_for_function("() => document.readyState === 'complete' && settledFor > 0")
             page.wait_for_timeout(3000)
             rates = []
             for zoom in (1, 8, 60):

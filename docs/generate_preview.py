@@ -1,6 +1,6 @@
 """Make the pictures of the documentation from the demo album: `python docs/generate_preview.py`.
 
-Writes `docs/demo-preview.png` and, where Playwright and Chromium are installed, screenshots of
+Writes `docs/demo-preview.png` and, where Playwright and Chromium are installed, a screenshot of
 `preview.html` as `docs/demo-page.png`.
 """
 
@@ -19,7 +19,6 @@ from playwright.sync_api import sync_playwright
 
 DOCS = Path(__file__).parent
 ARGUMENTS = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
-COLOURS = 256  # of the palette that keeps the file small
 
 
 def main() -> None:
@@ -36,8 +35,7 @@ def main() -> None:
         )
         page.goto(Path(album, "sorted", "preview.html").as_uri())
         page.wait_for_selector("html[data-ready]")
-        page.wait_for_function("settledFor > 0 && tileTextures.size > 0")
-        page.evaluate("zoomBy(1.15)")
+        page.wait_for_function("() => settledFor > 0 && tileTextures.size > 0")
         page.evaluate("openPicture(members[1][0], { stay: true })")
         page.wait_for_timeout(1500)
         save(page.screenshot(), DOCS / "demo-page.png")
@@ -45,9 +43,9 @@ def main() -> None:
 
 
 def save(raw: bytes, path: Path) -> None:
-    """A PNG of few colours."""
+    """As small a PNG as it gets."""
     with Image.open(io.BytesIO(raw)) as image:
-        image.convert("RGB").quantize(COLOURS).save(path, optimize=True)
+        image.convert("RGB").save(path, optimize=True)
 
 
 if __name__ == "__main__":

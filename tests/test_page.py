@@ -135,7 +135,7 @@ def opened(album, browser):
         page.on("request", lambda request: requests.append(request.url))
         page.goto((root / "preview.html").as_uri())
         page.wait_for_selector("html[data-ready]")
-        page.wait_for_function("settledFor > 0")
+        page.wait_for_function("() => settledFor > 0")
         return page
 
     open_page.complaints = complaints
@@ -206,7 +206,7 @@ def test_zooming_in_turns_dots_into_thumbnails(opened, album):
     assert 10 < from_afar < N / 2
     assert row not in page.evaluate("visibleThumbs")
     look_at(page, row, 1400)
-    page.wait_for_function("tileTextures.size > 0")
+    page.wait_for_function("() => tileTextures.size > 0")
     draw(page)
     assert row in page.evaluate("visibleThumbs")
     page.evaluate("captions.style.display = 'none'")
@@ -225,7 +225,7 @@ def test_hovering_shows_that_picture(opened, album):
         page.mouse.move(*place(page, row))
         page.wait_for_selector("#card:not([hidden])")
         assert page.eval_on_selector("#card", "card => Number(card.dataset.row)") == row
-        page.wait_for_function("card.querySelector('canvas').width > 100")
+        page.wait_for_function("() => card.querySelector('canvas').width > 100")
         draw(page)
         box = page.query_selector("#card canvas").bounding_box()
         sky = pixel(page, box["x"] + box["width"] / 2, box["y"] + 12)
@@ -401,7 +401,7 @@ def test_an_evil_name_stays_text_and_the_policy_holds(opened):
         " setTimeout('hacked = 2'); return typeof hacked; }"
     )
     assert silent == "undefined"
-    page.wait_for_function("refused.length > 1")
+    page.wait_for_function("() => refused.length > 1")
     assert set(page.evaluate("refused")) <= {"script-src-elem", "script-src"}
     assert all("Content Security Policy" in text for text in opened.complaints)
     opened.complaints.clear()
@@ -439,7 +439,7 @@ def test_the_map_is_moved_by_keys_wheel_and_drag(opened):
     assert page.evaluate("view.k") == pytest.approx(before["k"])
     page.mouse.move(700, 400)
     page.mouse.wheel(0, -200)
-    page.wait_for_function(f"view.k > {before['k'] * 1.1}")
+    page.wait_for_function(f"() => view.k > {before['k'] * 1.1}")
     x = page.evaluate("view.x")
     page.mouse.down()
     page.mouse.move(740, 400)
