@@ -41,7 +41,7 @@ const rowItem = (row, note) => item({ class: "row", "data-row": row, onclick: ()
 
 function listOutliers() {
   const rows = oddity();
-  drawList(rows.map(([row, times]) => rowItem(row, `${clusterName(data.group[row])} · ${times.toFixed(1)}× as far as usual`)),
+  drawList(rows.map(([row, times]) => rowItem(row, `${clusterName(data.group[row])} · ${times.toFixed(1)}× as far`)),
     quiet(rows.length ? "Least typical of their cluster: farthest from its centre, by what is usual there." : "No picture stands out."));
 }
 
