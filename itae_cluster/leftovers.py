@@ -18,8 +18,8 @@ from itae_cluster import confined, transfer
 from itae_cluster.errors import JournalError
 from itae_cluster.journal import Journal, Place
 from itae_cluster.manifest import path_of
-from itae_cluster.organize import staging_pattern
-from itae_cluster.plan import GENERATED
+from itae_cluster.organize import generated_names, staging_pattern
+from itae_cluster.plan import CONTACT_FOLDER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -84,10 +84,10 @@ def _take_back(journal: Journal, real: str) -> None:
             if isinstance(step, Place):
                 _remove_place(journal.root, step)
         folders |= transaction.folders
-    for name in GENERATED:
+    for name in generated_names(journal.root):
         with contextlib.suppress(FileNotFoundError):
             os.unlink(os.path.join(journal.root, name))
-    remove_empty_folders(journal.root, folders)
+    remove_empty_folders(journal.root, {*folders, CONTACT_FOLDER})
     if set(os.listdir(journal.root)) - {os.path.basename(journal.folder)}:
         raise ValueError("holds more")
     journal.remove()

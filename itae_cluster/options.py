@@ -108,11 +108,16 @@ _LARGE_BATCH = 128
 
 @dataclass(frozen=True)
 class InputOptions:
-    """Which pictures. `listed` are the entries of a list read from standard input."""
+    """Which pictures.
+
+    `listed` are the entries of a list of inputs · `only`, where it is not None, those of a list
+    that picks some of the pictures found.
+    """
 
     paths: tuple[str, ...] = ()
     listed: tuple[str, ...] = ()
     excludes: tuple[str, ...] = ()
+    only: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -211,6 +216,7 @@ class OutputOptions:
     action: Action = Action.COPY
     dry_run: bool = False
     sidecars: bool = False
+    contact_sheets: bool = False
 
     def __post_init__(self) -> None:
         if self.out is None and (self.dry_run or self.sidecars or self.action is not Action.COPY):
@@ -218,6 +224,8 @@ class OutputOptions:
                 "--dry-run, --action and --with-sidecars need --out DIR; without it nothing is "
                 "written"
             )
+        if self.out is None and self.contact_sheets:
+            raise UsageError("--contact-sheets needs --out DIR; without it nothing is written")
 
 
 @dataclass(frozen=True)

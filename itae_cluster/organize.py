@@ -24,7 +24,7 @@ from itae_cluster.journal import Journal, Place, Write
 from itae_cluster.model.digest import file_digest
 from itae_cluster.names import Namer, printable
 from itae_cluster.options import Action
-from itae_cluster.plan import GENERATED
+from itae_cluster.plan import CONTACT_FOLDER, GENERATED
 from itae_cluster.types import NOISE, Placement, Skipped
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ __all__ = [
     "check_output",
     "folder_name",
     "generated",
+    "generated_names",
     "place",
     "placements",
     "settle",
@@ -315,13 +316,17 @@ def _symlink(source: str, target: str) -> None:
 
 
 def generated(root: str) -> list[Write]:
-    """What the journal says of the files that the tool made in `root`."""
-    paths = {name: os.path.join(root, name) for name in GENERATED}
-    return [
-        Write(name, os.path.getsize(path), file_digest(path))
-        for name, path in paths.items()
-        if os.path.exists(path)
-    ]
+    """What the journal says of the files that the tool made in `root`, a staging folder."""
+    paths = {name: os.path.join(root, name) for name in generated_names(root)}
+    return [Write(name, os.path.getsize(path), file_digest(path)) for name, path in paths.items()]
+
+
+def generated_names(root: str) -> list[str]:
+    """Where in `root`, a staging folder, those files are."""
+    sheets = os.path.join(root, CONTACT_FOLDER)
+    inside = sorted(os.listdir(sheets)) if os.path.isdir(sheets) else []
+    names = [*GENERATED, *(f"{CONTACT_FOLDER}/{name}" for name in inside)]
+    return [name for name in names if os.path.exists(os.path.join(root, name))]
 
 
 # Originals -----------------------------------------------------------------------------------

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from itae_cluster.types import Reporter
 
 __all__ = [
+    "CONTACT_FOLDER",
     "GENERATED",
     "Entry",
     "Plan",
@@ -45,6 +46,7 @@ SCHEMA = "itae-cluster/plan"
 SCHEMA_VERSION = 1
 
 GENERATED = ("manifest.json", "clusters.csv", "preview.png", "preview.html")
+CONTACT_FOLDER = "contact"
 """What the tool writes into a result beside pictures."""
 
 _SHOWN = 3  # sources that an error names
@@ -228,7 +230,7 @@ def _check(plan: Plan) -> None:
         shown = f"the destination {printable(entry.destination)}"
         if not confined.is_inside(entry.destination):
             raise ValueError(f"{shown} leads out of OUT")
-        if name in reserved or name.split("/")[0] == FOLDER:
+        if name in reserved or name.split("/")[0] in {FOLDER, CONTACT_FOLDER}:
             raise ValueError(f"{shown} is the name of a file that the tool makes")
         if name in names:
             raise ValueError(f"{shown} repeats")

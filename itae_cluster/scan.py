@@ -8,6 +8,7 @@ the order of the arguments nor that of a folder's entries changes the result.
 from __future__ import annotations
 
 import heapq
+import io
 import os
 import re
 import stat
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from pathspec import GitIgnoreSpec
 
-__all__ = ["read_list", "scan"]
+__all__ = ["read_list", "read_list_file", "scan"]
 
 _MANIFEST = "manifest.json"
 _MANIFEST_MARK = b'"itae-cluster/manifest"'
@@ -33,6 +34,7 @@ _MANIFEST_HEAD = 200  # bytes; the mark stands at the top
 
 _BROKEN_LINK = "broken symbolic link"
 _IN_OUTPUT = "lies in the output folder"
+_NOT_FOUND = "listed in --only, but not among the pictures found"
 _SPECIAL = "not a regular file (a pipe, socket or device)"
 
 # Characters that pattern engines stumble over, moved where no file name has any: the newline, which
@@ -53,12 +55,30 @@ def read_list(stream: BinaryIO, *, null: bool) -> list[str]:
     return [from_bytes(entry) for entry in entries if entry]
 
 
+def read_list_file(path: str) -> list[str]:
+    """The paths of a list in a file, NUL-separated if it holds a NUL, else one a line.
+
+    Raises:
+        UsageError: The file cannot be read.
+    """
+    try:
+        with open(path, "rb") as file:
+            data = file.read()
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise UsageError(
+            f"cannot read the list {printable(path)}: {reason}; check --only"
+        ) from error
+    return read_list(io.BytesIO(data), null=b"\0" in data)
+
+
 def scan(
     inputs: Sequence[str],
     *,
     excludes: Sequence[str] = (),
     output: str | None = None,
     listed: Sequence[str] = (),
+    only: Sequence[str] | None = None,
 ) -> ScanResult:
     """Find the pictures.
 
@@ -71,6 +91,8 @@ def scan(
             of named files. A folder that is named is entered in any case.
         output: The folder for the result; nothing in it is read.
         listed: Files and folders of a list; one that does not exist is skipped.
+        only: Of the pictures found, those of this list alone are taken, under whatever path they
+            are listed; what is listed and not found is skipped.
 
     Raises:
         UsageError: An input does not exist, or a pattern is not valid.
@@ -81,6 +103,8 @@ def scan(
     for path in listed:
         walk.add(path, required=False)
     walk.run()
+    if only is not None:
+        walk.pick(only)
     return walk.result()
 
 
@@ -160,6 +184,13 @@ class _Walk:
     def run(self) -> None:
         while self.waiting:
             self.enter(heapq.heappop(self.waiting))
+
+    def pick(self, only: Sequence[str]) -> None:
+        """Drop what was found and is not listed."""
+        wanted = {os.path.realpath(path): path for path in only}
+        for real in wanted.keys() - self.found.keys():
+            self.skipped.setdefault(wanted[real], _NOT_FOUND)
+        self.found = {real: self.found[real] for real in self.found.keys() & wanted.keys()}
 
     def wait(self, path: str, below: str, *, links: int, depth: int) -> None:
         heapq.heappush(self.waiting, _Folder(links, depth, os.fsencode(path), path, below))

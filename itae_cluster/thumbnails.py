@@ -1,44 +1,99 @@
-"""Small JPEGs for the preview, kept while pictures pass by, so that few are decoded twice."""
+"""Small JPEGs for the preview, kept while pictures pass by, so that few are decoded twice.
+
+They lie in a temporary file: fifty thousand would take a quarter of a gigabyte of memory.
+"""
 
 from __future__ import annotations
 
+import tempfile
+import weakref
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from itae_cluster.decode import read_thumbnail, thumbnail
 from itae_cluster.errors import DecodeError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from itae_cluster.cache import Cache
     from itae_cluster.types import Picture
 
-__all__ = ["Thumbnails", "completed"]
+__all__ = ["JPEGs", "Thumbnails", "completed"]
 
 _SIDE = 112
-_MOST = 5_000  # about 25 MB of preview.html
+_MOST = 100_000  # twice what a page shows, so that half of them are enough for it
+_MOST_READ = 5_000  # files that are decoded once more, for want of a thumbnail
+_AT_ONCE = 500
+
+
+class JPEGs(Mapping[str, bytes]):
+    """JPEG bytes by path, written to a temporary file without a name."""
+
+    def __init__(self) -> None:
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - read for as long as this lives
+        weakref.finalize(self, self._file.close)
+        self._places: dict[str, tuple[int, int]] = {}
+        self._end = 0
+
+    def __getitem__(self, path: str) -> bytes:
+        start, length = self._places[path]
+        self._file.seek(start)
+        return self._file.read(length)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def add(self, path: str, jpeg: bytes) -> None:
+        """Keep one."""
+        self._file.seek(self._end)
+        self._file.write(jpeg)
+        self._places[path] = (self._end, len(jpeg))
+        self._end += len(jpeg)
+
+    def keep_only(self, paths: set[str]) -> None:
+        """Forget the others; their room in the file is not used again."""
+        self._places = {path: place for path, place in self._places.items() if path in paths}
 
 
 class Thumbnails:
     """Collects every thumbnail; past the limit those of every second file, then every fourth, …."""
 
     def __init__(self, most: int = _MOST) -> None:
-        self._kept: dict[int, tuple[str, bytes]] = {}
+        self.kept = JPEGs()
+        self._numbers: dict[str, int] = {}
         self._most = most
         self._stride = 1
 
-    @property
-    def kept(self) -> dict[str, bytes]:
-        """JPEG bytes by path."""
-        return dict(self._kept.values())
-
     def keep(self, number: int, path: str, picture: Picture) -> None:
         """Called with rising file numbers, though not with every one."""
-        if number % self._stride == 0 and len(self._kept) >= self._most:
+        if number % self._stride == 0 and len(self.kept) >= self._most:
             self._stride *= 2
-            self._kept = {n: item for n, item in self._kept.items() if n % self._stride == 0}
+            self._numbers = {p: n for p, n in self._numbers.items() if n % self._stride == 0}
+            self.kept.keep_only(set(self._numbers))
         if number % self._stride == 0:
-            self._kept[number] = (path, thumbnail(picture, _SIDE))
+            self._numbers[path] = number
+            self.kept.add(path, thumbnail(picture, _SIDE))
+
+
+class _ByRow(Mapping[int, bytes]):
+    """The same JPEGs by row."""
+
+    def __init__(self, jpegs: Mapping[str, bytes], paths: Sequence[str]) -> None:
+        self._jpegs = jpegs
+        self._paths = {row: path for row, path in enumerate(paths) if path in jpegs}
+
+    def __getitem__(self, row: int) -> bytes:
+        return self._jpegs[self._paths[row]]
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._paths)
+
+    def __len__(self) -> int:
+        return len(self._paths)
 
 
 def completed(
@@ -46,30 +101,52 @@ def completed(
     chosen: Mapping[int, Sequence[int]],
     paths: Sequence[str],
     cache: Cache,
-) -> dict[int, bytes]:
-    """The thumbnails of the preview: those kept, the representatives', and enough of the others.
+) -> Mapping[int, bytes]:
+    """The thumbnails of the preview: those kept, those known, and some that are read for it.
 
     Args:
         kept: JPEG bytes by path.
-        chosen: rows of each cluster's representatives.
+        chosen: rows of each cluster's representatives, which are read in any case.
         paths: the files, read where a thumbnail is missing; one that cannot be read has none.
         cache: looked into before a file is read, and given what is new.
 
     Returns:
         JPEG bytes by row.
     """
-    wanted = {row for rows in chosen.values() for row in rows}
-    wanted |= {row for row, path in enumerate(paths) if path in kept}
-    if len(wanted) < min(len(paths), _MOST) // 2:  # the pictures came from the cache
-        wanted |= set(range(0, len(paths), -(-len(paths) // _MOST)))
-    jpegs = dict(kept)
-    jpegs |= cache.thumbnails([paths[row] for row in sorted(wanted) if paths[row] not in jpegs])
-    fresh = dict(kept)
-    for path in sorted({paths[row] for row in wanted} - jpegs.keys()):
+    jpegs = JPEGs()
+    for part in _parts(paths):
+        known = {path: kept[path] for path in part if path in kept}
+        cache.store_thumbnails(known)
+        known |= cache.thumbnails([path for path in part if path not in known])
+        for path, jpeg in known.items():
+            jpegs.add(path, jpeg)
+    for part in _parts(_to_read(chosen, paths, jpegs)):
+        fresh = _read(part)
+        cache.store_thumbnails(fresh)
+        for path, jpeg in fresh.items():
+            jpegs.add(path, jpeg)
+    return _ByRow(jpegs, paths)
+
+
+def _to_read(
+    chosen: Mapping[int, Sequence[int]], paths: Sequence[str], known: Mapping[str, bytes]
+) -> list[str]:
+    """Representatives, and of the others as many as are soon read, evenly spread."""
+    missing = [path for path in paths if path not in known]
+    wanted = {paths[row] for rows in chosen.values() for row in rows} - known.keys()
+    wanted |= set(missing[:: max(1, -(-len(missing) // _MOST_READ))])
+    return sorted(wanted)
+
+
+def _read(paths: Sequence[str]) -> dict[str, bytes]:
+    found = {}
+    for path in paths:
         try:
-            fresh[path] = read_thumbnail(path, _SIDE)
+            found[path] = read_thumbnail(path, _SIDE)
         except DecodeError:
             continue
-    cache.store_thumbnails(fresh)
-    jpegs |= fresh
-    return {row: jpegs[paths[row]] for row in sorted(wanted) if paths[row] in jpegs}
+    return found
+
+
+def _parts(paths: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (paths[start : start + _AT_ONCE] for start in range(0, len(paths), _AT_ONCE))

@@ -490,3 +490,35 @@ def test_a_real_interrupt_ends_at_once_and_leaves_no_trace(album, tmp_path):
     assert (process.returncode, output) == (130, b"")
     assert words == b"interrupted; nothing was left half done\n"
     assert sorted(os.listdir(tmp_path)) == ["photos"]
+
+
+def test_only_a_list_of_the_pictures(run, album, tmp_path):
+    listed = [os.path.join(os.path.abspath(album), name) for name in ("red/0.png", "blue/3.png")]
+    path = tmp_path / "list.txt"
+    path.write_text("\n".join([*listed, "/gone.png"]), encoding="utf-8")
+    for inputs in ([album], []):
+        result = run(*inputs, "--only", path, "--k", "2")
+        assert sorted(os.fsdecode(path) for path, _ in rows(result)) == sorted(listed)
+        assert "gone.png" in result.stderr
+    refused = run("--embeddings", "v.npz", "--only", path, "--k", "2", model=False)
+    assert (refused.exit_code, "--only" in refused.stderr) == (2, True)
+
+
+def test_contact_sheets_are_written_where_they_are_asked_for(run, album, tmp_path):
+    out = tmp_path / "sorted"
+    run(album, "--k", "3", "--contact-sheets", "-o", out)
+    assert sorted(os.listdir(out / "contact")) == [f"cluster-{n:03d}.jpg" for n in range(3)]
+    refused = run(album, "--k", "3", "--contact-sheets")
+    assert (refused.exit_code, "--out" in refused.stderr) == (2, True)
+
+
+def test_the_page_knows_where_pictures_are_in_the_end(run, album, tmp_path):
+    for action, root in (("copy", os.path.abspath(album)), ("move", str(tmp_path / "move"))):
+        run(album, "--k", "3", "--action", action, "-o", tmp_path / action)
+        text = (tmp_path / action / "preview.html").read_text("utf-8")
+        data = json.loads(text.split('id="data">')[1].split("</script>")[0])
+        paths = [
+            data["folders"][f] + name for f, name in zip(data["folder"], data["file"], strict=True)
+        ]
+        assert all(path.startswith(root + os.sep) and os.path.isfile(path) for path in paths)
+        assert len(paths) == 12

@@ -115,15 +115,18 @@ def test_thumbnails_are_thinned_out_evenly_past_the_limit(files):
     assert all(jpeg.startswith(b"\xff\xd8") for jpeg in kept.kept.values())
 
 
-def test_missing_thumbnails_are_read_from_the_files(files):
+def test_missing_thumbnails_are_read_from_the_files(files, monkeypatch):
     none = Cache(None, RecordingReporter())
     chosen = {0: (1,), 1: (3,), 2: (7,)}
     kept = {files[row]: b"kept" for row in (0, 1, 2, 4, 5)}
     result = completed(kept, chosen, files, none)
-    assert sorted(result) == [0, 1, 2, 4, 5, 7]  # row 3 cannot be read
+    assert sorted(result) == [0, 1, 2, 4, 5, 6, 7, 8]  # row 3 cannot be read
     assert result[0] == b"kept"
     assert result[7].startswith(b"\xff\xd8")
-    assert sorted(completed({}, chosen, files, none)) == [0, 1, 2, 4, 5, 6, 7, 8]
+    assert len(result) == 8
+    assert 3 not in result
+    monkeypatch.setattr("itae_cluster.thumbnails._MOST_READ", 2)
+    assert sorted(completed({}, chosen, files, none)) == [0, 1, 5, 7]  # every fifth, and chosen
 
 
 def test_the_whole_job_with_a_fake_encoder(album, tmp_path):
@@ -142,5 +145,6 @@ def test_the_whole_job_with_a_fake_encoder(album, tmp_path):
         assert len(os.listdir(tmp_path / "sorted" / folder)) == 4
     stages = list(dict.fromkeys(stage for stage, _, _ in reporter.stages))
     assert stages == [
-        *("Embedding", "Reducing", "Clustering", "Planning", "Writing", "Drawing the map")
+        *("Embedding", "Reducing", "Clustering", "Planning", "Writing"),
+        *("Drawing the map", "Comparing pictures", "Drawing the preview"),
     ]

@@ -11,6 +11,7 @@ import re
 import subprocess
 import sys
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,10 +21,21 @@ from PIL import Image
 from itae_cluster.drawing.layout import Box, fit, place, to_unit_square
 from itae_cluster.drawing.palette import NOISE_COLOUR, colour, ink_on
 from itae_cluster.errors import OutputError
-from itae_cluster.preview import PreviewData, write_page, write_picture
+from itae_cluster.likeness import Likeness
+from itae_cluster.preview import (
+    PreviewData,
+    rows_to_show,
+    write_contact_sheets,
+    write_page,
+    write_picture,
+)
+from itae_cluster.preview.atlas import make_atlas
+from itae_cluster.preview.page import SCRIPTS
 from itae_cluster.types import NOISE
 
 EVIL = "</script><script>alert(1)</script><!--\u2028&.jpg"
+ROOT = Path(__file__).parent.parent
+VENDOR = "60681f52ee9e2005f98a0755b76faa696d68ad4c6b48a606b91623fbb8a61b35"
 MAP_AREA = (0, 120, 1380, 1250)
 
 
@@ -184,6 +196,7 @@ def test_png_says_nothing_of_when_and_with_what(tmp_path):
     with Image.open(path) as image:
         assert image.format == "PNG"
         assert set(image.info) <= {"dpi"}
+        assert image.info["dpi"] == pytest.approx((144, 144), abs=0.1)  # 2× in documents
 
 
 def test_points_have_the_colour_of_their_cluster(picture):
@@ -298,7 +311,7 @@ def test_ink_is_readable_on_its_ground():
 # --- preview.html -------------------------------------------------------------------------------
 
 
-def test_policy_allows_exactly_the_script_and_style_of_the_page(page):
+def test_policy_allows_exactly_the_scripts_and_style_of_the_page(page):
     text = page(sample())
     policy = next(
         attributes["content"]
@@ -307,9 +320,10 @@ def test_policy_allows_exactly_the_script_and_style_of_the_page(page):
     )
     scripts = re.findall(r"<script>(.*?)</script>", text, re.S)
     styles = re.findall(r"<style>(.*?)</style>", text, re.S)
-    assert (len(scripts), len(styles)) == (1, 1)
+    assert (len(scripts), len(styles)) == (len(SCRIPTS), 1)
+    digests = " ".join(f"'{digest(script)}'" for script in scripts)
     assert policy == (
-        f"default-src 'none'; img-src data:; script-src '{digest(scripts[0])}'; "
+        f"default-src 'none'; img-src 'self' file: data: blob:; script-src {digests}; "
         f"style-src '{digest(styles[0])}'; base-uri 'none'; form-action 'none'"
     )
     assert text.index("Content-Security-Policy") < text.index("<style>")
@@ -323,11 +337,11 @@ def test_an_evil_name_stays_text(page):
     harmless = page(sample(3, 1, names=("a", "b", "c")))
     text = page(sample(3, 1, names=(EVIL, "b", "c"), title=EVIL, subtitle=EVIL, folders={0: EVIL}))
     assert "<script>alert" not in text
-    assert "<!--" not in text
     assert "\u2028" not in text
     read = payload(text)
     shown = EVIL.replace("\u2028", "\\u2028")
-    assert read["name"][0] == shown
+    assert read["path"][0] == EVIL
+    assert read["shown"]["0"] == shown.rpartition("/")[2]
     assert read["groups"][0]["folder"] == shown
     assert Elements(text).tags == [
         (tag, attributes) for tag, attributes in Elements(harmless).tags
@@ -337,29 +351,44 @@ def test_an_evil_name_stays_text(page):
 
 def test_names_of_any_bytes_are_shown_escaped(page):
     raw = [b"caf\xe9.jpg", b"two\nlines\x1b[31m", "naïve 日本 🎉.jpg".encode(), b"'\"\\$&<"]
-    read = payload(page(sample(4, 1, names=tuple(os.fsdecode(name) for name in raw))))
-    assert read["name"] == [
-        "caf\\xe9.jpg",
-        "two\\n" + "lines\\x1b[31m",
-        "naïve 日本 🎉.jpg",
-        "'\"\\$&<",
-    ]
+    names = tuple(os.fsdecode(name) for name in raw)
+    read = payload(page(sample(4, 1, names=names, sources=tuple(f"/in/{name}" for name in names))))
+    assert read["shown"] == {"0": "caf\\xe9.jpg", "1": "two\\n" + "lines\\x1b[31m"}
+    assert [os.fsencode(name) for name in read["path"]] == raw
+    assert [os.fsencode(name) for name in read["file"]] == raw
+    assert (read["folders"], read["folder"]) == (["/in/"], [0] * 4)
 
 
 def test_page_refers_to_nothing_outside_itself(page):
     text = page(sample(thumbnails={}))  # base64 may spell anything
-    assert not re.search(r"(?i)https?:|//[a-z]|@import|url\(", text)
+    own = re.sub(r"<script>.*?</script>", "", text, count=1, flags=re.S)  # the first is PixiJS
+    assert not re.search(r"https?:|[\"']//|@import|\burl\(", own)
     for _tag, attributes in Elements(text).tags:
         assert not {"src", "href", "srcset", "style"} & set(attributes)
         assert not [name for name in attributes if name.startswith("on")]
 
 
-def test_script_makes_no_markup_of_data(page):
-    script = re.findall(r"<script>(.*?)</script>", page(sample()), re.S)[0]
-    assert not re.search(
-        r"innerHTML|outerHTML|insertAdjacent|document\.write|eval|Function\(", script
-    )
-    assert "textContent = data.name[point]" in script
+def test_scripts_make_no_markup_of_data(page):
+    scripts = re.findall(r"<script>(.*?)</script>", page(sample()), re.S)[1:]
+    for script in scripts:
+        assert script.startswith('"use strict";')
+        assert not re.search(
+            r"innerHTML|outerHTML|insertAdjacent|document\.write|\beval|Function\(", script
+        )
+
+
+def test_foreign_code_is_what_its_build_made():
+    """`npm ci && npm run build` in frontend/ makes this file from the locked packages."""
+    assets = Path(write_page.__code__.co_filename).parent / "assets"
+    built = (assets / "vendor.min.js").read_bytes()
+    locked = json.loads((ROOT / "frontend/package-lock.json").read_bytes())["packages"]
+    assert hashlib.sha256(built).hexdigest() == VENDOR
+    licences = (assets / "vendor.LICENSES.txt").read_text("utf-8")
+    named = re.findall(r"^(\S+) (\d\S*) \((\S+)\)$", licences, re.M)
+    assert {"pixi.js", "d3-zoom", "kdbush"} <= {name for name, _, _ in named}
+    for name, version, licence in named:
+        assert locked[f"node_modules/{name}"]["version"] == version
+        assert licence in {"MIT", "ISC", "BSD-3-Clause"}
 
 
 def test_distances_without_a_number_are_null(page):
@@ -368,11 +397,46 @@ def test_distances_without_a_number_are_null(page):
 
 
 def test_each_picture_carries_its_own_thumbnail(page):
-    thumbnails = {0: jpeg((255, 0, 0)), 2: jpeg((0, 0, 255))}
-    read = payload(page(sample(4, 2, thumbnails=thumbnails)))
-    decoded = [None if raw is None else base64.b64decode(raw) for raw in read["thumbnail"]]
-    assert decoded == [thumbnails[0], None, thumbnails[2], None]
-    assert [group["typical"] for group in read["groups"]] == [0, 2]
+    thumbnails = {0: jpeg((255, 0, 0)), 2: jpeg((0, 0, 255)), 3: b"damaged"}
+    text = page(sample(4, 2, thumbnails=thumbnails))
+    read = payload(text)
+    raw = re.findall(r'<script type="text/plain" id="sheet-0">(.*?)</script>', text)[0]
+    with Image.open(io.BytesIO(base64.b64decode(raw))) as sheet:
+        assert sheet.format == "WEBP"
+        for row, rgb in ((0, (255, 0, 0)), (2, (0, 0, 255))):
+            number, left, top, width, height = read["tile"][row]
+            assert (number, width, height) == (0, 78, 58)  # 80 × 60 without the edge
+            crop = np.asarray(sheet.convert("RGB").crop((left, top, left + width, top + height)))
+            assert np.abs(crop.astype(int) - rgb).max() < 24
+    assert (read["tile"][1], read["tile"][3], read["sheets"]) == (None, None, 1)
+
+
+def test_tiles_of_an_atlas_lie_apart_and_get_smaller(monkeypatch):
+    monkeypatch.setattr("itae_cluster.preview.atlas.SHEET", 300)
+    monkeypatch.setattr("itae_cluster.preview.atlas._SIDES", ((10, 112),))
+    few, many = make_atlas(sample(9, 3)), make_atlas(sample(80, 3))
+    assert (len(few.sheets), len(many.sheets)) == (3, 3)  # 2 × 2 and 6 × 6 tiles on a sheet
+    for atlas, n in ((few, 9), (many, 80)):
+        places = {(tile.sheet, tile.left, tile.top) for tile in atlas.tiles.values()}
+        assert len(places) == len(atlas.tiles) == n
+    assert (few.tiles[0].width, many.tiles[0].width) == (78, 46)
+    # One cluster after the other: a cluster's pictures are on as few sheets as can be.
+    labels = sample(80, 3).labels
+    assert {many.tiles[row].sheet for row in np.flatnonzero(labels == 0)} == {0}
+
+
+def test_pictures_that_are_alike_are_named(page):
+    like = Likeness(np.array([[1], [0], [1]]), np.array([[0.98], [0.98], [0.5]], "f4"), ((0, 1),))
+    read = payload(page(sample(3, 1, likeness=like, diverse={0: (2, 0)})))
+    assert read["neighbours"] == [[1], [0], [1]]
+    assert read["cosines"] == [[0.98], [0.98], [0.5]]
+    assert read["duplicates"] == [[0, 1]]
+    assert read["groups"][0]["diverse"] == [2, 0]
+
+
+def test_counts_are_those_of_the_whole_collection(page):
+    read = payload(page(sample(40, 2, sizes={0: 5000, 1: 7})))
+    assert ([group["count"] for group in read["groups"]], read["total"]) == ([5000, 7], 5007)
 
 
 def test_groups_are_listed_largest_first_and_noise_last(page):
@@ -388,3 +452,53 @@ def test_groups_are_listed_largest_first_and_noise_last(page):
 def test_map_on_the_page_is_upright(page):
     read = payload(page(sample(2, 1, coordinates=np.array([[0, 0], [0, 8]], np.float32))))
     assert (read["y"], read["x"]) == ([1.0, 0.0], [0.5, 0.5])
+
+
+# --- too many for one page ----------------------------------------------------------------------
+
+
+def test_a_sample_keeps_representatives_and_shares():
+    labels = np.repeat([0, 1, 2, NOISE], [8000, 1500, 3, 497])
+    preferred = np.arange(10_000) % 2 == 0
+    always = [7999, 9001, 9502]
+    rows = rows_to_show(labels, always, preferred, seed=3, most=1000)
+    assert rows.tolist() == sorted(set(rows.tolist()))
+    assert set(always) <= set(rows.tolist())
+    counts = {label: int((labels[rows] == label).sum()) for label in (0, 1, 2, NOISE)}
+    assert counts == {0: 800, 1: 150, 2: 1, NOISE: 49}
+    assert preferred[rows].mean() > 0.99
+    same = rows_to_show(labels, always, preferred, seed=3, most=1000)
+    other = rows_to_show(labels, always, preferred, seed=4, most=1000)
+    assert np.array_equal(rows, same)
+    assert not np.array_equal(rows, other)
+    assert len(rows_to_show(labels, always, preferred, seed=3, most=10_000)) == 10_000
+
+
+# --- contact sheets -----------------------------------------------------------------------------
+
+
+def test_contact_sheets(tmp_path):
+    red, odd = jpeg((250, 0, 0), (100, 100)), {0: b"damaged"}
+    thumbnails = {**dict.fromkeys(range(1, 120), jpeg()), **odd, 100: red}
+    distances = np.linspace(1, 0, 120, dtype=np.float32)
+    data = sample(120, 1, 10, thumbnails=thumbnails, distances=distances, names=(EVIL,) * 120)
+    for folder in ("first", "second"):
+        write_contact_sheets(data, str(tmp_path / folder))
+    names = ["cluster-000.jpg", "unclustered.jpg"]
+    assert sorted(os.listdir(tmp_path / "first")) == names
+    for name in names:
+        assert (tmp_path / "first" / name).read_bytes() == (tmp_path / "second" / name).read_bytes()
+    with Image.open(tmp_path / "first" / names[0]) as image:
+        pixels = np.asarray(image.convert("RGB")).astype(int)
+    is_red = (pixels[..., 0] > 200) & (pixels[..., 1] < 60)
+    across = np.flatnonzero(is_red.any(axis=0))
+    # Row 100 is the tenth most typical of 110: the second tile of the second line.
+    assert 160 * 160 * 0.9 < is_red.sum() < 160 * 160 * 1.1
+    assert 40 + 176 <= across[0] < 40 + 176 + 20
+    assert pixels.shape[0] == 40 + 84 + 12 * (160 + 26 + 16) - 16 + 40
+
+
+def test_a_contact_sheet_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(OutputError, match=r"cannot make .*choose"):
+        write_contact_sheets(sample(2, 1), str(tmp_path / "file"))

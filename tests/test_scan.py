@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from itae_cluster.errors import UsageError
-from itae_cluster.scan import read_list, scan
+from itae_cluster.scan import read_list, read_list_file, scan
 from pictures import write
 
 if TYPE_CHECKING:
@@ -326,3 +326,23 @@ def test_lists_drop_empty_entries() -> None:
     assert read_list(io.BytesIO(b" a \r\n\tb\r\r\n"), null=False) == [" a ", "\tb\r"]
     assert read_list(io.BytesIO(b"\0a\r\0\0b\n\0"), null=True) == ["a\r", "b\n"]
     assert read_list(io.BytesIO(b""), null=True) == []
+
+
+def test_only_what_is_listed_under_whatever_path(album: Path) -> None:
+    for name in ["a.jpg", "b.jpg", "x/c.jpg", "x/d.jpg"]:
+        write(album / name)
+    only = [str(album / "a.jpg"), "./x/../x/c.jpg", "gone.jpg"]
+    result = scan(["."], only=only)
+    assert result.files == ("./a.jpg", "./x/c.jpg")
+    assert _reasons(result) == {"gone.jpg": "listed in --only, but not among the pictures found"}
+    assert scan(["."], only=[]).files == ()
+
+
+def test_a_list_in_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "list.txt"
+    path.write_bytes(b"/a b.jpg\r\n\n/caf\xe9.jpg\n")
+    assert read_list_file(str(path)) == ["/a b.jpg", os.fsdecode(b"/caf\xe9.jpg")]
+    path.write_bytes(b"/two\nlines.jpg\0/b.jpg\0")
+    assert read_list_file(str(path)) == ["/two\nlines.jpg", "/b.jpg"]
+    with pytest.raises(UsageError, match=r"cannot read the list .*check --only"):
+        read_list_file(str(tmp_path / "missing"))

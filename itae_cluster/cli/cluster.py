@@ -46,6 +46,14 @@ def cluster(
     ] = OutputOptions.out,
     action: given.Action = OutputOptions.action,
     with_sidecars: given.WithSidecars = OutputOptions.sidecars,
+    contact_sheets: Annotated[
+        bool,
+        typer.Option(
+            "--contact-sheets",
+            help="Also write contact/cluster-007.jpg, …: each cluster's pictures on one sheet.",
+            rich_help_panel=given.RESULT,
+        ),
+    ] = OutputOptions.contact_sheets,
     dry_run: Annotated[
         bool,
         typer.Option(
@@ -76,6 +84,7 @@ def cluster(
     seed: given.Seed = ClusterOptions.seed,
     embeddings: given.VectorFile = None,
     exclude: given.Exclude = None,
+    only: given.Only = None,
     null: given.Null = False,
     max_pixels: given.MaxPixels = given.MAX_PIXELS,
     model: given.Model = ModelOptions.model,
@@ -97,7 +106,7 @@ def cluster(
     With --out, the pictures are copied into one folder a cluster, beside a manifest and a map of
     the whole collection. Without it, path and cluster of each picture go to standard output.
     """
-    given.check_given(paths, embeddings)
+    given.check_given(paths, embeddings, only)
     number, k_range = parse_k(k)
     cluster_options = ClusterOptions(
         algorithm,
@@ -112,7 +121,7 @@ def cluster(
         neighbors,
         linkage,
     )
-    output = OutputOptions(out, action, dry_run, with_sidecars)
+    output = OutputOptions(out, action, dry_run, with_sidecars, contact_sheets)
     model_options = ModelOptions(
         model,
         weights,
@@ -125,7 +134,7 @@ def cluster(
         given.parse_size("--max-pixels", max_pixels),
     )
     caching = CacheOptions(cache, no_cache)
-    inputs = given.read_inputs(paths, null, exclude)
+    inputs = given.read_inputs(paths, null, exclude, only)
     with ConsoleReporter(quiet=quiet, verbose=verbose) as reporter:
         from itae_cluster.pipeline import sort_pictures
 

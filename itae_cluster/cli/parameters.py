@@ -16,7 +16,7 @@ from itae_cluster.options import Algorithm as AlgorithmName
 from itae_cluster.options import DeviceName, InputOptions, NoiseRule, Reduction
 from itae_cluster.options import Linkage as LinkageName
 from itae_cluster.options import Precision as PrecisionName
-from itae_cluster.scan import read_list
+from itae_cluster.scan import read_list, read_list_file
 from itae_cluster.types import Skipped
 
 __all__ = [
@@ -40,6 +40,7 @@ __all__ = [
     "NoCache",
     "Null",
     "Offline",
+    "Only",
     "Paths",
     "Precision",
     "Quiet",
@@ -83,6 +84,16 @@ Paths = Annotated[
         metavar="PATHS",
         help="Pictures and folders of pictures; - reads a list from standard input.",
         show_default=False,
+    ),
+]
+Only = Annotated[
+    str | None,
+    typer.Option(
+        "--only",
+        metavar="FILE",
+        help="Only the pictures listed in this file, one path a line, as preview.html saves them. "
+        "Without PATHS, the list is the input.",
+        rich_help_panel=_INPUT,
     ),
 ]
 Null = Annotated[
@@ -326,10 +337,10 @@ Seed = Annotated[
 ]
 
 
-def check_given(paths: list[str] | None, vectors: str | None) -> None:
-    """Raise `UsageError` where there is neither a path nor a vector file."""
-    if not paths and vectors is None:
-        raise UsageError("name pictures or folders, - for a list, or --embeddings FILE")
+def check_given(paths: list[str] | None, vectors: str | None, only: str | None) -> None:
+    """Raise `UsageError` where there is neither a path, nor a list, nor a vector file."""
+    if not paths and vectors is None and only is None:
+        raise UsageError("name pictures or folders, - for a list, --only FILE or --embeddings FILE")
 
 
 def check_strict(strict: bool, skipped: Sequence[Skipped]) -> None:
@@ -353,14 +364,19 @@ def parse_size(option: str, text: str) -> int:
     return int(float(match[1]) * _UNITS[match[2].upper()])
 
 
-def read_inputs(paths: list[str] | None, null: bool, exclude: list[str] | None) -> InputOptions:
+def read_inputs(
+    paths: list[str] | None, null: bool, exclude: list[str] | None, only: str | None = None
+) -> InputOptions:
     """The inputs of a command; reads the list from standard input where `-` stands for it.
 
+    A list that is to pick some of the inputs is itself the input where there is no other.
+
     Raises:
-        UsageError: if `--null` is given without `-`.
+        UsageError: if `--null` is given without `-`, or the file of `only` cannot be read.
     """
     given = paths or []
-    listed: list[str] = []
+    picked = None if only is None else tuple(read_list_file(only))
+    listed: list[str] = [] if given or picked is None else list(picked)
     if "-" in given:
         listed = read_list(sys.stdin.buffer, null=null)
     elif null:
@@ -369,4 +385,5 @@ def read_inputs(paths: list[str] | None, null: bool, exclude: list[str] | None) 
         paths=tuple(path for path in given if path != "-"),
         listed=tuple(listed),
         excludes=tuple(exclude or ()),
+        only=picked if given else None,
     )

@@ -48,6 +48,7 @@ def plan(
     seed: given.Seed = ClusterOptions.seed,
     embeddings: given.VectorFile = None,
     exclude: given.Exclude = None,
+    only: given.Only = None,
     null: given.Null = False,
     max_pixels: given.MaxPixels = given.MAX_PIXELS,
     model: given.Model = ModelOptions.model,
@@ -69,7 +70,7 @@ def plan(
     Takes the options of the main command, and writes nothing but standard output. The plan holds
     source, destination, size, time and SHA-256 of every file.
     """
-    given.check_given(paths, embeddings)
+    given.check_given(paths, embeddings, only)
     number, k_range = parse_k(k)
     output = OutputOptions(out, action, sidecars=with_sidecars)
     with ConsoleReporter(quiet=quiet, verbose=verbose) as reporter:
@@ -78,7 +79,7 @@ def plan(
         from itae_cluster.pipeline import plan_pictures
 
         made = plan_pictures(
-            given.read_inputs(paths, null, exclude),
+            given.read_inputs(paths, null, exclude, only),
             ModelOptions(
                 model,
                 weights,

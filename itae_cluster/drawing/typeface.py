@@ -14,6 +14,7 @@ from itae_cluster.names import printable
 
 if TYPE_CHECKING:
     from matplotlib.font_manager import FontProperties
+    from PIL import ImageFont
 
 __all__ = ["Typeface"]
 
@@ -33,6 +34,14 @@ class Typeface:
         from matplotlib.font_manager import FontProperties
 
         return FontProperties(fname=_file(self.bold), size=self.pixels * 72 / dpi)
+
+    def font(self) -> ImageFont.FreeTypeFont:
+        """The font as Pillow takes it."""
+        from PIL import ImageFont
+
+        # Pillow's basic layout is the same whether or not it was built with Raqm.
+        basic = ImageFont.Layout.BASIC
+        return ImageFont.truetype(_file(self.bold), self.pixels, layout_engine=basic)
 
     def fitted(self, text: str, width: float) -> str:
         """The text, printable and in this font's characters, cut with `…` to `width` pixels."""

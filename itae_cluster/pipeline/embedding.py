@@ -78,7 +78,13 @@ def find_pictures(inputs: InputOptions, out: str | None, reporter: Reporter) -> 
     Raises:
         InputError: if there is no picture.
     """
-    found = scan(inputs.paths, excludes=inputs.excludes, output=out, listed=inputs.listed)
+    found = scan(
+        inputs.paths,
+        excludes=inputs.excludes,
+        output=out,
+        listed=inputs.listed,
+        only=inputs.only,
+    )
     for skipped in found.skipped:
         reporter.skip(skipped)
     for note in found.notes:
@@ -181,4 +187,5 @@ def input_options(inputs: InputOptions) -> dict[str, Any]:
         "paths": list(inputs.paths),
         "listed": len(inputs.listed),
         "excludes": list(inputs.excludes),
+        "only": None if inputs.only is None else len(inputs.only),
     }

@@ -7,9 +7,10 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from itae_cluster import cluster, manifest, organize, preview, recipe, sidecars, vectors
+from itae_cluster import manifest, organize, recipe, sidecars, vectors
 from itae_cluster.errors import UsageError
 from itae_cluster.options import (
+    Action,
     ClusterOptions,
     InputOptions,
     ModelOptions,
@@ -18,9 +19,8 @@ from itae_cluster.options import (
 from itae_cluster.pipeline.applying import apply_plan
 from itae_cluster.pipeline.embedding import embed_pictures, input_options, open_cache
 from itae_cluster.pipeline.planning import make_plan
-from itae_cluster.reduce import kept_umap
-from itae_cluster.thumbnails import Thumbnails, completed
-from itae_cluster.types import NOISE
+from itae_cluster.pipeline.previewing import write_previews
+from itae_cluster.thumbnails import Thumbnails
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -44,9 +44,6 @@ __all__ = [
     "plan_pictures",
     "sort_pictures",
 ]
-
-_REPRESENTATIVES = 3
-_MAP_MIN_DIST = 0.1
 
 
 @dataclass(frozen=True)
@@ -212,7 +209,7 @@ def organize_result(
 
     def draw(staging: str, placed: Sequence[Placement]) -> None:
         shown = replace(result, placements=tuple(placed))
-        _write_preview(shown, staging, thumbnails, cache, reporter)
+        _write_previews(shown, staging, output, thumbnails, cache, reporter)
 
     applied = apply_plan(made, reporter, draw=draw)
     return replace(
@@ -242,34 +239,44 @@ def plan_result(result: Result, output: OutputOptions, cache: Cache, reporter: R
     )
 
 
-def _write_preview(
+def _write_previews(
     result: Result,
     staging: str,
+    output: OutputOptions,
     thumbnails: Mapping[str, bytes],
     cache: Cache,
     reporter: Reporter,
 ) -> None:
-    reporter.progress("Drawing the map", 0, None)
-    found, embeddings = result.clustering, result.embeddings
-    chosen = cluster.representatives(found, _REPRESENTATIVES)
-    destinations = {item.source: item.destination for item in result.placements}
-    clusters = len(found.centres)
-    seed = int(result.options["clustering"]["seed"])
-    data = preview.PreviewData(
-        coordinates=kept_umap(
-            embeddings.vectors, 2, seed=seed, min_dist=_MAP_MIN_DIST, cache=cache
-        ),
-        labels=found.labels,
-        names=tuple(destinations.get(path, path) for path in embeddings.paths),
-        distances=found.distances,
-        representatives=chosen,
-        folders={label: organize.folder_name(label, clusters) for label in range(NOISE, clusters)},
-        thumbnails=completed(thumbnails, chosen, embeddings.paths, cache),
-        title="itae-cluster",
+    write_previews(
+        staging,
+        result.embeddings,
+        result.clustering,
+        result.placements,
+        title=_title(result),
         subtitle=_subtitle(result),
+        seed=int(result.options["clustering"]["seed"]),
+        thumbnails=thumbnails,
+        contact_sheets=output.contact_sheets,
+        sources=_found_at(result, output),
+        cache=cache,
+        reporter=reporter,
     )
-    preview.write_picture(data, os.path.join(staging, "preview.png"))
-    preview.write_page(data, os.path.join(staging, "preview.html"))
+
+
+def _found_at(result: Result, output: OutputOptions) -> dict[str, str]:
+    """Where each picture lies when the run is over: `move` leaves none where it was."""
+    places = {path: os.path.abspath(path) for path in result.embeddings.paths}
+    if output.out is not None and output.action is Action.MOVE:
+        root = os.path.abspath(output.out)
+        places |= {item.source: os.path.join(root, item.destination) for item in result.placements}
+    return places
+
+
+def _title(result: Result) -> str:
+    """The name of the folder where it is one."""
+    paths = result.options["paths"]
+    name = os.path.basename(os.path.abspath(paths[0])) if len(paths) == 1 else ""
+    return name or "itae-cluster"
 
 
 def _subtitle(result: Result) -> str:
@@ -280,8 +287,10 @@ def _subtitle(result: Result) -> str:
 
 
 def _check_no_pictures(inputs: InputOptions, model: ModelOptions) -> None:
-    if inputs.paths or inputs.listed or inputs.excludes:
-        raise UsageError("--embeddings takes the place of PATHS and --exclude; leave one out")
+    if inputs != InputOptions():
+        raise UsageError(
+            "--embeddings takes the place of PATHS, --only and --exclude; leave one out"
+        )
     if model != ModelOptions():
         raise UsageError("--embeddings holds finished vectors; leave out the options of the model")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 
     import numpy as np
     from numpy.typing import NDArray
+
+    from itae_cluster.likeness import Likeness
 
 __all__ = ["PreviewData"]
 
@@ -19,10 +21,13 @@ class PreviewData:
     """A clustered collection on a map.
 
     `coordinates` (n, 2) float32, any scale · `labels` (n,) int64, 0 the largest cluster, −1 noise ·
-    `names` (n) what to call each picture, any bytes as in `types` · `distances` (n,) float32 to the
-    own centre, may be NaN · `representatives` cluster → picture indices, most typical first ·
-    `folders` label → folder name · `thumbnails` picture index → JPEG, long side ≤ 160 px, may lack
-    entries · `title` and `subtitle` head both previews.
+    `names` (n) where each picture lies, relative to the preview, any bytes as in `types` ·
+    `distances` (n,) float32 to the own centre, may be NaN · `representatives` cluster → picture
+    indices, most typical first · `folders` label → folder name · `thumbnails` picture index → JPEG,
+    long side ≤ 160 px, may lack entries · `title` and `subtitle` head both previews · `sources` (n)
+    absolute paths, empty where they are not known · `diverse` cluster → picture indices that show
+    how far it reaches · `likeness` of the n pictures · `sizes` label → pictures in the whole
+    collection, where the n are a sample of it.
     """
 
     coordinates: NDArray[np.float32]
@@ -34,3 +39,7 @@ class PreviewData:
     thumbnails: Mapping[int, bytes]
     title: str
     subtitle: str
+    sources: tuple[str, ...] = ()
+    diverse: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+    likeness: Likeness | None = None
+    sizes: Mapping[int, int] = field(default_factory=dict)

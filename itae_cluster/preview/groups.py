@@ -57,7 +57,7 @@ def _group(data: PreviewData, label: int) -> Group:
     return Group(
         label=label,
         folder=printable(data.folders.get(label, str(label))),
-        count=len(members),
+        count=data.sizes.get(label, len(members)),
         colour=colour(label),
         anchor=_nearest_to_median(data.coordinates, members),
         typical=tuple(index for index in representatives if index in data.thumbnails),

@@ -1,7 +1,8 @@
 """`preview.html`: the map as one file that needs no network and no server.
 
-The data travel as JSON in an element the browser does not run, and its script is the only one the
-page's own Content-Security-Policy allows: a file name can be anything and stays text.
+The data travel as JSON and base64 in elements the browser does not run, and the page's own
+Content-Security-Policy allows no script but those it names by their digests: a file name can be
+anything and stays text. Sheets of thumbnails come last, so the map is there before they are read.
 """
 
 from __future__ import annotations
@@ -9,30 +10,33 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
-import json
-import math
 from importlib import resources
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from itae_cluster.drawing.layout import to_unit_square
-from itae_cluster.drawing.palette import ink_on
 from itae_cluster.names import printable
-from itae_cluster.preview.groups import list_groups
+from itae_cluster.preview.atlas import make_atlas
+from itae_cluster.preview.payload import make_payload, to_json
 from itae_cluster.preview.saving import save
 
 if TYPE_CHECKING:
     import jinja2
 
     from itae_cluster.preview.data import PreviewData
-    from itae_cluster.preview.groups import Group
 
-__all__ = ["write_page"]
+__all__ = ["SCRIPTS", "write_page"]
 
-_DIGITS = 5  # of a coordinate in 0–1: a hundredth of a pixel on a wide screen
-
-# Inside <script> only `</script` and `<!--` would be understood as HTML; `&` and the two line
-# separators are escaped for readers that treat the file as XHTML or the data as JavaScript.
-_ESCAPES = str.maketrans({c: f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"})
+SCRIPTS = (
+    "vendor.min.js",
+    "data.js",
+    "sheets.js",
+    "map.js",
+    "details.js",
+    "lists.js",
+    "selection.js",
+    "names.js",
+    "main.js",
+)
+"""The scripts of the page in the order they run; the first is other people's work."""
 
 
 def write_page(data: PreviewData, path: str) -> None:
@@ -51,21 +55,29 @@ def write_page(data: PreviewData, path: str) -> None:
 def _render(data: PreviewData) -> str:
     from markupsafe import Markup
 
-    script, style = _part("page.js"), _part("page.css")
+    atlas = make_atlas(data)
+    scripts = [_asset(name) for name in SCRIPTS]
+    style = _asset("page.css")
     return _template().render(
         title=printable(data.title),
         subtitle=printable(data.subtitle),
-        policy=_policy(script, style),
+        policy=_policy(scripts, style),
         style=Markup(style),
-        script=Markup(script),
-        data=Markup(_to_json(_payload(data))),
+        scripts=[Markup(script) for script in scripts],
+        data=Markup(to_json(make_payload(data, atlas))),
+        sheets=[base64.b64encode(sheet).decode("ascii") for sheet in atlas.sheets],
     )
 
 
-def _policy(script: str, style: str) -> str:
-    """Nothing may be loaded or run but this script, this style sheet and inline images."""
+def _policy(scripts: list[str], style: str) -> str:
+    """Nothing may be loaded or run but these scripts, this style sheet, and pictures.
+
+    Pictures are inline, or lie beside the page: `file:` where it is opened from a disk, 'self'
+    where a server gives it away.
+    """
+    digests = " ".join(f"'{_digest(script)}'" for script in scripts)
     return (
-        f"default-src 'none'; img-src data:; script-src '{_digest(script)}'; "
+        f"default-src 'none'; img-src 'self' file: data: blob:; script-src {digests}; "
         f"style-src '{_digest(style)}'; base-uri 'none'; form-action 'none'"
     )
 
@@ -74,58 +86,16 @@ def _digest(text: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode()
 
 
-def _payload(data: PreviewData) -> dict[str, Any]:
-    """What page.js reads. One list per column: a tenth of the size of one object per picture."""
-    groups = list_groups(data)
-    position = {group.label: number for number, group in enumerate(groups)}
-    places = to_unit_square(data.coordinates)
-    thumbnails = (data.thumbnails.get(index) for index in range(len(data.names)))
-    return {
-        "groups": [_group(group) for group in groups],
-        "x": [round(value, _DIGITS) for value in places[:, 0].tolist()],
-        "y": [round(1 - value, _DIGITS) for value in places[:, 1].tolist()],
-        "group": [position[label] for label in data.labels.tolist()],
-        "name": [printable(name) for name in data.names],
-        "distance": [_number(value) for value in data.distances.tolist()],
-        "thumbnail": [None if jpeg is None else _base64(jpeg) for jpeg in thumbnails],
-    }
-
-
-def _group(group: Group) -> dict[str, Any]:
-    return {
-        "number": None if group.is_noise else group.label,
-        "folder": group.folder,
-        "count": group.count,
-        "colour": group.colour,
-        "ink": ink_on(group.colour),
-        "anchor": group.anchor,
-        "typical": group.typical[0] if group.typical else None,
-    }
-
-
-def _number(value: float) -> float | None:
-    """JSON knows no NaN."""
-    return round(value, _DIGITS) if math.isfinite(value) else None
-
-
-def _base64(raw: bytes) -> str:
-    return base64.b64encode(raw).decode("ascii")
-
-
-def _to_json(payload: dict[str, Any]) -> str:
-    text = json.dumps(payload, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return text.translate(_ESCAPES)
-
-
 @functools.cache
 def _template() -> jinja2.Template:
     import jinja2
 
     environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    return environment.from_string(_part("page.html.j2"))
+    return environment.from_string(_asset("page.html.j2"))
 
 
-def _part(name: str) -> str:
-    return resources.files("itae_cluster.preview").joinpath(name).read_text(encoding="utf-8")
+def _asset(name: str) -> str:
+    folder = resources.files("itae_cluster.preview").joinpath("assets")
+    return folder.joinpath(name).read_text(encoding="utf-8")

@@ -17,9 +17,13 @@ if TYPE_CHECKING:
 
 __all__ = ["write_picture"]
 
+_SHOWN_DPI = 144  # two pixels for each of the 1000×625 points it takes in a document
+
 
 def write_picture(data: PreviewData, path: str) -> None:
-    """Draw `preview.png`, 2000×1250 pixels. The same data give the same bytes.
+    """Draw `preview.png`, 2000×1250 pixels that documents show at half that size.
+
+    The same data give the same bytes.
 
     Args:
         data: what to draw. A thumbnail that is missing or damaged is left out.
@@ -49,7 +53,9 @@ def _render(data: PreviewData) -> bytes:
     draw_map(sheet, data, groups)
     draw_legend(sheet, data, groups)
     buffer = io.BytesIO()
-    canvas.print_png(buffer, metadata={"Software": None})  # type: ignore[no-untyped-call]
+    canvas.print_png(  # type: ignore[no-untyped-call]
+        buffer, metadata={"Software": None}, pil_kwargs={"dpi": (_SHOWN_DPI, _SHOWN_DPI)}
+    )
     return buffer.getvalue()
 
 

@@ -1,4 +1,4 @@
-"""A group's representatives as images, as far as their thumbnails are there and can be read."""
+"""Thumbnails as images, as far as they are there and can be read."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ if TYPE_CHECKING:
     from itae_cluster.preview.data import PreviewData
     from itae_cluster.preview.groups import Group
 
-__all__ = ["typical_images"]
+__all__ = ["read_image", "typical_images"]
 
 
 def typical_images(data: PreviewData, group: Group) -> Iterator[Image.Image]:
     """RGB images of the group's representatives, most typical first."""
     for index in group.typical:
-        image = _read(data.thumbnails[index])
+        image = read_image(data.thumbnails[index])
         if image is not None:
             yield image
 
 
-def _read(jpeg: bytes) -> Image.Image | None:
+def read_image(jpeg: bytes) -> Image.Image | None:
+    """The RGB image, None where the JPEG is damaged."""
     from PIL import Image
 
     try:

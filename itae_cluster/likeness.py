@@ -1,0 +1,170 @@
+"""Embeddings → which pictures are like which: neighbours, near-duplicates, diverse examples.
+
+Similarity is the cosine, which for rows of length 1 is their product: 1 for equal directions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+__all__ = ["NEAR_DUPLICATE", "Likeness", "diverse", "liken"]
+
+NEAR_DUPLICATE = 0.97
+"""The cosine from which two pictures count as near-duplicates."""
+
+_CELLS_AT_ONCE = 1 << 24  # similarities held at once, 64 MB
+_COLUMNS = 64
+_MOST_LINKED = 4096  # pictures whose every pair is compared when duplicates are grouped
+_TYPICAL_SHARE = 0.9  # of a cluster; the rest is odd rather than diverse
+
+
+@dataclass(frozen=True, slots=True)
+class Likeness:
+    """What every picture is like.
+
+    `neighbours` (n, m) int64 rows, most similar first, never the row itself · `cosines` (n, m)
+    float32 · `duplicates` groups of rows, largest first, in which every two are near-duplicates.
+    """
+
+    neighbours: NDArray[np.int64]
+    cosines: NDArray[np.float32]
+    duplicates: tuple[tuple[int, ...], ...]
+
+
+def liken(
+    vectors: NDArray[np.float32], *, neighbours: int = 8, threshold: float = NEAR_DUPLICATE
+) -> Likeness:
+    """Compare every two pictures, exactly, in blocks.
+
+    Groups of near-duplicates are complete-link: any two members reach the threshold, so no chain
+    of similar pictures joins unlike ones. Where more than 4,096 pictures hang together in such
+    chains they are grouped in parts, which may split a group and never joins one.
+
+    Args:
+        vectors: (n, D), rows of length 1.
+        neighbours: m, how many are kept for a picture; fewer where there are fewer pictures.
+        threshold: the cosine of near-duplicates.
+    """
+    n = len(vectors)
+    kept = min(neighbours, max(n - 1, 0))
+    nearest = np.empty((n, kept), dtype=np.int64)
+    cosines = np.empty((n, kept), dtype=np.float32)
+    chains = np.arange(n)
+    for rows in _blocks(n):
+        similar = vectors[rows] @ vectors.T  # (B, n)
+        similar[np.arange(len(similar)), np.arange(rows.start, rows.start + len(similar))] = -np.inf
+        if kept:
+            nearest[rows], cosines[rows] = _largest(similar, kept)
+        chains = _joined(chains, rows.start, similar >= threshold)
+    return Likeness(nearest, cosines, tuple(_groups(vectors, chains, threshold)))
+
+
+def diverse(
+    vectors: NDArray[np.float32], typical_first: NDArray[np.intp], most: int
+) -> tuple[int, ...]:
+    """Rows of one cluster that show how far it reaches: the most typical, then the least alike.
+
+    Each next one is least like those before it (farthest-first traversal), among the nine tenths
+    that are most typical: beyond them lie the odd ones.
+
+    Args:
+        vectors: (n, D), rows of length 1.
+        typical_first: rows of the cluster, the medoid first.
+        most: how many to choose.
+    """
+    members = typical_first[: max(most, int(len(typical_first) * _TYPICAL_SHARE))]
+    if not len(members):
+        return ()
+    chosen = [0]
+    closest = vectors[members] @ vectors[members[0]]
+    while len(chosen) < min(most, len(members)):
+        closest[chosen[-1]] = np.inf
+        chosen.append(int(closest.argmin()))
+        closest = np.maximum(closest, vectors[members] @ vectors[members[chosen[-1]]])
+    return tuple(int(members[place]) for place in chosen)
+
+
+def _blocks(n: int) -> Iterator[slice]:
+    step = max(1, _CELLS_AT_ONCE // max(n, 1))
+    return (slice(start, min(start + step, n)) for start in range(0, n, step))
+
+
+def _largest(
+    similar: NDArray[np.float32], count: int
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """The `count` largest of each row, largest first, ties by column.
+
+    The largest of every 64 columns tell what the `count`-th largest is at least, so only the few
+    that reach it are sorted; a partition of whole rows takes several times as long.
+    """
+    height, n = similar.shape
+    whole = n // _COLUMNS * _COLUMNS
+    tops = similar[:, :whole].reshape(height, -1, _COLUMNS).max(axis=2)
+    tops = np.concatenate([tops, similar[:, whole:]], axis=1)
+    if tops.shape[1] < count:
+        tops = similar
+    least = np.partition(tops, tops.shape[1] - count, axis=1)[:, tops.shape[1] - count]
+    rows, columns = np.nonzero(similar >= least[:, None])
+    if len(rows) > _COLUMNS * height:  # many equal ones: the first columns of each will do
+        keep = np.arange(len(rows)) - np.searchsorted(rows, rows) < _COLUMNS
+        above = similar[rows, columns] > least[rows]
+        rows, columns = rows[keep | above], columns[keep | above]
+    values = similar[rows, columns]
+    order = np.lexsort((columns, -values, rows))
+    starts = np.searchsorted(rows, np.arange(height))  # rows are in order before and after
+    chosen = order[starts[:, None] + np.arange(count)]  # (B, count)
+    return columns[chosen], values[chosen]
+
+
+def _joined(chains: NDArray[np.int64], start: int, linked: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Which chain each row belongs to once these links are known."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    one, other = np.nonzero(linked)
+    if not len(one):
+        return chains
+    n = len(chains)
+    # Every row keeps one link to its chain so far, in place of all the links that made it.
+    rows, columns = np.concatenate([one + start, np.arange(n)]), np.concatenate([other, chains])
+    links = coo_array((np.ones(len(rows), dtype=np.bool_), (rows, columns)), shape=(n, n))
+    found = connected_components(links, directed=False)[1]
+    first = np.full(n, n)
+    np.minimum.at(first, found, np.arange(n))
+    return np.asarray(first[found], dtype=np.int64)
+
+
+def _groups(
+    vectors: NDArray[np.float32], chains: NDArray[np.int64], threshold: float
+) -> list[tuple[int, ...]]:
+    order = np.argsort(chains, kind="stable")
+    cuts = np.flatnonzero(np.diff(chains[order])) + 1
+    groups: list[tuple[int, ...]] = []
+    for chain in np.split(order, cuts):
+        for start in range(0, len(chain), _MOST_LINKED):
+            part = chain[start : start + _MOST_LINKED]
+            if len(part) > 1:
+                groups += _complete_link(vectors, part, threshold)
+    return sorted(groups, key=lambda group: (-len(group), group))
+
+
+def _complete_link(
+    vectors: NDArray[np.float32], rows: NDArray[np.int64], threshold: float
+) -> list[tuple[int, ...]]:
+    from scipy.cluster.hierarchy import fcluster, linkage
+    from scipy.spatial.distance import squareform
+
+    apart = np.clip(1 - vectors[rows].astype(np.float64) @ vectors[rows].T, 0, None)
+    np.fill_diagonal(apart, 0)
+    tree = linkage(squareform(apart, checks=False), "complete")
+    found = fcluster(tree, 1 - threshold, "distance")
+    members = (rows[found == label] for label in np.unique(found))
+    return [tuple(group.tolist()) for group in members if len(group) > 1]

@@ -1,0 +1,110 @@
+"""A finished run → what its previews are drawn from, and the previews."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from itae_cluster import cluster, likeness, organize, preview
+from itae_cluster.plan import CONTACT_FOLDER
+from itae_cluster.reduce import kept_umap
+from itae_cluster.thumbnails import completed
+from itae_cluster.types import NOISE, Clustering
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from itae_cluster.cache import Cache
+    from itae_cluster.types import Embeddings, Placement, Reporter
+
+__all__ = ["write_previews"]
+
+_TYPICAL = 3
+_DIVERSE = 8
+_MAP_MIN_DIST = 0.5
+
+
+def write_previews(
+    folder: str,
+    embeddings: Embeddings,
+    found: Clustering,
+    placements: Sequence[Placement],
+    *,
+    title: str,
+    subtitle: str,
+    seed: int,
+    thumbnails: Mapping[str, bytes],
+    contact_sheets: bool,
+    sources: Mapping[str, str],
+    cache: Cache,
+    reporter: Reporter,
+) -> None:
+    """Draw `preview.png` and `preview.html`, and contact sheets where they are asked for.
+
+    Args:
+        folder: where they go.
+        embeddings: of the whole collection.
+        found: its clusters.
+        placements: where pictures lie in the folder.
+        title: heads both.
+        subtitle: stands below the title.
+        seed: of the map, and of the sample where there are too many pictures for a page.
+        thumbnails: JPEG bytes by path, as far as they were kept.
+        contact_sheets: whether `contact/` is made.
+        sources: path of a picture → the absolute path at which it will be found.
+        cache: where other thumbnails and the map may be known from.
+        reporter: told of progress.
+    """
+    reporter.progress("Drawing the map", 0, None)
+    coordinates = kept_umap(embeddings.vectors, 2, seed=seed, min_dist=_MAP_MIN_DIST, cache=cache)
+    rows = _rows_to_show(embeddings.paths, found, thumbnails, seed)
+    paths = [embeddings.paths[row] for row in rows]
+    vectors = embeddings.vectors[rows]
+    shown = Clustering(found.labels[rows], found.centres, found.distances[rows])
+    typical_first = cluster.representatives(shown, len(rows))
+    typical = {label: members[:_TYPICAL] for label, members in typical_first.items()}
+    diverse = {
+        label: likeness.diverse(vectors, np.array(members, dtype=np.intp), _DIVERSE)
+        for label, members in typical_first.items()
+    }
+    destinations = {item.source: item.destination for item in placements}
+    clusters = len(found.centres)
+    reporter.progress("Comparing pictures", 0, None)
+    data = preview.PreviewData(
+        coordinates=coordinates[rows],
+        labels=shown.labels,
+        names=tuple(destinations.get(path, path) for path in paths),
+        distances=shown.distances,
+        representatives=typical,
+        folders={label: organize.folder_name(label, clusters) for label in range(NOISE, clusters)},
+        thumbnails=completed(
+            thumbnails, {key: typical[key] + diverse[key] for key in typical}, paths, cache
+        ),
+        title=title,
+        subtitle=subtitle,
+        sources=tuple(sources[path] for path in paths),
+        diverse=diverse,
+        likeness=likeness.liken(vectors),
+        sizes={
+            int(label): int(size)
+            for label, size in zip(*np.unique(found.labels, return_counts=True), strict=True)
+        },
+    )
+    reporter.progress("Drawing the preview", 0, None)
+    preview.write_picture(data, os.path.join(folder, "preview.png"))
+    preview.write_page(data, os.path.join(folder, "preview.html"))
+    if contact_sheets:
+        preview.write_contact_sheets(data, os.path.join(folder, CONTACT_FOLDER))
+
+
+def _rows_to_show(
+    paths: Sequence[str], found: Clustering, thumbnails: Mapping[str, bytes], seed: int
+) -> NDArray[np.intp]:
+    typical = cluster.representatives(found, _TYPICAL)
+    always = [row for members in typical.values() for row in members]
+    has_thumbnail = np.fromiter((path in thumbnails for path in paths), dtype=np.bool_)
+    return preview.rows_to_show(found.labels, always, has_thumbnail, seed=seed)

@@ -1,0 +1,162 @@
+"use strict";
+// The side panel: a picture, a cluster, a group of near-duplicates, or what was selected.
+
+const details = find("#details");
+const AT_ONCE = 120;  // pictures of a grid that are added each time its end comes into view
+let opener = null;    // what had the focus before the panel was opened
+
+function openDetails(label, test, focus, ...content) {
+  if (details.hidden) opener = document.activeElement;
+  const close = element("button", { type: "button", class: "icon close", "aria-label": "Close", title: "Close (Esc)", onclick: closeDetails }, "×");
+  details.replaceChildren(close, ...content.filter(Boolean));
+  details.setAttribute("aria-label", label);
+  details.hidden = false;
+  details.scrollTop = 0;
+  document.body.classList.add("detailed");
+  if (focus) details.focus({ preventScroll: false });
+  setLit(test);
+  markList();
+}
+
+function closeDetails() {
+  if (details.hidden) return;
+  const inside = details.contains(document.activeElement);
+  details.hidden = true;
+  details.replaceChildren();
+  document.body.classList.remove("detailed");
+  opened = null;
+  setLit(null);
+  markList();
+  if (inside && opener?.isConnected) opener.focus({ preventScroll: true });
+}
+
+let opened = null;  // { kind, group or row }: what the panel shows
+
+// --- parts --------------------------------------------------------------------------------------
+
+const button = (label, onclick, attributes = {}) => element("button", { type: "button", class: "action", onclick, ...attributes }, label);
+const heading = (text) => element("h3", {}, text);
+
+function tile(row, note) {
+  return element("button", { type: "button", class: "tile", title: fileName(row), "aria-label": note ? `${fileName(row)}, ${note}` : fileName(row), "data-row": row, onclick: () => openPicture(row, { focus: true }) },
+    thumbnail(row), data.tile[row] ? null : element("span", { class: "missing" }, fileName(row)), note ? element("span", { class: "note" }, note) : null);
+}
+
+function grid(rows, note = () => null) {
+  const made = element("div", { class: "grid" });
+  let added = 0;
+  const more = () => { made.append(...rows.slice(added, added + AT_ONCE).map((row, place) => tile(row, note(row, added + place)))); added += AT_ONCE; };
+  more();
+  if (added < rows.length) {
+    const observer = new IntersectionObserver((entries) => {
+      if (!entries.some(({ isIntersecting }) => isIntersecting)) return;
+      more();
+      if (added < rows.length) made.append(end); else { end.remove(); observer.disconnect(); }
+    }, { rootMargin: "600px" });
+    const end = element("span", { class: "end" });
+    made.append(end);
+    observer.observe(end);
+  }
+  return made;
+}
+
+const clusterChip = (group) => element("button", { type: "button", class: "chip", onclick: () => openCluster(group, { focus: true }) }, swatch(group), clusterName(group));
+
+const takeAway = (rows) => element("div", { class: "actions" },
+  button("Copy paths", () => copyPaths(rows)), button("Save list", () => saveList(rows)), button("Show on map", () => zoomTo(rows)));
+
+// --- a picture ----------------------------------------------------------------------------------
+
+function openPicture(row, { focus = false, stay = false } = {}) {
+  opened = { kind: "picture", row };
+  const group = data.group[row], rows = members[group], place = placeOf[row], distance = data.distance[row];
+  const step = (by, label, sign) => button(sign, () => openPicture(rows[(place + by + rows.length) % rows.length], { focus: true }), { class: "icon", "aria-label": label, title: label, disabled: rows.length < 2 });
+  const near = data.neighbours[row] ?? [], alike = new Map(near.map((other, i) => [other, data.cosines[row][i]]));
+  const standing = isNoise(group) ? "in no cluster" : `${number(place + 1)} of ${number(rows.length)} by typicality`;
+  const shown = new Set([row, ...near]);
+  openDetails(fileName(row), (other) => shown.has(other), focus,
+    largePicture(row),
+    element("h2", { class: "file" }, fileName(row)),
+    element("div", { class: "facts" }, clusterChip(group), element("span", {}, standing), distance === null ? null : element("span", {}, `distance ${distance.toFixed(3)}`)),
+    element("div", { class: "path" }, element("code", {}, visible(sourcePath(row))), button("Copy path", () => copyText(sourcePath(row), "the path"))),
+    element("div", { class: "actions" },
+      element("a", { class: "action", href: link(row), target: "_blank", rel: "noopener" }, "Open file"),
+      button("Show on map", () => zoomTo([row, ...near])),
+      step(-1, "Previous: more typical", "←"), step(1, "Next: less typical", "→")),
+    near.length ? heading("Most alike") : null,
+    near.length ? grid(near, (other) => (alike.get(other) ?? 0).toFixed(2)) : null,
+    ...examples(group, row));
+  if (!stay) showOnMap(row);
+}
+
+// Names are shown as Python wrote them; of paths only what would not be seen is.
+const visible = (text) => text.replace(/[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]/g,
+  (character, offset, whole) => whole.codePointAt(offset) > 0xffff || (offset && whole.codePointAt(offset - 1) > 0xffff) ? character : `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`);
+
+// The picture itself where the browser can show it, the thumbnail until then and where it cannot.
+function largePicture(row) {
+  const frame = element("div", { class: "large" }), [, , , w, h] = data.tile[row] ?? [0, 0, 0, 4, 3];
+  frame.style.aspectRatio = `${w} / ${h}`;
+  const small = element("canvas", { "aria-hidden": "true" });
+  drawTile(small, row, w, h);
+  const image = element("img", { alt: fileName(row), decoding: "async" });
+  image.hidden = true;
+  image.addEventListener("load", () => { image.hidden = false; small.hidden = true; });
+  image.src = link(row);
+  frame.append(small, image);
+  return frame;
+}
+
+function examples(group, except = -1) {
+  const { typical, diverse } = groups[group];
+  const rows = [...new Set([...typical.slice(0, 1), ...diverse])];
+  if (rows.length < 2 || members[group].length < 2 * rows.length) return [];
+  return [heading(except < 0 ? "The most typical, then the most diverse" : `Examples of ${clusterName(group)}`), grid(rows)];
+}
+
+// --- a cluster ----------------------------------------------------------------------------------
+
+function openCluster(group, { focus = false } = {}) {
+  opened = { kind: "cluster", group };
+  const rows = members[group], { count: size } = groups[group];
+  const note = size > rows.length ? `${number(rows.length)} of its ${plural(size, "picture")} are on this page.` : null;
+  openDetails(clusterName(group), (row) => data.group[row] === group, focus,
+    isNoise(group) ? element("h2", {}, swatch(group), "unclustered") : nameField(group),
+    element("div", { class: "facts" }, element("span", {}, plural(size, "picture")), givenName(group) === undefined ? null : element("span", {}, groups[group].folder)),
+    note ? element("p", { class: "quiet" }, note) : null,
+    takeAway(rows),
+    ...examples(group),
+    heading(isNoise(group) ? "Nearest to a cluster first" : "Most typical first"),
+    grid(rows));
+}
+
+function pencil() {
+  const made = find("#pencil").content.firstElementChild.cloneNode(true);
+  return made;
+}
+
+function nameField(group) {
+  const fault = element("p", { class: "fault", role: "alert" });
+  const input = element("input", { type: "text", class: "name", value: clusterName(group), "aria-label": "Name of this cluster", maxlength: LONGEST_NAME, spellcheck: "false", title: "Rename" });
+  input.addEventListener("change", () => {
+    fault.textContent = rename(group, input.value);
+    input.setAttribute("aria-invalid", String(Boolean(fault.textContent)));
+    if (!fault.textContent) { input.value = clusterName(group); say(`Renamed. "Save names.json" keeps it.`); }
+  });
+  input.addEventListener("keydown", (event) => {
+    if (event.key === "Enter") input.blur();
+    if (event.key === "Escape") { input.value = clusterName(group); event.stopPropagation(); input.blur(); }
+  });
+  return element("div", {}, element("div", { class: "naming" }, swatch(group), input, element("button", { type: "button", class: "icon", "aria-label": "Rename this cluster", title: "Rename", onclick: () => input.select() }, pencil())), fault);
+}
+
+// --- several pictures ---------------------------------------------------------------------------
+
+function openRows(title, explanation, rows, { focus = false, note } = {}) {
+  opened = { kind: "rows" };
+  const chosen = new Set(rows);
+  openDetails(title, (row) => chosen.has(row), focus, element("h2", {}, title), explanation ? element("p", { class: "quiet" }, explanation) : null, takeAway(rows), grid(rows, note));
+}
+
+const openSelection = (rows) => openRows(`${plural(rows.length, "picture")} selected`, null, rows, { focus: true });
+const openDuplicates = (rows) => openRows(plural(rows.length, "near-duplicate"), `Any two are at least ${data.nearDuplicate} alike (cosine).`, rows, { focus: true });

@@ -1,0 +1,125 @@
+"""Thumbnails on a few large sheets, as a graphics card takes them.
+
+A page that zooms in needs the thumbnails of one neighbourhood: tiles lie in the order of clusters
+and, within a cluster, of places on the map, so that a neighbourhood is on few sheets.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from itae_cluster.drawing.layout import to_unit_square
+from itae_cluster.preview.thumbnails import read_image
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+    from PIL import Image
+
+    from itae_cluster.preview.data import PreviewData
+
+__all__ = ["SHEET", "Atlas", "Tile", "make_atlas", "tile_side"]
+
+SHEET = 2048  # px; every graphics card takes a texture of this size
+_QUALITY = 72
+_SIDES = ((1_500, 112), (6_000, 88), (20_000, 64))  # tiles of that many pictures at most, in px
+_SMALLEST_SIDE = 48
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """A thumbnail's place: the number of its sheet, and pixels on it."""
+
+    sheet: int
+    left: int
+    top: int
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class Atlas:
+    """`tiles` by picture index, those that have one · `sheets` WebP."""
+
+    tiles: dict[int, Tile]
+    sheets: tuple[bytes, ...]
+
+
+def tile_side(pictures: int) -> int:
+    """The longest side of a thumbnail in pixels: the more pictures, the smaller the tiles."""
+    return next((side for most, side in _SIDES if pictures <= most), _SMALLEST_SIDE)
+
+
+def make_atlas(data: PreviewData) -> Atlas:
+    """Every readable thumbnail once, in its own proportions."""
+    side = tile_side(len(data.thumbnails))
+    across = SHEET // side
+    tiles: dict[int, Tile] = {}
+    sheets: list[bytes] = []
+    for part in _parts(_order(data), across * across):
+        images = [(row, image) for row in part if (image := _image(data, row, side))]
+        if images:
+            tiles |= _laid_out(images, len(sheets), side, across)
+            sheets.append(_drawn(images, tiles, side, across))
+    return Atlas(tiles, tuple(sheets))
+
+
+def _order(data: PreviewData) -> list[int]:
+    rows = np.array(sorted(data.thumbnails), dtype=np.intp)
+    along = _along_z_curve(to_unit_square(data.coordinates)[rows])
+    return [int(row) for row in rows[np.lexsort((along, data.labels[rows]))]]
+
+
+def _along_z_curve(places: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Morton codes of places in [0, 1]²: near in the code is near on the map, mostly."""
+    cells = np.clip(places * 1023, 0, 1023).astype(np.int64)
+    codes = np.zeros(len(cells), dtype=np.int64)
+    for bit in range(10):
+        codes |= (cells[:, 0] >> bit & 1) << 2 * bit | (cells[:, 1] >> bit & 1) << 2 * bit + 1
+    return codes
+
+
+def _parts(rows: Sequence[int], size: int) -> Iterator[Sequence[int]]:
+    return (rows[start : start + size] for start in range(0, len(rows), size))
+
+
+def _image(data: PreviewData, row: int, side: int) -> Image.Image | None:
+    image = read_image(data.thumbnails[row])
+    if image is not None and max(image.size) > side:
+        image.thumbnail((side, side))
+    return image
+
+
+def _laid_out(
+    images: Sequence[tuple[int, Image.Image]], sheet: int, side: int, across: int
+) -> dict[int, Tile]:
+    """Tiles without their outermost pixels, which WebP mixes with those of the tile beside."""
+    return {
+        row: Tile(
+            sheet,
+            slot % across * side + 1,
+            slot // across * side + 1,
+            max(1, image.width - 2),
+            max(1, image.height - 2),
+        )
+        for slot, (row, image) in enumerate(images)
+    }
+
+
+def _drawn(
+    images: Sequence[tuple[int, Image.Image]], tiles: dict[int, Tile], side: int, across: int
+) -> bytes:
+    from PIL import Image
+
+    width, height = side * min(across, len(images)), side * -(-len(images) // across)
+    sheet = Image.new("RGB", (width, height), "#808080")
+    for row, image in images:
+        sheet.paste(image, (tiles[row].left - 1, tiles[row].top - 1))
+    stream = io.BytesIO()
+    sheet.save(stream, "WEBP", quality=_QUALITY, method=4)
+    return stream.getvalue()

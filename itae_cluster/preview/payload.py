@@ -1,0 +1,126 @@
+"""What the page's scripts read: one JSON document, a list for each column.
+
+One list per column takes a tenth of the room of one object per picture.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+from typing import TYPE_CHECKING, Any
+
+from itae_cluster.drawing.layout import to_unit_square
+from itae_cluster.drawing.palette import ink_on
+from itae_cluster.likeness import NEAR_DUPLICATE
+from itae_cluster.names import printable
+from itae_cluster.preview.groups import list_groups
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from itae_cluster.preview.atlas import Atlas
+    from itae_cluster.preview.data import PreviewData
+    from itae_cluster.preview.groups import Group
+
+__all__ = ["make_payload", "to_json"]
+
+_DIGITS = 5  # of a coordinate in 0–1: a hundredth of a pixel on a wide screen
+_COSINE_DIGITS = 3
+
+# Inside <script> only `</script` and `<!--` would be understood as HTML; `&` is escaped for readers
+# that treat the file as XHTML.
+_ESCAPES = str.maketrans({c: f"\\u{ord(c):04x}" for c in "<>&"})
+
+
+def to_json(payload: dict[str, Any]) -> str:
+    """ASCII JSON that may stand in a `<script>` element.
+
+    Names keep their bytes: what is not UTF-8 travels as lone surrogates, which JavaScript reads.
+    """
+    text = json.dumps(payload, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    return text.translate(_ESCAPES)
+
+
+def make_payload(data: PreviewData, atlas: Atlas) -> dict[str, Any]:
+    """The document, described in `docs/preview.md`."""
+    groups = list_groups(data)
+    position = {group.label: number for number, group in enumerate(groups)}
+    places = to_unit_square(data.coordinates)
+    columns = {
+        "total": sum(group.count for group in groups),
+        "nearDuplicate": NEAR_DUPLICATE,
+        "groups": [_group(group, data) for group in groups],
+        "x": [round(value, _DIGITS) for value in places[:, 0].tolist()],
+        "y": [round(1 - value, _DIGITS) for value in places[:, 1].tolist()],
+        "group": [position[label] for label in data.labels.tolist()],
+        "path": list(data.names),
+        "shown": _shown(data.names),
+        **_sources(data.sources),
+        "distance": [_number(value) for value in data.distances.tolist()],
+        **_likeness(data),
+        **_tiles(atlas, len(data.names)),
+    }
+    # Names given in the page are kept by the browser under this key, for this very result.
+    columns["key"] = hashlib.sha256(to_json(columns).encode("ascii")).hexdigest()[:16]
+    return columns
+
+
+def _group(group: Group, data: PreviewData) -> dict[str, Any]:
+    return {
+        "number": None if group.is_noise else group.label,
+        "folder": group.folder,
+        "count": group.count,
+        "colour": group.colour,
+        "ink": ink_on(group.colour),
+        "anchor": group.anchor,
+        "typical": list(data.representatives.get(group.label, ())),
+        "diverse": list(data.diverse.get(group.label, ())),
+    }
+
+
+def _shown(names: Sequence[str]) -> dict[int, str]:
+    """File names that have to be written differently to be read, by picture."""
+    bases = (name.rpartition("/")[2] for name in names)
+    written = ((row, base, printable(base)) for row, base in enumerate(bases))
+    return {row: shown for row, base, shown in written if shown != base}
+
+
+def _sources(sources: Sequence[str]) -> dict[str, Any]:
+    """Absolute paths as a table of folders and the names in them."""
+    split = [os.path.split(path) for path in sources]
+    folders = {folder: number for number, folder in enumerate(dict.fromkeys(f for f, _ in split))}
+    return {
+        "folders": [os.path.join(folder, "") for folder in folders],
+        "folder": [folders[folder] for folder, _ in split],
+        "file": [name for _, name in split],
+    }
+
+
+def _likeness(data: PreviewData) -> dict[str, Any]:
+    if data.likeness is None:
+        return {"neighbours": [], "cosines": [], "duplicates": []}
+    cosines = data.likeness.cosines.astype(float).round(_COSINE_DIGITS)
+    return {
+        "neighbours": data.likeness.neighbours.tolist(),
+        "cosines": [[_number(value) for value in row] for row in cosines.tolist()],
+        "duplicates": [list(group) for group in data.likeness.duplicates],
+    }
+
+
+def _tiles(atlas: Atlas, n: int) -> dict[str, Any]:
+    """For each picture [sheet, left, top, width, height], or null."""
+    tiles = (atlas.tiles.get(row) for row in range(n))
+    return {
+        "sheets": len(atlas.sheets),
+        "tile": [
+            None if tile is None else [tile.sheet, tile.left, tile.top, tile.width, tile.height]
+            for tile in tiles
+        ],
+    }
+
+
+def _number(value: float) -> float | None:
+    """JSON knows no NaN."""
+    return round(value, _DIGITS) if math.isfinite(value) else None
