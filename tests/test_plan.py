@@ -58,7 +58,8 @@ def run(tiny_weights):
 def no_map(monkeypatch):
     """The preview without UMAP, which takes long to import."""
     monkeypatch.setattr(
-        "itae_cluster.pipeline.sorting.kept_umap", lambda vectors, *_, **__: vectors[:, :2].copy()
+        "itae_cluster.pipeline.previewing.kept_umap",
+        lambda vectors, *_, **__: vectors[:, :2].copy(),
     )
 
 

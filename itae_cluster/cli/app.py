@@ -17,7 +17,7 @@ from itae_cluster.cli.demo import demo
 from itae_cluster.cli.embed import embed
 from itae_cluster.cli.eval import evaluate
 from itae_cluster.cli.group import RootGroup
-from itae_cluster.cli.interrupts import exit_code, watch
+from itae_cluster.cli.interrupts import exit_code, leave, watch
 from itae_cluster.cli.models import models
 from itae_cluster.cli.plan import plan
 from itae_cluster.cli.undo import undo
@@ -75,3 +75,5 @@ def main() -> None:
         app()
     except KeyboardInterrupt:
         sys.exit(exit_code())  # before or after the command itself
+    finally:
+        leave()

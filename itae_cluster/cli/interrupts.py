@@ -8,6 +8,7 @@ docs/safety.md).
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import signal
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from types import FrameType
 
-__all__ = ["INTERRUPTED", "exit_code", "watch"]
+__all__ = ["INTERRUPTED", "exit_code", "leave", "watch"]
 
 INTERRUPTED = 130
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
@@ -31,6 +32,20 @@ _received: list[int] = []
 def exit_code() -> int:
     """128 and the number of the signal that came; 130 where none was seen."""
     return 128 + _received[0] if _received else INTERRUPTED
+
+
+def leave() -> None:
+    """End the process with `exit_code()` where a signal was received; else do nothing.
+
+    An interpreter that saw an interrupt pass through `exec`, as it does in the midst of an import,
+    ends as if by SIGINT, whatever exit code was asked for later. So it is not asked.
+    """
+    if _received:
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError, ValueError):
+                stream.flush()
+        atexit._run_exitfuncs()  # there is no public name for it
+        os._exit(exit_code())
 
 
 def watch() -> None:
