@@ -11,6 +11,7 @@ r"""The exception tree.
     ├── OutputError           exit 1   the result cannot be written where it was asked for
     ├── PlanError             exit 1   a plan is damaged, points outside OUT, or no longer fits
     ├── JournalError          exit 1   a result has no journal, or none that can be followed
+    ├── ResultError           exit 1   a result is unfinished, damaged, or lacks what was named
     ├── UndoError             exit 1   undo left something in its place, and says what and why
     ├── BusyError             exit 4   another process is at work there
     └── StrictError           exit 3   everything was written, but something was skipped
@@ -34,6 +35,7 @@ __all__ = [
     "OutOfMemoryError",
     "OutputError",
     "PlanError",
+    "ResultError",
     "StrictError",
     "UndoError",
     "UsageError",
@@ -87,6 +89,10 @@ class PlanError(ItaeClusterError):
 
 class JournalError(ItaeClusterError):
     """A result's journal is missing, damaged, or points outside the result."""
+
+
+class ResultError(ItaeClusterError):
+    """A result cannot be changed as asked; it is as it was."""
 
 
 class UndoError(ItaeClusterError):

@@ -29,7 +29,7 @@ from itae_cluster.options import Action
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = ["FOLDER", "Journal", "Place", "Step", "Transaction", "Write"]
+__all__ = ["FOLDER", "Earlier", "Journal", "Place", "Shift", "Step", "Transaction", "Write"]
 
 FOLDER = ".itae-cluster"
 """The folder in a result that holds what the tool itself needs."""
@@ -59,15 +59,33 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Write:
-    """A file that the tool makes itself: manifest, table, preview."""
+class Earlier:
+    """What a file that is written anew was before, and where in the result that is kept."""
 
-    destination: str
+    backup: str
     size: int
     sha256: str
 
 
-Step = Place | Write
+@dataclass(frozen=True, slots=True)
+class Write:
+    """A file that the tool makes itself: manifest, table, preview; `earlier`: what it replaces."""
+
+    destination: str
+    size: int
+    sha256: str
+    earlier: Earlier | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Shift:
+    """A picture or a folder goes from `origin` to `destination`, both in the result."""
+
+    origin: str
+    destination: str
+
+
+Step = Place | Write | Shift
 
 
 @dataclass(slots=True)
@@ -89,6 +107,8 @@ class Transaction:
         """One more step."""
         self.steps.append(step)
         self.folders.add(os.path.dirname(step.destination))
+        if isinstance(step, Write) and step.earlier is not None:
+            self.folders.add(os.path.dirname(step.earlier.backup))
 
     def relocate(self, number: int, destination: str) -> None:
         """The file of a step is somewhere else in the result now."""
@@ -98,6 +118,10 @@ class Transaction:
     def taken(self) -> list[Step]:
         """The steps without those that were skipped."""
         return [step for number, step in enumerate(self.steps) if number not in self.skipped]
+
+    def is_open(self) -> bool:
+        """Whether it was neither finished nor taken back."""
+        return "undone" not in self.marks and ("undo" in self.marks or "done" not in self.marks)
 
 
 class Journal:
@@ -191,7 +215,7 @@ class Journal:
         """
         shown = printable(self.path)
         try:
-            text = self._content()
+            text = self.content()
         except (FileNotFoundError, NotADirectoryError):
             raise JournalError(
                 f"{printable(self.root)} holds no journal: it is no result of this tool, or was "
@@ -224,7 +248,13 @@ class Journal:
         os.unlink(self.path)
         os.rmdir(self.folder)
 
-    def _content(self) -> bytes:
+    def content(self) -> bytes:
+        """The journal as it stands in its file.
+
+        Raises:
+            OSError: if it cannot be read.
+            ValueError: if it, or its folder, is a link.
+        """
         if not stat.S_ISDIR(os.lstat(self.folder).st_mode):
             raise ValueError(f"{FOLDER} is a link or a file, where a folder was")
         if not stat.S_ISREG(os.lstat(self.path).st_mode):
@@ -276,15 +306,12 @@ def _take(record: Mapping[str, Any], transactions: dict[str, Transaction]) -> No
 
 
 def _step_record(ident: str, step: Step) -> dict[str, Any]:
-    record = {
-        "record": "step",
-        "id": ident,
-        **named("destination", step.destination),
-        "size": step.size,
-        "sha256": step.sha256,
-    }
+    head = {"record": "step", "id": ident, **named("destination", step.destination)}
+    if isinstance(step, Shift):
+        return {**head, "op": "shift", **named("origin", step.origin)}
+    record = {**head, "size": step.size, "sha256": step.sha256}
     if isinstance(step, Write):
-        return {**record, "op": "write"}
+        return {**record, "op": "write", **_earlier_record(step.earlier)}
     return {
         **record,
         "op": "place",
@@ -296,22 +323,51 @@ def _step_record(ident: str, step: Step) -> dict[str, Any]:
     }
 
 
-def _read_destination(record: Mapping[str, Any]) -> str:
-    destination = path_of(record, "destination")
+def _earlier_record(earlier: Earlier | None) -> dict[str, Any]:
+    if earlier is None:
+        return {}
+    return {
+        **named("backup", earlier.backup),
+        "earlier_size": earlier.size,
+        "earlier_sha256": earlier.sha256,
+    }
+
+
+def _read_destination(record: Mapping[str, Any], key: str = "destination") -> str:
+    destination = path_of(record, key)
     if not confined.is_inside(destination):
         raise ValueError(f"{printable(destination)} leads out of the result")
     return destination
 
 
+def _read_place(record: Mapping[str, Any], key: str) -> str:
+    """A place of a picture, which is never among what the tool keeps for itself."""
+    place = _read_destination(record, key)
+    if place.split("/")[0] == FOLDER:
+        raise ValueError(f"{printable(place)} is no place for a picture")
+    return place
+
+
+def _read_write(record: Mapping[str, Any]) -> Write:
+    made = Write(_read_destination(record), int(record["size"]), str(record["sha256"]))
+    if "backup" not in record:
+        return made
+    backup = _read_destination(record, "backup")
+    if backup.split("/")[0] != FOLDER:
+        raise ValueError(f"{printable(backup)} is no place for an earlier version")
+    size, digest = int(record["earlier_size"]), str(record["earlier_sha256"])
+    return replace(made, earlier=Earlier(backup, size, digest))
+
+
 def _read_step(record: Mapping[str, Any]) -> Step:
-    destination = _read_destination(record)
-    size, digest = int(record["size"]), str(record["sha256"])
     if record["op"] == "write":
-        return Write(destination, size, digest)
+        return _read_write(record)
+    if record["op"] == "shift":
+        return Shift(_read_place(record, "origin"), _read_place(record, "destination"))
     if record["op"] != "place":
         raise ValueError(f"unknown step {record['op']!r}; a newer version of this tool wrote it")
-    if destination.split("/")[0] == FOLDER:
-        raise ValueError(f"{printable(destination)} is no place for a picture")
+    destination = _read_place(record, "destination")
+    size, digest = int(record["size"]), str(record["sha256"])
     source = path_of(record, "source")
     if not os.path.isabs(source):
         raise ValueError(f"{printable(source)} is not absolute")

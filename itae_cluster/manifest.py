@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import base64
 import csv
+import io
 import json
 import math
 import os
+from collections import Counter
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -19,18 +21,20 @@ from itae_cluster import __version__
 from itae_cluster.names import is_text, to_base64
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from itae_cluster.types import Placement, Skipped
 
 __all__ = [
     "SCHEMA",
     "SCHEMA_VERSION",
+    "clusters",
     "document",
     "named",
     "path_of",
     "run_metadata",
     "skipped_record",
+    "to_csv",
     "to_json",
     "to_record",
     "write_csv",
@@ -61,17 +65,59 @@ def document(
     skipped: Sequence[Skipped],
     *,
     placed: bool,
+    contents: Mapping[str, tuple[int, str]] | None = None,
 ) -> dict[str, Any]:
-    """The whole manifest: metadata, clusters by size, one record a picture, what was skipped."""
-    sizes: dict[int, int] = {}
-    for item in placements:
-        sizes[item.cluster] = sizes.get(item.cluster, 0) + 1
+    """The whole manifest: metadata, clusters by size, one record a picture, what was skipped.
+
+    Args:
+        metadata: its head, as `run_metadata` makes it.
+        placements: the pictures.
+        skipped: what was passed over.
+        placed: whether the destinations exist.
+        contents: size and SHA-256 by destination, as far as they are known.
+    """
+    labels = [item.cluster for item in placements]
+    folders = _folders(placements) if placed else {}
     return {
         **metadata,
-        "clusters": [{"cluster": label, "size": sizes[label]} for label in sorted(sizes)],
-        "pictures": [to_record(item, placed=placed) for item in placements],
+        "clusters": clusters(labels, folders),
+        "pictures": [
+            {**to_record(item, placed=placed), **_content((contents or {}).get(item.destination))}
+            for item in placements
+        ],
         "skipped": [skipped_record(item) for item in skipped],
     }
+
+
+def clusters(
+    labels: Iterable[int],
+    folders: Mapping[int, str],
+    names: Mapping[int, str] | None = None,
+) -> list[dict[str, Any]]:
+    """One record a cluster: size, its folder in OUT, and the name that a person gave it."""
+    sizes = Counter(labels)
+    return [
+        {
+            "cluster": label,
+            "size": sizes[label],
+            **(named("folder", folders[label]) if folders.get(label) else {}),
+            **({"name": names[label]} if names and label in names else {}),
+        }
+        for label in sorted(sizes)
+    ]
+
+
+def _folders(placements: Sequence[Placement]) -> dict[int, str]:
+    """The folder of each cluster, that of most of its pictures where a plan was edited."""
+    found: dict[int, Counter[str]] = {}
+    for item in placements:
+        folder = os.path.dirname(item.destination)
+        found.setdefault(item.cluster, Counter())[folder] += 1
+    return {label: counts.most_common(1)[0][0] for label, counts in found.items()}
+
+
+def _content(known: tuple[int, str] | None) -> dict[str, Any]:
+    return {} if known is None else {"size": known[0], "sha256": known[1]}
 
 
 def to_record(item: Placement, *, placed: bool) -> dict[str, Any]:
@@ -134,10 +180,18 @@ def write_json(value: Any, path: str) -> None:
 
 
 def write_csv(placements: Sequence[Placement], path: str) -> None:
+    """`clusters.csv` in a new file."""
+    with open(path, "xb") as file:
+        file.write(to_csv(to_record(item, placed=True) for item in placements))
+
+
+def to_csv(records: Iterable[Mapping[str, Any]]) -> bytes:
     """`clusters.csv`: source, destination, cluster, distance; names keep their bytes."""
-    with open(path, "x", encoding="utf-8", errors="surrogateescape", newline="") as file:
-        rows = csv.writer(file)
-        rows.writerow(["source", "destination", "cluster", "distance"])
-        for item in placements:
-            distance = "" if math.isnan(item.distance) else f"{item.distance:.6f}"
-            rows.writerow([os.path.abspath(item.source), item.destination, item.cluster, distance])
+    text = io.StringIO(newline="")
+    rows = csv.writer(text)
+    rows.writerow(["source", "destination", "cluster", "distance"])
+    for record in records:
+        distance = "" if record["distance"] is None else f"{record['distance']:.6f}"
+        names = (path_of(record, "source"), path_of(record, "destination"))
+        rows.writerow([*names, record["cluster"], distance])
+    return text.getvalue().encode("utf-8", "surrogateescape")

@@ -8,15 +8,28 @@ from __future__ import annotations
 
 import base64
 import os
+import re
+import sys
 import unicodedata
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Namer", "from_bytes", "is_text", "printable", "to_base64", "to_tsv"]
+__all__ = [
+    "Namer",
+    "folded",
+    "folder_fault",
+    "from_bytes",
+    "is_text",
+    "printable",
+    "to_base64",
+    "to_tsv",
+]
 
 _MAX_NAME_BYTES = 255  # of one path component, on every common file system
+_WINDOWS_DEVICE = re.compile(r"(con|prn|aux|nul|com[1-9¹²³]|lpt[1-9¹²³])(\..*)?", re.IGNORECASE)
+_TURNING = {*"\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u061c"}
 _TSV = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 
@@ -76,15 +89,43 @@ class Namer:
         ends = (suffix, *tails)
         candidates = [name, *(stem + tail for tail in tails)]
         number = 1
-        while any(_folded(candidate) in self._taken for candidate in candidates):
+        while any(folded(candidate) in self._taken for candidate in candidates):
             number += 1
             numbered = _fit(stem, f" ({number})", max(ends, key=lambda end: len(os.fsencode(end))))
             candidates = [numbered + end for end in ends]
-        self._taken.update(map(_folded, candidates))
+        self._taken.update(map(folded, candidates))
         return candidates[0]
 
 
-def _folded(name: str) -> str:
+def folder_fault(name: str) -> str | None:
+    """Why `name` cannot be that of a folder on every common system; None where it can."""
+    if not is_text(name):
+        return "it is not valid UTF-8"
+    if not name.strip():
+        return "it is empty"
+    if "/" in name or "\\" in name:
+        return "it holds a slash or backslash"
+    if any(_is_control(char) for char in name):
+        return "it holds a control character"
+    if name.startswith("."):
+        return "it begins with a dot"
+    if name != name.strip() or name.endswith("."):
+        return "it begins or ends with a space, or ends with a dot"
+    if len(os.fsencode(name)) > _MAX_NAME_BYTES:
+        return f"it is longer than {_MAX_NAME_BYTES} bytes"
+    if _WINDOWS_DEVICE.fullmatch(name):
+        return "Windows keeps that name for a device"
+    if sys.platform == "win32" and set(name) & set('<>:"|?*'):
+        return 'Windows allows none of < > : " | ? *'
+    return None
+
+
+def _is_control(char: str) -> bool:
+    return char in _TURNING or unicodedata.category(char) in {"Cc", "Zl", "Zp"}
+
+
+def folded(name: str) -> str:
+    """Equal for names that are one file on macOS or Windows."""
     return unicodedata.normalize("NFC", name).casefold()
 
 

@@ -11,7 +11,6 @@ import json
 import math
 import os
 import re
-import unicodedata
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -20,7 +19,7 @@ from itae_cluster import confined
 from itae_cluster.errors import PlanError
 from itae_cluster.journal import FOLDER
 from itae_cluster.manifest import named, path_of, skipped_record
-from itae_cluster.names import printable
+from itae_cluster.names import folded, printable
 from itae_cluster.options import Action
 from itae_cluster.transfer import has_content
 from itae_cluster.types import NOISE, Placement, Skipped
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CONTACT_FOLDER",
     "GENERATED",
+    "RESERVED",
     "Entry",
     "Plan",
     "changed_sources",
@@ -48,6 +48,8 @@ SCHEMA_VERSION = 1
 GENERATED = ("manifest.json", "clusters.csv", "preview.png", "preview.html")
 CONTACT_FOLDER = "contact"
 """What the tool writes into a result beside pictures."""
+RESERVED = frozenset({*GENERATED, CONTACT_FOLDER, FOLDER})
+"""What no cluster's folder may be called."""
 
 _SHOWN = 3  # sources that an error names
 
@@ -224,9 +226,9 @@ def _check(plan: Plan) -> None:
             raise ValueError(f"the source {printable(path)} repeats")
     names: set[str] = set()
     folders: set[str] = set()
-    reserved = {_folded(name) for name in GENERATED}
+    reserved = {folded(name) for name in GENERATED}
     for entry in plan.entries:
-        name = _folded(entry.destination)
+        name = folded(entry.destination)
         shown = f"the destination {printable(entry.destination)}"
         if not confined.is_inside(entry.destination):
             raise ValueError(f"{shown} leads out of OUT")
@@ -247,11 +249,6 @@ def _parents(name: str) -> Iterator[str]:
     while "/" in name:
         name = name.rpartition("/")[0]
         yield name
-
-
-def _folded(name: str) -> str:
-    """Equal for names that are one file on macOS or Windows, as in `names.Namer`."""
-    return unicodedata.normalize("NFC", name).casefold()
 
 
 def _bad(reason: str) -> PlanError:

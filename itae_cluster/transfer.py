@@ -27,6 +27,7 @@ __all__ = [
     "is_other_name",
     "link_or_copy",
     "link_or_rename",
+    "shift",
 ]
 
 CANNOT_LINK = frozenset(
@@ -143,6 +144,26 @@ def link_or_rename(path: str, target: str) -> None:
         os.rename(path, target)
     else:
         os.unlink(path)
+
+
+def shift(path: str, target: str) -> None:
+    """Give a file, a link or a folder another name, which must be free, on the same file system.
+
+    A folder whose name changes only in case goes where the file system does not tell them apart.
+
+    Raises:
+        OSError: if there is something at `target`, or the name cannot be given.
+    """
+    status = os.lstat(path)
+    if stat.S_ISREG(status.st_mode):
+        link_or_rename(path, target)
+    elif stat.S_ISLNK(status.st_mode):
+        os.symlink(os.readlink(path), target)
+        os.unlink(path)
+    elif os.path.lexists(target) and not os.path.samestat(status, os.lstat(target)):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), target)
+    else:
+        os.rename(path, target)
 
 
 def is_other_name(path: str, other: str) -> bool:

@@ -3,20 +3,22 @@
 Nothing is decided by what the journal says was done, but by what is there: a file of the result is
 removed only where the same content is seen in its original place. So undo may be interrupted
 anywhere and begun again. First every missing original is restored and flushed to the disk, then
-files of the result are removed.
+files of the result are removed. What an amendment wrote anew is replaced by what it was before.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import stat
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
 from itae_cluster import confined, strays, transfer
-from itae_cluster.journal import FOLDER, Journal, Place, Write
+from itae_cluster.amend import workplace
+from itae_cluster.journal import FOLDER, Journal, Place, Shift, Write
 from itae_cluster.leftovers import remove_empty_folders
 from itae_cluster.options import Action
 from itae_cluster.organize import staging_name
@@ -25,7 +27,7 @@ from itae_cluster.types import Skipped
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from itae_cluster.journal import Step, Transaction
+    from itae_cluster.journal import Earlier, Step, Transaction
     from itae_cluster.types import Reporter
 
 __all__ = ["Undone", "Verdict", "close", "judge", "last_to_undo", "undo"]
@@ -64,15 +66,21 @@ def judge(root: str, step: Step) -> Verdict:
         RefusedError: if it must not be undone.
         OSError: if something cannot be read.
     """
-    try:
-        path = confined.resolve(root, step.destination)
-    except ValueError as error:
-        raise RefusedError(str(error)) from error
+    path = _confined(root, step.destination)
     if isinstance(step, Write):
-        return _judge_made(path, step)
+        return _judge_made(path, step) if step.earlier is None else _judge_anew(root, path, step)
+    if isinstance(step, Shift):
+        return _judge_shift(root, path, step)
     if step.how is Action.SYMLINK:
         return _judge_link(path, step)
     return _judge_file(path, step)
+
+
+def _confined(root: str, name: str) -> str:
+    try:
+        return confined.resolve(root, name)
+    except ValueError as error:
+        raise RefusedError(str(error)) from error
 
 
 def _judge_made(path: str, step: Write) -> Verdict:
@@ -81,6 +89,37 @@ def _judge_made(path: str, step: Write) -> Verdict:
     if not _is_file_with(path, step):
         raise RefusedError("it was changed since")
     return Verdict.REMOVE
+
+
+def _judge_anew(root: str, path: str, step: Write) -> Verdict:
+    assert step.earlier is not None  # the caller looked
+    earlier = step.earlier
+    if os.path.lexists(path) and _is_file_with(path, earlier):
+        return Verdict.NOTHING
+    backup = _confined(root, earlier.backup)
+    if not os.path.lexists(backup) or not _is_file_with(backup, earlier):
+        raise RefusedError("its earlier version was removed or changed since")
+    if os.path.lexists(path) and not _is_file_with(path, step):
+        raise RefusedError("it was changed since")
+    return Verdict.RESTORE
+
+
+def _judge_shift(root: str, path: str, step: Shift) -> Verdict:
+    origin = _confined(root, step.origin)
+    if not os.path.lexists(path):
+        return Verdict.NOTHING
+    if not os.path.lexists(origin):
+        return Verdict.RESTORE
+    if transfer.is_other_name(path, origin) or _are_equal_links(path, origin):
+        return Verdict.REMOVE
+    if os.path.isdir(path) and os.path.samestat(os.lstat(path), os.lstat(origin)):
+        return Verdict.RESTORE  # a name that differs in case, where that is no difference
+    raise RefusedError(f"{step.origin} holds something else now")
+
+
+def _are_equal_links(path: str, other: str) -> bool:
+    both = os.path.islink(path) and os.path.islink(other)
+    return both and os.readlink(path) == os.readlink(other)
 
 
 def _judge_link(path: str, step: Place) -> Verdict:
@@ -110,7 +149,7 @@ def _judge_file(path: str, step: Place) -> Verdict:
     return Verdict.REMOVE
 
 
-def _is_file_with(path: str, step: Step) -> bool:
+def _is_file_with(path: str, step: Place | Write | Earlier) -> bool:
     regular = stat.S_ISREG(os.lstat(path).st_mode)
     return regular and transfer.has_content(path, step.size, step.sha256)
 
@@ -131,19 +170,40 @@ def undo(root: str, transaction: Transaction, reporter: Reporter, *, dry_run: bo
     found = strays.find(root, transaction)
     for number, destination in found.items():
         transaction.relocate(number, destination)
-    steps = transaction.taken()
+    steps = _from_the_end(transaction.taken())
     if dry_run:
         return _foreseen(root, steps, reporter)
     journal = Journal(root)
     if found:
         journal.relocate(transaction.id, found)
     journal.mark(transaction.id, "undo")
+    shutil.rmtree(workplace(root, transaction.id), ignore_errors=True)
     restored, failed = _restore_all(root, transaction, steps, reporter)
     removed, refused = _remove_all(root, steps, restored, failed, reporter)
     remove_empty_folders(root, transaction.folders)
     if not refused:
+        _drop_backups(root, steps)
+        remove_empty_folders(root, transaction.folders)
         _close(journal, transaction)
     return Undone(tuple(restored.values()), tuple(removed), tuple(refused))
+
+
+def _from_the_end(steps: list[Step]) -> list[Step]:
+    """The changes of what was there before, the last first; then what is new, in its order."""
+    new = [step for step in steps if not _is_change(step)]
+    return [*(step for step in reversed(steps) if _is_change(step)), *new]
+
+
+def _is_change(step: Step) -> bool:
+    return isinstance(step, Shift) or (isinstance(step, Write) and step.earlier is not None)
+
+
+def _drop_backups(root: str, steps: list[Step]) -> None:
+    """What was kept of files that were never replaced."""
+    for step in steps:
+        if isinstance(step, Write) and step.earlier is not None:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(_confined(root, step.earlier.backup))
 
 
 def _foreseen(root: str, steps: list[Step], reporter: Reporter) -> Undone:
@@ -156,10 +216,16 @@ def _foreseen(root: str, steps: list[Step], reporter: Reporter) -> Undone:
         except (OSError, RefusedError) as error:
             refused.append(Skipped(shown, _reason(error)))
         else:
-            name = shown if isinstance(step, Write) or verdict is Verdict.REMOVE else step.source
-            found[verdict].append(name)
+            found[verdict].append(shown if verdict is Verdict.REMOVE else _original(root, step))
         reporter.progress("Checking", done, len(steps))
     return Undone(tuple(found[Verdict.RESTORE]), tuple(found[Verdict.REMOVE]), tuple(refused))
+
+
+def _original(root: str, step: Step) -> str:
+    """Where undoing brings the file of a step."""
+    if isinstance(step, Place):
+        return step.source
+    return os.path.join(root, step.origin if isinstance(step, Shift) else step.destination)
 
 
 def _restore_all(
@@ -169,20 +235,48 @@ def _restore_all(
     restored: dict[str, str] = {}
     failed: dict[str, str] = {}
     for done, step in enumerate(steps, start=1):
-        if isinstance(step, Place) and step.how is not Action.SYMLINK:
-            part = _part(step, transaction)
-            with contextlib.suppress(OSError):
-                os.unlink(part)  # of an undo that was killed
-            try:
-                missing = not os.path.lexists(step.source)
-                if missing and judge(root, step) is Verdict.RESTORE:
-                    _restore(os.path.join(root, step.destination), step, part)
-                    restored[step.destination] = step.source
-            except (OSError, RefusedError) as error:
-                failed[step.destination] = _reason(error)
+        try:
+            if _is_change(step):
+                came_back = _change_back(root, step)
+            else:
+                came_back = isinstance(step, Place) and _bring_back(root, step, transaction)
+            if came_back:
+                restored[step.destination] = _original(root, step)
+        except (OSError, RefusedError) as error:
+            failed[step.destination] = _reason(error)
         reporter.progress("Restoring", done, len(steps))
     transfer.flush_folders({os.path.dirname(path) for path in restored.values()})
     return restored, failed
+
+
+def _change_back(root: str, step: Step) -> bool:
+    """Whether something that an amendment changed was put back just now."""
+    path = os.path.join(root, step.destination)
+    verdict = judge(root, step)
+    if verdict is Verdict.REMOVE:
+        os.unlink(path)  # the second name of a file that was on its way
+    if verdict is not Verdict.RESTORE:
+        return False
+    if isinstance(step, Shift):
+        origin = os.path.join(root, step.origin)
+        os.makedirs(os.path.dirname(origin), exist_ok=True)
+        transfer.shift(path, origin)
+    elif isinstance(step, Write) and step.earlier is not None:
+        os.replace(os.path.join(root, step.earlier.backup), path)
+    return True
+
+
+def _bring_back(root: str, step: Place, transaction: Transaction) -> bool:
+    """Whether an original that was missing was restored just now."""
+    if step.how is Action.SYMLINK:
+        return False
+    part = _part(step, transaction)
+    with contextlib.suppress(OSError):
+        os.unlink(part)  # of an undo that was killed
+    if os.path.lexists(step.source) or judge(root, step) is not Verdict.RESTORE:
+        return False
+    _restore(os.path.join(root, step.destination), step, part)
+    return True
 
 
 def _part(step: Place, transaction: Transaction) -> str:

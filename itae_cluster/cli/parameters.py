@@ -30,6 +30,7 @@ __all__ = [
     "BatchSize",
     "CacheFolder",
     "Device",
+    "DryRun",
     "Exclude",
     "K",
     "Linkage",
@@ -41,6 +42,7 @@ __all__ = [
     "Null",
     "Offline",
     "Only",
+    "Out",
     "Paths",
     "Precision",
     "Quiet",
@@ -250,6 +252,11 @@ VectorFile = Annotated[
         help="Vectors made by 'itae-cluster embed', in place of PATHS.",
         rich_help_panel=_INPUT,
     ),
+]
+Out = Annotated[str, typer.Argument(metavar="OUT", help="A result of this tool.")]
+DryRun = Annotated[
+    bool,
+    typer.Option("--dry-run", "-n", help="Print what would be done and change nothing."),
 ]
 Action = Annotated[
     ActionName,

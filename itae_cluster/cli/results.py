@@ -11,11 +11,11 @@ from itae_cluster.manifest import to_json, to_record
 from itae_cluster.names import to_tsv
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from itae_cluster.pipeline import Result
 
-__all__ = ["Format", "write_plan", "write_result"]
+__all__ = ["Format", "write_pairs", "write_plan", "write_result"]
 
 
 class Format(StrEnum):
@@ -46,6 +46,11 @@ def write_plan(result: Result, out: str) -> None:
         for item in result.placements
         for source, destination in ((item.source, item.destination), *item.sidecars)
     )
+
+
+def write_pairs(word: str, pairs: Iterable[tuple[str, str]]) -> None:
+    """Print what a change would do: a word, from what, to what, tab-separated."""
+    _write(b"%s\t%s\t%s\n" % (word.encode(), to_tsv(old), to_tsv(new)) for old, new in pairs)
 
 
 def _tsv(result: Result) -> Iterator[bytes]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import TYPE_CHECKING
 
 from itae_cluster.cli import parameters as given
 from itae_cluster.cli.reporting import ConsoleReporter
@@ -17,15 +15,15 @@ __all__ = ["undo"]
 
 
 def undo(
-    out: Annotated[str, typer.Argument(metavar="OUT", help="A result of this tool.")],
-    dry_run: Annotated[
-        bool,
-        typer.Option("--dry-run", "-n", help="Print what would be done and change nothing."),
-    ] = False,
+    out: given.Out,
+    dry_run: given.DryRun = False,
     quiet: given.Quiet = False,
     verbose: given.Verbose = False,
 ) -> None:
-    """Take a result back: moved pictures return to where they were, placed files are removed.
+    """Take back the last change of a result, or the result itself where there is no later one.
+
+    Moved pictures return to where they were, placed files are removed, renamed, merged and split
+    clusters and what 'update' added are as they were before.
 
     What was changed since is left and named, and nothing is overwritten: a file is removed only
     where the same content is seen in its original place. Safe to interrupt, and to run again.

@@ -12,6 +12,7 @@ from itae_cluster.errors import JournalError, OutputError
 from itae_cluster.journal import Journal, Place
 from itae_cluster.names import printable
 from itae_cluster.options import Action
+from itae_cluster.undo import last_to_undo
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from itae_cluster.plan import Plan
     from itae_cluster.types import Placement, Reporter, Skipped
 
-__all__ = ["KIND", "Applied", "apply_plan", "resume"]
+__all__ = ["KIND", "Applied", "apply_plan", "resume", "settled"]
 
 KIND = "sort"
 """The kind of the transaction that makes a result."""
@@ -63,7 +64,7 @@ def apply_plan(
         if alone:
             leftovers.clear(real, reporter)
         applied = _build(plan, real, reporter, draw)
-        return Applied(applied.placed, applied.lost, _settled(real, reporter))
+        return Applied(applied.placed, applied.lost, settled(real, reporter))
 
 
 def _build(
@@ -108,15 +109,22 @@ def _write_documents(
         "schema_version": manifest.SCHEMA_VERSION,
         **plan.metadata,
     }
-    document = manifest.document(head, placed, (*plan.skipped, *lost), placed=True)
+    contents = {entry.destination: (entry.size, entry.sha256) for entry in plan.entries}
+    skipped = (*plan.skipped, *lost)
+    document = manifest.document(head, placed, skipped, placed=True, contents=contents)
     manifest.write_json(document, os.path.join(staging, "manifest.json"))
     manifest.write_csv(placed, os.path.join(staging, "clusters.csv"))
 
 
-def _settled(real: str, reporter: Reporter) -> tuple[Skipped, ...]:
+def settled(real: str, reporter: Reporter) -> tuple[Skipped, ...]:
+    """The last transaction finished: originals that `move` brought here go; those that could not.
+
+    Raises:
+        OutputError: if the disk fails; it can be finished later.
+    """
     shown = printable(real)
     try:
-        return organize.settle(real, Journal(real).read()[-1], reporter)
+        return organize.settle(real, _last(real, real), reporter)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
             f"{shown} is complete, but not every original has been removed; finish with "
@@ -154,18 +162,25 @@ def resume(out: str, reporter: Reporter) -> tuple[int, tuple[Skipped, ...]]:
         last = _last(real, out)
     sources = {os.path.dirname(s.source) for s in last.steps if isinstance(s, Place)}
     with locks.claimed(real, sources, reporter):
-        return sum(isinstance(s, Place) for s in last.taken()), _settled(real, reporter)
+        return sum(isinstance(s, Place) for s in last.taken()), settled(real, reporter)
 
 
 def _last(real: str, out: str) -> Transaction:
-    transactions = Journal(real).read()
-    if not transactions or "staged" not in transactions[-1].marks:
+    last = last_to_undo(Journal(real).read())
+    if last is None:
+        raise JournalError(f"{printable(out)} was taken back; finish that with 'itae-cluster undo'")
+    if "undo" in last.marks:
+        raise JournalError(
+            f"undoing {printable(out)} was begun; finish that with 'itae-cluster undo'"
+        )
+    if "staged" not in last.marks and last.kind != KIND:
+        raise JournalError(
+            f"the last change of {printable(out)} ({last.kind}) was cut off; take it back with "
+            "'itae-cluster undo' and begin it again"
+        )
+    if "staged" not in last.marks:
         raise JournalError(
             f"the journal of {printable(out)} ends before its pictures were placed; it was damaged "
             "or cut off; nothing was changed"
         )
-    if {"undo", "undone"} & transactions[-1].marks:
-        raise JournalError(
-            f"undoing {printable(out)} was begun; finish that with 'itae-cluster undo'"
-        )
-    return transactions[-1]
+    return last

@@ -1,0 +1,185 @@
+"""Changes of a result that is there: folders renamed, pictures moved within it, new ones added.
+
+All that is new is first made in a folder of its own below `.itae-cluster`, and what it replaces is
+kept beside it; the journal has said so before. Then every piece takes its place with one call of
+the file system each, and none takes the place of a picture. Whether that was done is read off the
+files, so an amendment that was cut off anywhere can be taken back (`undo`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import shutil
+import stat
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+from itae_cluster import confined, organize, transfer
+from itae_cluster.journal import FOLDER, Earlier, Journal, Shift, Write
+from itae_cluster.leftovers import remove_empty_folders
+from itae_cluster.manifest import named
+from itae_cluster.model.digest import file_digest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from itae_cluster.journal import Step
+    from itae_cluster.plan import Entry, Plan
+    from itae_cluster.types import Reporter, Skipped
+
+__all__ = ["Amendment", "carry_out", "workplace"]
+
+
+@dataclass(frozen=True)
+class Amendment:
+    """One change of a result.
+
+    `shifts` come first, those of folders before those of files. `plan` says which files come into
+    the result. `documents` are the files of the tool's own that are written anew, by their place in
+    the result, once it is known which entries were placed and which were not.
+    """
+
+    kind: str
+    documents: Callable[[Sequence[Entry], Sequence[Skipped]], Mapping[str, bytes]]
+    shifts: tuple[Shift, ...] = ()
+    plan: Plan | None = None
+
+
+def workplace(root: str, ident: str) -> str:
+    """The folder in which the pieces of a transaction are made; it holds no only copy."""
+    return os.path.join(root, FOLDER, f"new-{ident}")
+
+
+def carry_out(
+    root: str, amendment: Amendment, reporter: Reporter
+) -> tuple[tuple[Entry, ...], tuple[Skipped, ...]]:
+    """Change the result `root`; originals that are to be moved are left for `organize.settle`.
+
+    Args:
+        root: the real path of a result that this process has claimed.
+        amendment: what to change.
+        reporter: told of progress and of sources that vanished or changed.
+
+    Returns:
+        The entries that were placed, and what was not, with reasons.
+
+    Raises:
+        OSError: if something cannot be done; what was done until then can be taken back.
+        OutputError: if the file system cannot make such links; likewise.
+        ValueError: if a name leads out of the result; likewise.
+    """
+    _check_free(root, amendment)
+    journal = Journal(root)
+    places, gone = organize.announced(amendment.plan) if amendment.plan else ([], [])
+    for item in gone:
+        reporter.skip(item)
+    steps: list[Step] = [*amendment.shifts, *(step for _, step in places)]
+    action = {"action": str(amendment.plan.action)} if amendment.plan else {}
+    ident = journal.begin(amendment.kind, steps, **action, **named("out", root))
+    staging = workplace(root, ident)
+    os.mkdir(staging, 0o700)
+    lost = organize.place(places, staging, reporter)
+    arrived = [pair for number, pair in enumerate(places) if number not in lost]
+    entries = tuple(entry for entry, _ in arrived)
+    skipped = (*gone, *lost.values())
+    contents = amendment.documents(entries, skipped)
+    writes = [_made(root, staging, ident, name, contents[name]) for name in sorted(contents)]
+    journal.add_steps(ident, writes, [len(amendment.shifts) + number for number in lost])
+    _keep(root, writes)
+    transfer.flush_folders(where for where, _, _ in os.walk(staging))
+    _put(root, staging, amendment.shifts, [step.destination for _, step in arrived], writes)
+    shutil.rmtree(staging)
+    journal.mark(ident, "staged")
+    return entries, skipped
+
+
+def _check_free(root: str, amendment: Amendment) -> None:
+    """Raise `FileExistsError` before anything is begun where a name is taken."""
+    for step in amendment.shifts:
+        path = confined.resolve(root, step.destination)
+        origin = confined.resolve(root, step.origin)
+        if os.path.lexists(path) and not (os.path.exists(origin) and _is_same(path, origin)):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), path)
+    for entry in amendment.plan.entries if amendment.plan else ():
+        path = confined.resolve(root, entry.destination)
+        if os.path.lexists(path):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), path)
+
+
+def _is_same(path: str, other: str) -> bool:
+    """Whether one folder bears both names: they differ in case, where that is no difference."""
+    return os.path.isdir(path) and os.path.samefile(path, other)
+
+
+def _made(root: str, staging: str, ident: str, name: str, content: bytes) -> Write:
+    """Write a document into the workplace; what the journal will say of it."""
+    path = os.path.join(staging, *name.split("/"))
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+    try:
+        view = memoryview(content)
+        while view:
+            view = view[os.write(handle, view) :]
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+    return Write(name, len(content), sha256(content).hexdigest(), _earlier(root, ident, name))
+
+
+def _earlier(root: str, ident: str, name: str) -> Earlier | None:
+    path = confined.resolve(root, name)
+    try:
+        status = os.lstat(path)
+    except FileNotFoundError:
+        return None
+    if not stat.S_ISREG(status.st_mode):
+        raise ValueError(f"{name} is a link or a folder, where a file was")
+    backup = f"{FOLDER}/before-{ident}/{os.path.basename(name)}"
+    return Earlier(backup, status.st_size, file_digest(path))
+
+
+def _keep(root: str, writes: Sequence[Write]) -> None:
+    """Give what will be replaced a second name, which outlives that."""
+    kept = [(step.destination, step.earlier.backup) for step in writes if step.earlier]
+    folders = {os.path.dirname(os.path.join(root, backup)) for _, backup in kept}
+    for folder in folders:
+        os.mkdir(folder)
+    for name, backup in kept:
+        transfer.link_or_copy(os.path.join(root, name), os.path.join(root, backup))
+    transfer.flush_folders([*folders, os.path.join(root, FOLDER)])
+
+
+def _put(
+    root: str,
+    staging: str,
+    shifts: Sequence[Shift],
+    placed: Sequence[str],
+    writes: Sequence[Write],
+) -> None:
+    """Everything to its place: what was there before moves, then what is new comes."""
+    for shift in shifts:
+        target = _roomy(root, shift.destination)
+        transfer.shift(confined.resolve(root, shift.origin), target)
+    for name in placed:
+        transfer.link_or_rename(os.path.join(staging, name), _roomy(root, name))
+    for step in writes:
+        os.replace(os.path.join(staging, step.destination), _roomy(root, step.destination))
+    left = {os.path.dirname(shift.origin) for shift in shifts}
+    with contextlib.suppress(OSError):  # an empty folder that stays is no loss
+        remove_empty_folders(root, left)
+    names = [shift.destination for shift in shifts] + [step.destination for step in writes]
+    transfer.flush_folders(_folders(root, [*left, *map(os.path.dirname, (*names, *placed))]))
+
+
+def _roomy(root: str, name: str) -> str:
+    """The path of `name`, in a folder that is there."""
+    path = confined.resolve(root, name)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    return path
+
+
+def _folders(root: str, names: Iterable[str]) -> set[str]:
+    return {root, *(os.path.join(root, name) for name in names)}

@@ -1,0 +1,45 @@
+"""`itae-cluster rename OUT names.json`: clusters get the names that a person gave them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from itae_cluster.cli import parameters as given
+from itae_cluster.cli.reporting import ConsoleReporter
+from itae_cluster.cli.results import write_pairs
+
+__all__ = ["rename"]
+
+
+def rename(
+    out: given.Out,
+    names: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="NAMES",
+            help="A names.json that preview.html saved, or pairs such as cluster-003=Beach.",
+        ),
+    ],
+    dry_run: given.DryRun = False,
+    quiet: given.Quiet = False,
+    verbose: given.Verbose = False,
+) -> None:
+    """Rename clusters: their folders, and what manifest.json and clusters.csv say of them.
+
+    All of them or none; 'itae-cluster undo' takes it back. The preview keeps the old names.
+    """
+    with ConsoleReporter(quiet=quiet, verbose=verbose) as reporter:
+        from itae_cluster.naming import read_names, read_words
+        from itae_cluster.pipeline.renaming import rename_clusters
+
+        one = len(names) == 1 and "=" not in names[0]
+        wishes = read_names(names[0]) if one else read_words(names)
+        renamed = rename_clusters(out, wishes, reporter, dry_run=dry_run)
+    if dry_run:
+        write_pairs("rename", renamed)
+    for old, new in renamed:
+        reporter.info(f"{old} is {new} now")
+    end = "; dry run, nothing was changed" if dry_run else ""
+    reporter.summary(f"{len(renamed)} clusters renamed{end}")

@@ -1,0 +1,320 @@
+"""A result as it stands: what its manifest says of it, and what a person did with it since.
+
+A picture that is not where the manifest says is looked for below OUT, and known by its content (a
+symbolic link: by where it leads). One that is in another folder now counts as that folder's
+cluster's; one that is nowhere was removed on purpose, and its digest is kept.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from collections import Counter
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+from itae_cluster import confined, manifest
+from itae_cluster.errors import ResultError
+from itae_cluster.journal import FOLDER, Journal
+from itae_cluster.manifest import named, path_of
+from itae_cluster.model.digest import file_digest
+from itae_cluster.names import printable
+from itae_cluster.types import NOISE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+__all__ = ["Held", "Inventory", "documents", "fingerprint", "take"]
+
+_MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """One picture of a result: `destination` is where it is now, `cluster` what it counts as.
+
+    `sidecars` are source and place of each file that follows it. `record` is the manifest's.
+    """
+
+    record: Mapping[str, Any]
+    destination: str
+    cluster: int
+    sidecars: tuple[tuple[str, str], ...] = ()
+
+    def as_record(self) -> dict[str, Any]:
+        """What the manifest is to say; a distance to another cluster's centre is left out."""
+        record = {key: self.record[key] for key in self.record if not _follows(key)}
+        record |= named("destination", self.destination)
+        if self.cluster != self.record["cluster"]:
+            record |= {"cluster": self.cluster, "distance": None, "membership": None}
+        if self.sidecars:
+            record["sidecars"] = [
+                {**named("source", source), **named("destination", place)}
+                for source, place in self.sidecars
+            ]
+        return record
+
+
+def _follows(key: str) -> bool:
+    return key in {"destination", "destination_base64", "sidecars"}
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """What a result holds. `folders` and `names` are those of clusters; not all have one.
+
+    `removed` says of each picture that a person took away where it came from and its digest;
+    `state` is a digest of journal and manifest.
+    """
+
+    root: str
+    head: Mapping[str, Any]
+    pictures: tuple[Held, ...]
+    removed: tuple[Mapping[str, Any], ...]
+    folders: Mapping[int, str]
+    names: Mapping[int, str]
+    state: str
+
+    def digests(self) -> set[str]:
+        """SHA-256 of every picture that is, or once was, in the result."""
+        records = [*(item.record for item in self.pictures), *self.removed]
+        return {record["sha256"] for record in records if "sha256" in record}
+
+    def free_label(self) -> int:
+        """A number above that of every cluster."""
+        return max([NOISE, *self.folders, *(item.cluster for item in self.pictures)]) + 1
+
+
+def fingerprint(root: str) -> str:
+    """A digest of journal and manifest: the same as long as no command changed the result."""
+    return sha256(Journal(root).content() + _content(root)).hexdigest()
+
+
+def take(root: str) -> Inventory:
+    """Look at a result.
+
+    Args:
+        root: its real path.
+
+    Raises:
+        ResultError: if its manifest cannot be followed.
+        OSError: if something in it cannot be read.
+    """
+    try:
+        document = json.loads(_content(root))
+        _check_head(document)
+        records = document["pictures"]
+        old = {
+            int(item["cluster"]): path_of(item, "folder")
+            for item in document["clusters"]
+            if "folder" in item
+        }
+        found = _found(root, records)
+        folders = _folders(root, old, records, found)
+        labels = {folder: label for label, folder in reversed(folders.items())}
+        pictures: list[Held] = []
+        removed = [dict(item) for item in document.get("removed", [])]
+        for record, place in zip(records, found, strict=True):
+            if place is not None:
+                pictures.append(_held(root, record, place, folders, labels))
+            elif "sha256" in record:
+                removed.append(_gone(record))
+        names = {int(c["cluster"]): str(c["name"]) for c in document["clusters"] if "name" in c}
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        raise ResultError(
+            f"{printable(os.path.join(root, _MANIFEST))} cannot be followed: {error}; nothing was "
+            "changed; put it back as it was"
+        ) from error
+    rest = {"pictures", "clusters", "removed"}
+    head = {key: value for key, value in document.items() if key not in rest}
+    known = {item.cluster for item in pictures}
+    return Inventory(
+        root,
+        head,
+        tuple(pictures),
+        tuple(removed),
+        folders,
+        {
+            label: name
+            for label, name in names.items()
+            if label in known and folders.get(label) == old.get(label)
+        },
+        fingerprint(root),
+    )
+
+
+def documents(
+    inventory: Inventory,
+    records: Sequence[Mapping[str, Any]],
+    folders: Mapping[int, str],
+    names: Mapping[int, str],
+    skipped: Iterable[Mapping[str, Any]] = (),
+) -> dict[str, bytes]:
+    """The manifest and the table of a result that was changed.
+
+    Args:
+        inventory: the result before.
+        records: what the manifest is to say of each picture.
+        folders: of each cluster.
+        names: those that a person gave to clusters.
+        skipped: records of inputs that were passed over, beyond those of earlier runs.
+    """
+    document = {
+        **inventory.head,
+        "clusters": manifest.clusters((record["cluster"] for record in records), folders, names),
+        "pictures": list(records),
+        **({"removed": list(inventory.removed)} if inventory.removed else {}),
+        "skipped": [*inventory.head["skipped"], *skipped],
+    }
+    text = manifest.to_json(document, indent=2) + "\n"
+    return {_MANIFEST: text.encode("ascii"), "clusters.csv": manifest.to_csv(records)}
+
+
+def _content(root: str) -> bytes:
+    path = os.path.join(root, _MANIFEST)
+    try:
+        if not stat.S_ISREG(os.lstat(path).st_mode):
+            raise ResultError(f"{printable(path)} is a link or a folder; put the file back")
+        with open(path, "rb") as file:
+            return file.read()
+    except FileNotFoundError:
+        raise ResultError(
+            f"{printable(path)} is gone, without which the result cannot be changed; put it back"
+        ) from None
+
+
+def _check_head(document: Mapping[str, Any]) -> None:
+    if document["schema"] != manifest.SCHEMA:
+        raise ValueError("it is no manifest of this tool")
+    if document["schema_version"] != manifest.SCHEMA_VERSION:
+        raise ValueError("it was made by another version of this tool")
+    if not isinstance(document["skipped"], list):
+        raise TypeError("skipped is no list")
+
+
+def _gone(record: Mapping[str, Any]) -> dict[str, Any]:
+    return {**named("source", path_of(record, "source")), "sha256": record["sha256"]}
+
+
+# Where pictures are now ----------------------------------------------------------------------
+
+
+def _found(root: str, records: Sequence[Mapping[str, Any]]) -> list[str | None]:
+    """The place of each picture, None where it is nowhere."""
+    places: list[str | None] = []
+    for record in records:
+        place = path_of(record, "destination")
+        path = confined.resolve(root, place) if confined.is_inside(place) else None
+        if path is None or place.split("/")[0] == FOLDER:
+            raise ValueError(f"{printable(place)} leads out of the result")
+        places.append(place if os.path.lexists(path) else None)
+    missing = [number for number, place in enumerate(places) if place is None]
+    if missing:
+        taken = {place for place in places if place is not None}
+        wanted = {records[number].get("size") for number in missing}
+        strays = _strays(root, taken, wanted)
+        for number in missing:
+            places[number] = _stray_of(records[number], strays)
+    return places
+
+
+def _strays(root: str, taken: set[str], sizes: set[Any]) -> dict[str, list[str]]:
+    """Files that the manifest does not know, by their digest, and links by where they lead."""
+    found: dict[str, list[str]] = {}
+    for name, path in _files(root):
+        if name in taken:
+            continue
+        status = os.lstat(path)
+        if stat.S_ISLNK(status.st_mode):
+            found.setdefault(f"link {os.readlink(path)}", []).append(name)
+        elif stat.S_ISREG(status.st_mode) and status.st_size in sizes:
+            found.setdefault(file_digest(path), []).append(name)
+    return found
+
+
+def _files(root: str) -> Iterator[tuple[str, str]]:
+    for where, folders, files in os.walk(root):
+        folders[:] = sorted(set(folders) - {FOLDER})
+        for name in sorted(files):
+            path = os.path.join(where, name)
+            yield os.path.relpath(path, root).replace(os.sep, "/"), path
+
+
+def _stray_of(record: Mapping[str, Any], strays: Mapping[str, list[str]]) -> str | None:
+    own = os.path.basename(path_of(record, "destination"))
+    for key in (record.get("sha256", ""), f"link {path_of(record, 'source')}"):
+        names = strays.get(key, [])
+        if names:
+            best = next((name for name in names if os.path.basename(name) == own), names[0])
+            names.remove(best)
+            return best
+    return None
+
+
+# What they count as --------------------------------------------------------------------------
+
+
+def _folders(
+    root: str,
+    old: Mapping[int, str],
+    records: Sequence[Mapping[str, Any]],
+    found: Sequence[str | None],
+) -> dict[int, str]:
+    """The folder of each cluster: one that a person renamed is known by most of its pictures."""
+    folders = {
+        label: folder
+        for label, folder in old.items()
+        if os.path.isdir(confined.resolve(root, folder))
+    }
+    taken = set(folders.values())
+    for label in old.keys() - folders.keys():
+        moved = Counter(
+            os.path.dirname(place)
+            for record, place in zip(records, found, strict=True)
+            if place is not None and int(record["cluster"]) == label
+        )
+        best = next((name for name, _ in moved.most_common() if name and name not in taken), None)
+        if best is not None:
+            folders[label] = best
+            taken.add(best)
+    for place in found:  # a folder that a person made is a cluster of its own
+        folder = os.path.dirname(place or "")
+        if folder and not any(_holds(known, folder) for known in taken):
+            folders[max([NOISE, *folders, *(int(item["cluster"]) for item in records)]) + 1] = (
+                folder
+            )
+            taken.add(folder)
+    return folders
+
+
+def _holds(folder: str, other: str) -> bool:
+    return other == folder or other.startswith(f"{folder}/")
+
+
+def _held(
+    root: str,
+    record: Mapping[str, Any],
+    place: str,
+    folders: Mapping[int, str],
+    labels: Mapping[str, int],
+) -> Held:
+    cluster = int(record["cluster"])
+    folder = os.path.dirname(place)
+    if folder != os.path.dirname(path_of(record, "destination")) and folder != folders.get(cluster):
+        while folder and folder not in labels:
+            folder = os.path.dirname(folder)
+        cluster = labels.get(folder, NOISE)
+    return Held(record, place, cluster, tuple(_sidecars(root, record, place)))
+
+
+def _sidecars(root: str, record: Mapping[str, Any], place: str) -> Iterator[tuple[str, str]]:
+    """Those that are where they were, or beside the picture's new place."""
+    stem = len(os.path.splitext(path_of(record, "destination"))[0])
+    for item in record.get("sidecars", ()):
+        old = path_of(item, "destination")
+        for name in (old, os.path.splitext(place)[0] + old[stem:]):
+            if os.path.lexists(confined.resolve(root, name)):
+                yield path_of(item, "source"), name
+                break

@@ -1,0 +1,133 @@
+"""Names that a person gives to clusters: `names.json`, and which folder each is for.
+
+The page saves `{"schema": "itae-cluster/names", "schema_version": 1, "clusters": [{"cluster": 3,
+"folder": "cluster-003", "name": "Beach"}]}`; `"names": {"cluster-003": "Beach"}` says the same in
+a file written by hand.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import unicodedata
+from typing import TYPE_CHECKING, Any
+
+from itae_cluster.errors import ResultError, UsageError
+from itae_cluster.names import folded, folder_fault, printable
+from itae_cluster.organize import NOISE_FOLDER
+from itae_cluster.plan import RESERVED
+from itae_cluster.types import NOISE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from itae_cluster.inventory import Inventory
+
+__all__ = ["Wish", "check_free", "label_of", "read_names", "read_words"]
+
+SCHEMA = "itae-cluster/names"
+SCHEMA_VERSION = 1
+_SHOWN = 8  # folders that an error names
+
+Wish = tuple[str, int | None, str]
+"""Folder of a cluster, its number where that is known, and the name it is to have."""
+
+
+def read_words(words: Sequence[str]) -> list[Wish]:
+    """`cluster-003=Beach` of the command line.
+
+    Raises:
+        UsageError: if there is no such pair.
+    """
+    wishes: list[Wish] = []
+    for word in words:
+        folder, equals, name = word.partition("=")
+        if not equals or not folder:
+            raise UsageError(
+                f"{word!r}: name a file such as names.json, or pairs such as cluster-003=Beach"
+            )
+        wishes.append((folder, None, name))
+    return wishes
+
+
+def read_names(path: str) -> list[Wish]:
+    """The wishes of a file that the page saved, or that was written by hand.
+
+    Raises:
+        UsageError: if it cannot be read, or is no such file.
+    """
+    try:
+        with open(path, "rb") as file:
+            record = json.loads(file.read())
+        if record["schema"] != SCHEMA or record["schema_version"] != SCHEMA_VERSION:
+            raise ValueError("it is of another kind or version")
+        if "clusters" in record:
+            return [_wish(item) for item in record["clusters"]]
+        return [_wish({"folder": key, "name": name}) for key, name in record["names"].items()]
+    except OSError as error:
+        raise UsageError(
+            f"cannot read {printable(path)}: {error.strerror}; name a file that preview.html saved"
+        ) from error
+    except KeyError as error:
+        raise UsageError(f"{printable(path)} holds no names: {error} is missing") from error
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise UsageError(f"{printable(path)} holds no names: {error}") from error
+
+
+def _wish(record: Mapping[str, Any]) -> Wish:
+    folder, name, number = record["folder"], record["name"], record.get("cluster")
+    if not isinstance(folder, str) or not isinstance(name, str):
+        raise TypeError("folder and name must be text")
+    if number is not None and type(number) is not int:
+        raise TypeError("cluster must be a whole number")
+    return folder, number, name
+
+
+def label_of(held: Inventory, folder: str, number: int | None = None) -> int:
+    """The cluster that is meant: by its folder, by the one it had at first, or by its number.
+
+    Raises:
+        ResultError: if there is none.
+    """
+    name = folder.removesuffix("/")
+    for label, known in held.folders.items():
+        if known == name:
+            return label
+    first = re.fullmatch(r"cluster-(\d{3,9})", name)
+    meant = NOISE if name == NOISE_FOLDER else int(first[1]) if first else number
+    if meant is not None and meant in held.folders:
+        return meant
+    known_folders = [held.folders[label] for label in sorted(held.folders)]
+    shown = ", ".join(map(printable, known_folders[:_SHOWN]))
+    more = f" and {len(known_folders) - _SHOWN} more" if len(known_folders) > _SHOWN else ""
+    raise ResultError(f"no cluster is in {printable(folder)}; there are {shown}{more}")
+
+
+def check_free(held: Inventory, folder: str, name: str) -> str:
+    """The place of a folder that is to be called `name`, in normal form, beside `folder`.
+
+    Raises:
+        UsageError: if it is no name that a folder can have everywhere.
+        ResultError: if it is taken.
+    """
+    name = unicodedata.normalize("NFC", name)
+    fault = folder_fault(name)
+    if fault is None and folded(name) in {folded(reserved) for reserved in RESERVED}:
+        fault = "the tool needs that name itself"
+    if fault is not None:
+        raise UsageError(f"{name!r} cannot be the name of a cluster: {fault}; choose another")
+    place = os.path.join(os.path.dirname(folder), name)
+    others = {folded(other) for other in held.folders.values() if other != folder}
+    path = os.path.join(held.root, place)
+    taken = os.path.lexists(path) and not _is_same(path, os.path.join(held.root, folder))
+    if folded(place) in others or taken:
+        raise ResultError(
+            f"{printable(place)} is there already; choose another name, or put them together with "
+            "'itae-cluster merge'"
+        )
+    return place
+
+
+def _is_same(path: str, other: str) -> bool:
+    return os.path.exists(other) and os.path.samefile(path, other)

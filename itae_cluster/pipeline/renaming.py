@@ -1,0 +1,88 @@
+"""Clusters renamed: their folders, and what manifest and table say of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from itae_cluster import inventory, naming
+from itae_cluster.amend import Amendment
+from itae_cluster.errors import UsageError
+from itae_cluster.journal import Shift
+from itae_cluster.names import folded, printable
+from itae_cluster.pipeline.amending import amend, look
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from itae_cluster.inventory import Held, Inventory
+    from itae_cluster.naming import Wish
+    from itae_cluster.types import Reporter
+
+__all__ = ["moved_to", "rename_clusters"]
+
+
+def rename_clusters(
+    out: str, wishes: Sequence[Wish], reporter: Reporter, *, dry_run: bool = False
+) -> list[tuple[str, str]]:
+    """Rename clusters of the result `out`.
+
+    Args:
+        out: the result.
+        wishes: which cluster is to have which name.
+        reporter: told of progress.
+        dry_run: change nothing.
+
+    Returns:
+        Old and new folder of each; those that have their name already are left out.
+
+    Raises:
+        UsageError: if a name is none, or two are equal.
+        ResultError: if there is no such cluster, or a name is taken.
+        OutputError: if it cannot be done; everything is as it was.
+    """
+    held = look(out)
+    wanted = _wanted(held, wishes)
+    shifts = [
+        (held.folders[label], place)
+        for label, place in wanted.items()
+        if held.folders[label] != place
+    ]
+    if shifts and not dry_run:
+        folders = {**held.folders, **wanted}
+        names = {**held.names, **{label: _last(place) for label, place in wanted.items()}}
+        records = [moved_to(item, dict(shifts)).as_record() for item in held.pictures]
+        contents = inventory.documents(held, records, folders, names)
+        steps = tuple(Shift(*pair) for pair in shifts)
+        amend(held, Amendment("rename", lambda *_: contents, steps), reporter)
+    return shifts
+
+
+def _wanted(held: Inventory, wishes: Sequence[Wish]) -> dict[int, str]:
+    wanted: dict[int, str] = {}
+    for folder, number, name in wishes:
+        label = naming.label_of(held, folder, number)
+        place = naming.check_free(held, held.folders[label], name)
+        if label in wanted:
+            raise UsageError(f"{printable(folder)} is given two names; leave one out")
+        if folded(place) in map(folded, wanted.values()):
+            raise UsageError(f"two clusters cannot both be {name!r}; choose another name for one")
+        wanted[label] = place
+    return wanted
+
+
+def _last(place: str) -> str:
+    return place.rpartition("/")[2]
+
+
+def moved_to(item: Held, folders: Mapping[str, str]) -> Held:
+    """A picture whose folder, or one above it, has another name now."""
+
+    def place(name: str) -> str:
+        for old, new in folders.items():
+            if name.startswith(f"{old}/"):
+                return new + name[len(old) :]
+        return name
+
+    followers = tuple((source, place(name)) for source, name in item.sidecars)
+    return replace(item, destination=place(item.destination), sidecars=followers)
