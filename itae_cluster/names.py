@@ -14,7 +14,7 @@ import unicodedata
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 __all__ = [
     "Namer",
@@ -74,10 +74,13 @@ class Namer:
 
     Names that differ only in case or Unicode normalisation count as equal, because they are one
     file on macOS and Windows. The second `a.jpg` becomes `a (2).jpg`.
+
+    Args:
+        taken: names that the folder holds already.
     """
 
-    def __init__(self) -> None:
-        self._taken: set[str] = set()
+    def __init__(self, taken: Iterable[str] = ()) -> None:
+        self._taken = set(map(folded, taken))
 
     def unique(self, name: str, tails: Sequence[str] = ()) -> str:
         """`name` itself where it is free, else with the lowest free number before its suffix.

@@ -14,6 +14,7 @@ __all__ = [
     "MAX_PIXELS",
     "Action",
     "Algorithm",
+    "AskedModel",
     "CacheOptions",
     "CalibrationOptions",
     "ClusterOptions",
@@ -156,6 +157,20 @@ class ModelOptions:
     def small_batch(self) -> int:
         """Pictures a pass that measures attention, which takes memory on every device."""
         return self.batch_size or _SMALL_BATCH
+
+
+@dataclass(frozen=True)
+class AskedModel:
+    """What may be said of the model of a result, which is frozen: None is what it was made with."""
+
+    model: str | None = None
+    weights: str | None = None
+    theta: str | None = None
+    size: int | None = None
+    device: DeviceName = DeviceName.AUTO
+    batch_size: int | None = None
+    offline: bool = False
+    max_pixels: int = MAX_PIXELS
 
 
 @dataclass(frozen=True)

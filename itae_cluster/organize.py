@@ -24,7 +24,7 @@ from itae_cluster.journal import Journal, Place, Write
 from itae_cluster.model.digest import file_digest
 from itae_cluster.names import Namer, printable
 from itae_cluster.options import Action
-from itae_cluster.plan import CONTACT_FOLDER, GENERATED
+from itae_cluster.plan import CONTACT_FOLDER, GENERATED, MODEL_FILE
 from itae_cluster.types import NOISE, Placement, Skipped
 
 if TYPE_CHECKING:
@@ -69,6 +69,8 @@ def placements(
     paths: Sequence[str],
     clustering: Clustering,
     sidecars: Mapping[str, tuple[str, ...]] | None = None,
+    folders: Mapping[int, str] | None = None,
+    taken: Mapping[int, Sequence[str]] | None = None,
 ) -> tuple[Placement, ...]:
     """Where each picture goes: its own name in its cluster's folder, made unique there.
 
@@ -76,12 +78,14 @@ def placements(
         paths: the pictures.
         clustering: their clusters.
         sidecars: what follows a picture, as `sidecars.find` says; under its new stem.
+        folders: those of clusters that are there already.
+        taken: the names that those hold.
 
     Returns:
         In the order of `paths`; destinations are relative to OUT.
     """
     clusters = len(clustering.centres)
-    namers: dict[int, Namer] = {}
+    namers = {label: Namer(names) for label, names in (taken or {}).items()}
     found = []
     membership = clustering.membership
     for path, label, distance, own in zip(
@@ -93,7 +97,8 @@ def placements(
     ):
         tails = (sidecars or {}).get(path, ())
         name = namers.setdefault(label, Namer()).unique(os.path.basename(path), tails)
-        destination = f"{folder_name(label, clusters)}/{name}"
+        folder = (folders or {}).get(label) or folder_name(label, clusters)
+        destination = f"{folder}/{name}"
         old, new = os.path.splitext(path)[0], os.path.splitext(destination)[0]
         followers = tuple((old + tail, new + tail) for tail in tails)
         found.append(Placement(path, destination, label, distance, followers, own))
@@ -325,7 +330,7 @@ def generated_names(root: str) -> list[str]:
     """Where in `root`, a staging folder, those files are."""
     sheets = os.path.join(root, CONTACT_FOLDER)
     inside = sorted(os.listdir(sheets)) if os.path.isdir(sheets) else []
-    names = [*GENERATED, *(f"{CONTACT_FOLDER}/{name}" for name in inside)]
+    names = [*GENERATED, MODEL_FILE, *(f"{CONTACT_FOLDER}/{name}" for name in inside)]
     return [name for name in names if os.path.exists(os.path.join(root, name))]
 
 

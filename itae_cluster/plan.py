@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CONTACT_FOLDER",
     "GENERATED",
+    "MODEL_FILE",
     "RESERVED",
     "Entry",
     "Plan",
@@ -50,6 +51,8 @@ CONTACT_FOLDER = "contact"
 """What the tool writes into a result beside pictures."""
 RESERVED = frozenset({*GENERATED, CONTACT_FOLDER, FOLDER})
 """What no cluster's folder may be called."""
+MODEL_FILE = f"{FOLDER}/model.npz"
+"""Where a result keeps what later pictures are sorted by."""
 
 _SHOWN = 3  # sources that an error names
 

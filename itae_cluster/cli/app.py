@@ -22,6 +22,7 @@ from itae_cluster.cli.models import models
 from itae_cluster.cli.plan import plan
 from itae_cluster.cli.rename import rename
 from itae_cluster.cli.undo import undo
+from itae_cluster.cli.update import update
 
 __all__ = ["app", "main"]
 
@@ -37,6 +38,7 @@ app.command()(cluster)
 app.command()(plan)
 app.command()(apply)
 app.command()(undo)
+app.command()(update)
 app.command()(rename)
 app.command()(embed)
 app.command()(calibrate)

@@ -32,6 +32,9 @@ __all__ = [
     "Device",
     "DryRun",
     "Exclude",
+    "FrozenModel",
+    "FrozenSize",
+    "FrozenTheta",
     "K",
     "Linkage",
     "MaxPixels",
@@ -141,6 +144,37 @@ Model = Annotated[
         "vitb14 where its weights can be had, else mini.",
         autocompletion=complete_model,
         rich_help_panel=_MODEL,
+    ),
+]
+FrozenModel = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        metavar="NAME",
+        help="That of the result, which is used anyway; another is refused.",
+        autocompletion=complete_model,
+        rich_help_panel=_MODEL,
+        show_default=False,
+    ),
+]
+FrozenTheta = Annotated[
+    str | None,
+    typer.Option(
+        "--theta",
+        metavar="FLOAT|off|auto",
+        help="That of the result, which is used anyway; another is refused.",
+        rich_help_panel=_MODEL,
+        show_default=False,
+    ),
+]
+FrozenSize = Annotated[
+    int | None,
+    typer.Option(
+        "--size",
+        metavar="N",
+        help="That of the result, which is used anyway; another is refused.",
+        rich_help_panel=_MODEL,
+        show_default=False,
     ),
 ]
 Weights = Annotated[

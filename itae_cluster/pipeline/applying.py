@@ -50,7 +50,8 @@ def apply_plan(
     Args:
         plan: what to do; its sources are looked at again, one by one, as they are placed.
         reporter: told of progress and of sources that vanished or changed.
-        draw: writes the preview into the folder it is given, for what was placed.
+        draw: writes what needs the vectors (preview, model) into the folder it is given, for what
+            was placed.
 
     Raises:
         OutputError: if OUT cannot be made; it does not exist then, and nothing is lost.

@@ -19,15 +19,17 @@ from itae_cluster.options import Precision
 from itae_cluster.scan import scan
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from itae_cluster.encoder import TorchEncoder
     from itae_cluster.options import CacheOptions, InputOptions, ModelOptions
     from itae_cluster.types import Embeddings, Encoder, Picture, Reporter, ScanResult
 
 __all__ = [
+    "embed_files",
     "embed_pictures",
     "embed_to_file",
+    "encoder_for",
     "find_pictures",
     "input_options",
     "load_encoder",
@@ -55,10 +57,34 @@ def embed_pictures(
     found = find_pictures(inputs, out, reporter)
     if check is not None:
         check(len(found.files))
-    encoder = encoder or _encoder_for(model, cache, reporter)
+    embeddings = embed_files(
+        found.files,
+        model,
+        encoder or encoder_for(model, cache, reporter),
+        cache=cache,
+        on_picture=on_picture,
+        reporter=reporter,
+    )
+    return replace(embeddings, skipped=found.skipped + embeddings.skipped)
+
+
+def embed_files(
+    files: Sequence[str],
+    model: ModelOptions,
+    encoder: Encoder,
+    *,
+    cache: Cache,
+    on_picture: Callable[[int, str, Picture], None] | None = None,
+    reporter: Reporter,
+) -> Embeddings:
+    """Embed these files; an encoder that is another than it was taken for begins again.
+
+    Raises:
+        InputError: if none can be read.
+    """
     work = partial(
         embed,
-        found.files,
+        files,
         batch_size=model.batch_on(encoder.metadata.get("device", "cpu")),
         cache=cache,
         max_pixels=model.max_pixels,
@@ -66,10 +92,9 @@ def embed_pictures(
         reporter=reporter,
     )
     try:
-        embeddings = work(encoder)
+        return work(encoder)
     except RecipeChangedError as changed:
-        embeddings = work(changed.encoder)
-    return replace(embeddings, skipped=found.skipped + embeddings.skipped)
+        return work(changed.encoder)
 
 
 def find_pictures(inputs: InputOptions, out: str | None, reporter: Reporter) -> ScanResult:
@@ -145,7 +170,7 @@ def load_encoder(options: ModelOptions, reporter: Reporter) -> TorchEncoder:
     return encoder.load_encoder(replace(options, precision=Precision.FLOAT32), reporter)
 
 
-def _encoder_for(options: ModelOptions, cache: Cache, reporter: Reporter) -> Encoder:
+def encoder_for(options: ModelOptions, cache: Cache, reporter: Reporter) -> Encoder:
     """The encoder that the options ask for, deferred if an earlier run noted what it is."""
     located = locate(
         options.model, weights=options.weights, offline=options.offline, reporter=reporter

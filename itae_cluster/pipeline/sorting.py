@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from itae_cluster import manifest, organize, recipe, sidecars, vectors
+from itae_cluster import frozen, manifest, organize, recipe, sidecars, vectors
 from itae_cluster.errors import UsageError
 from itae_cluster.options import (
     Action,
@@ -192,7 +192,7 @@ def organize_result(
     cache: Cache,
     reporter: Reporter,
 ) -> Result:
-    """Write OUT: pictures, manifest, table and preview; then, for `move`, remove originals.
+    """Write OUT: pictures, manifest, table, preview and model; then, for `move`, remove originals.
 
     Args:
         result: what to write.
@@ -210,6 +210,7 @@ def organize_result(
     def draw(staging: str, placed: Sequence[Placement]) -> None:
         shown = replace(result, placements=tuple(placed))
         _write_previews(shown, staging, output, thumbnails, cache, reporter)
+        frozen.write(frozen.freeze(result.embeddings, result.clustering), staging)
 
     applied = apply_plan(made, reporter, draw=draw)
     return replace(

@@ -1,0 +1,98 @@
+"""`itae-cluster update OUT PATHS…`: new pictures into a result that is there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from itae_cluster.cli import parameters as given
+from itae_cluster.cli.cluster import check_kept
+from itae_cluster.cli.reporting import ConsoleReporter
+from itae_cluster.cli.results import Format, write_plan, write_result
+from itae_cluster.errors import UsageError
+from itae_cluster.options import (
+    AskedModel,
+    CacheOptions,
+    DeviceName,
+    ModelOptions,
+    OutputOptions,
+)
+
+if TYPE_CHECKING:
+    from itae_cluster.pipeline.updating import Updated
+
+__all__ = ["update"]
+
+
+def update(
+    out: given.Out,
+    paths: given.Paths = None,
+    action: given.Action = OutputOptions.action,
+    with_sidecars: given.WithSidecars = OutputOptions.sidecars,
+    dry_run: given.DryRun = False,
+    format_: Annotated[
+        Format | None,
+        typer.Option(
+            "--format",
+            "-f",
+            metavar="|".join(Format),
+            help="What was added, on standard output.",
+            rich_help_panel=given.RESULT,
+        ),
+    ] = None,
+    exclude: given.Exclude = None,
+    only: given.Only = None,
+    null: given.Null = False,
+    max_pixels: given.MaxPixels = given.MAX_PIXELS,
+    model: given.FrozenModel = None,
+    weights: given.Weights = ModelOptions.weights,
+    theta: given.FrozenTheta = None,
+    size: given.FrozenSize = None,
+    device: given.Device = DeviceName.AUTO,
+    batch_size: given.BatchSize = ModelOptions.batch_size,
+    offline: given.Offline = ModelOptions.offline,
+    cache: given.CacheFolder = CacheOptions.folder,
+    no_cache: given.NoCache = CacheOptions.off,
+    strict: given.Strict = False,
+    quiet: given.Quiet = False,
+    verbose: given.Verbose = False,
+) -> None:
+    """Add new pictures to a result, each to its nearest cluster.
+
+    The model and the clusters stay as they are. A picture that is farther from every cluster than
+    their own pictures goes to unclustered. What is in the result already, or was taken out of it by
+    hand, is not added; renamed folders and pictures moved by hand are respected.
+    """
+    if not paths and only is None:
+        raise UsageError("name new pictures or folders, or - for a list")
+    inputs = given.read_inputs(paths, null, exclude, only)
+    output = OutputOptions(out, action, dry_run, with_sidecars)
+    pixels = given.parse_size("--max-pixels", max_pixels)
+    asked = AskedModel(model, weights, theta, size, device, batch_size, offline, pixels)
+    caching = CacheOptions(cache, no_cache)
+    with ConsoleReporter(quiet=quiet, verbose=verbose) as reporter:
+        from itae_cluster.pipeline.updating import update_result
+
+        updated = update_result(inputs, asked, output, caching=caching, reporter=reporter)
+    if format_ is not None:
+        write_result(updated.result, format_)
+    elif dry_run:
+        write_plan(updated.result, out)
+    if updated.advice:
+        reporter.note(updated.advice)
+    reporter.summary(_summary(updated, dry_run=dry_run))
+    check_kept(updated.result.kept, reporter)
+    given.check_strict(strict, updated.result.skipped)
+
+
+def _summary(updated: Updated, *, dry_run: bool) -> str:
+    new = len(updated.result.placements)
+    text = f"{new} pictures added" if new else "nothing to add"
+    if new and updated.beyond:
+        text += f", {updated.beyond} of them ({updated.beyond / new:.0%}) near no cluster"
+    if updated.known:
+        text += f"; {updated.known} were there before, or are equal to others"
+    if updated.result.skipped:
+        text += f"; {len(updated.result.skipped)} skipped"
+    return f"{text}; dry run, nothing was changed" if dry_run else text

@@ -1,0 +1,95 @@
+"""The encoder that made a result, once more: its model, θ and size, or a refusal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from itae_cluster.decode import PREPROCESSING
+from itae_cluster.errors import ResultError, UsageError, WeightsError
+from itae_cluster.options import AskedModel, ModelOptions, Precision, parse_theta
+from itae_cluster.pipeline.embedding import encoder_for
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from itae_cluster.cache import Cache
+    from itae_cluster.types import Encoder, Reporter
+
+__all__ = ["recalled", "same_encoder"]
+
+_CUSTOM = "custom"
+
+
+def recalled(made_by: Mapping[str, Any], asked: AskedModel) -> ModelOptions:
+    """The options that lead to the encoder `made_by` describes.
+
+    Raises:
+        UsageError: if an option says otherwise.
+        ResultError: if it is not known which weights made the result.
+    """
+    name, theta, size = made_by.get("name"), made_by.get("theta"), made_by.get("size")
+    if not isinstance(name, str) or type(size) is not int:
+        raise ResultError(
+            "the result was made from vectors of an unknown model, so nothing can be added to it; "
+            "sort anew with the main command"
+        )
+    _check("--model", asked.model, name, same=asked.model in {None, "auto", name})
+    wanted = "auto" if asked.theta is None else parse_theta(asked.theta)
+    _check(
+        "--theta", asked.theta, "off" if theta is None else theta, same=wanted in {"auto", theta}
+    )
+    _check("--size", asked.size, size, same=asked.size in {None, size})
+    exact = made_by.get("precision") == "float32"
+    return ModelOptions(
+        "auto" if name == _CUSTOM else name,
+        asked.weights or (made_by.get("weights") if name == _CUSTOM else None),
+        "off" if theta is None else str(theta),
+        size,
+        asked.device,
+        asked.batch_size,
+        asked.offline,
+        Precision.FLOAT32 if exact else Precision.AUTO,
+        asked.max_pixels,
+    )
+
+
+def _check(option: str, given: object, frozen: object, *, same: bool) -> None:
+    if not same:
+        raise UsageError(
+            f"{option} {given} contradicts the result, which was made with {frozen}; leave it out, "
+            "or sort anew with the main command"
+        )
+
+
+def same_encoder(
+    made_by: Mapping[str, Any],
+    options: ModelOptions,
+    cache: Cache,
+    reporter: Reporter,
+    encoder: Encoder | None = None,
+) -> Encoder:
+    """That encoder.
+
+    Args:
+        made_by: what the result says of it.
+        options: as `recalled` gives them.
+        cache: where an earlier run may have noted what it is.
+        reporter: told where weights come from.
+        encoder: used in place of the one that the options name.
+
+    Raises:
+        WeightsError: if the weights are others.
+        ResultError: if pictures are prepared in another way by now.
+    """
+    found = encoder or encoder_for(options, cache, reporter)
+    if made_by.get("weights_sha256") != found.metadata.get("weights_sha256"):
+        raise WeightsError(
+            f"the result was made with other weights of {made_by.get('name')} (SHA-256 "
+            f"{str(made_by.get('weights_sha256'))[:12]}…); name those with --weights FILE"
+        )
+    if made_by.get("preprocessing") != PREPROCESSING or made_by.get("dim") != found.dim:
+        raise ResultError(
+            "the result was made by another version of this tool, whose vectors differ; sort anew"
+        )
+    return found
