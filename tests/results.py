@@ -58,7 +58,12 @@ def organized(paths, out, action, labels=None):
 
 def pictures(folder):
     """Every file below a result but those the tool makes itself, with its content."""
-    made = {"manifest.json", "clusters.csv", ".itae-cluster/journal.jsonl"}
+    made = {
+        "manifest.json",
+        "clusters.csv",
+        ".itae-cluster/journal.jsonl",
+        ".itae-cluster/model.npz",
+    }
     return {name: content for name, content in tree(folder).items() if name not in made}
 
 

@@ -20,6 +20,7 @@ from itae_cluster.cli.group import RootGroup
 from itae_cluster.cli.interrupts import exit_code, leave, watch
 from itae_cluster.cli.models import models
 from itae_cluster.cli.plan import plan
+from itae_cluster.cli.regroup import merge, split
 from itae_cluster.cli.rename import rename
 from itae_cluster.cli.undo import undo
 from itae_cluster.cli.update import update
@@ -40,6 +41,8 @@ app.command()(apply)
 app.command()(undo)
 app.command()(update)
 app.command()(rename)
+app.command()(merge)
+app.command()(split)
 app.command()(embed)
 app.command()(calibrate)
 app.command("eval")(evaluate)

@@ -1,0 +1,100 @@
+"""`itae-cluster merge OUT A B` and `itae-cluster split OUT A --k 4`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from itae_cluster.cli import parameters as given
+from itae_cluster.cli.reporting import ConsoleReporter
+from itae_cluster.cli.results import write_pairs
+from itae_cluster.options import (
+    AskedModel,
+    CacheOptions,
+    ClusterOptions,
+    DeviceName,
+    ModelOptions,
+)
+
+if TYPE_CHECKING:
+    from itae_cluster.pipeline.regrouping import Regrouped
+
+__all__ = ["merge", "split"]
+
+_FOLDER = "A cluster, by its folder, such as cluster-003."
+
+
+def merge(
+    out: given.Out,
+    folders: Annotated[list[str], typer.Argument(metavar="FOLDERS", help=_FOLDER)],
+    name: Annotated[
+        str | None,
+        typer.Option(
+            "--name",
+            metavar="NAME",
+            help="What the cluster is called then; what the first is called where not given.",
+            show_default=False,
+        ),
+    ] = None,
+    dry_run: given.DryRun = False,
+    quiet: given.Quiet = False,
+    verbose: given.Verbose = False,
+) -> None:
+    """Put two or more clusters of a result together, in the folder of the first.
+
+    Manifest and table follow, and later updates; 'itae-cluster undo' takes it back.
+    """
+    with ConsoleReporter(quiet=quiet, verbose=verbose) as reporter:
+        from itae_cluster.pipeline.regrouping import merge_clusters
+
+        done = merge_clusters(out, folders, reporter, name=name, dry_run=dry_run)
+    _tell(done, reporter, dry_run=dry_run)
+
+
+def split(
+    out: given.Out,
+    folder: Annotated[str, typer.Argument(metavar="FOLDER", help=_FOLDER)],
+    k: Annotated[
+        int,
+        typer.Option(
+            "--k",
+            "-k",
+            metavar="N",
+            help="Number of parts.",
+            rich_help_panel=given.CLUSTERING,
+            show_default=False,
+        ),
+    ],
+    dry_run: given.DryRun = False,
+    seed: given.Seed = ClusterOptions.seed,
+    weights: given.Weights = ModelOptions.weights,
+    device: given.Device = DeviceName.AUTO,
+    batch_size: given.BatchSize = ModelOptions.batch_size,
+    offline: given.Offline = ModelOptions.offline,
+    cache: given.CacheFolder = CacheOptions.folder,
+    no_cache: given.NoCache = CacheOptions.off,
+    quiet: given.Quiet = False,
+    verbose: given.Verbose = False,
+) -> None:
+    """Take one cluster of a result apart, with K-Means on the embeddings of its pictures.
+
+    The largest part stays in its folder, the others get new ones beside it. Manifest and table
+    follow, and later updates; 'itae-cluster undo' takes it back.
+    """
+    asked = AskedModel(weights=weights, device=device, batch_size=batch_size, offline=offline)
+    caching = CacheOptions(cache, no_cache)
+    with ConsoleReporter(quiet=quiet, verbose=verbose) as reporter:
+        from itae_cluster.pipeline.regrouping import split_cluster
+
+        done = split_cluster(
+            out, folder, k, asked, reporter, seed=seed, dry_run=dry_run, caching=caching
+        )
+    _tell(done, reporter, dry_run=dry_run)
+
+
+def _tell(done: Regrouped, reporter: ConsoleReporter, *, dry_run: bool) -> None:
+    if dry_run:
+        write_pairs("move", done.shifts)
+    sizes = ", ".join(f"{size} pictures in {folder}" for folder, size in done.sizes.items())
+    reporter.summary(f"{sizes}; dry run, nothing was changed" if dry_run else sizes)

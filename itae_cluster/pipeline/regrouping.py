@@ -1,0 +1,266 @@
+"""Clusters of a result put together, or one taken apart."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from itae_cluster import cluster, frozen, inventory, naming
+from itae_cluster.amend import Amendment
+from itae_cluster.errors import InputError, UsageError
+from itae_cluster.journal import Shift
+from itae_cluster.names import Namer, folded, printable
+from itae_cluster.options import check_seed
+from itae_cluster.pipeline.amending import amend, look
+from itae_cluster.pipeline.embedding import embed_files, open_cache
+from itae_cluster.pipeline.recalling import recalled, same_encoder
+from itae_cluster.pipeline.renaming import moved_to
+from itae_cluster.plan import MODEL_FILE
+from itae_cluster.types import NOISE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from itae_cluster.frozen import Frozen
+    from itae_cluster.inventory import Held, Inventory
+    from itae_cluster.options import AskedModel, CacheOptions
+    from itae_cluster.types import Embeddings, Encoder, Reporter
+
+__all__ = ["Regrouped", "merge_clusters", "split_cluster"]
+
+_RESTARTS = 10
+
+
+@dataclass(frozen=True)
+class Regrouped:
+    """Which files, or folders, went where, and how many pictures each folder concerned holds."""
+
+    shifts: tuple[tuple[str, str], ...]
+    sizes: Mapping[str, int]
+
+
+def merge_clusters(
+    out: str,
+    folders: Sequence[str],
+    reporter: Reporter,
+    *,
+    name: str | None = None,
+    dry_run: bool = False,
+) -> Regrouped:
+    """Put the pictures of several clusters into the folder of the first.
+
+    Args:
+        out: the result.
+        folders: the clusters, two or more.
+        reporter: told of progress.
+        name: what the cluster is to be called; None for what the first is called.
+        dry_run: change nothing.
+
+    Raises:
+        UsageError: if there are fewer than two clusters, or the name is none.
+        ResultError: if there is no such cluster.
+        OutputError: if it cannot be done; everything is as it was.
+    """
+    held = look(out)
+    labels = [naming.label_of(held, folder) for folder in folders]
+    if len(set(labels)) < 2 or len(set(labels)) < len(labels):
+        raise UsageError("name two or more different clusters to put together")
+    into, others = labels[0], set(labels[1:])
+    first, place = held.folders[into], held.folders[into]
+    shifts: list[Shift] = []
+    if name is not None:
+        place = naming.check_free(held, first, name)
+        shifts += [Shift(first, place)] if place != first else []
+    folders_now = {label: folder for label, folder in held.folders.items() if label not in others}
+    folders_now[into] = place
+    names = {label: known for label, known in held.names.items() if label not in others}
+    if name is not None:
+        names[into] = os.path.basename(place)
+    namer = Namer(os.listdir(os.path.join(held.root, first)))
+    records = []
+    for item in held.pictures:
+        record, steps = _joined(item, into, others, first, place, namer)
+        records.append(record)
+        shifts += steps
+    if not dry_run:
+        contents = inventory.documents(held, records, folders_now, names)
+        model = _model(held)
+        if model is not None:
+            contents[MODEL_FILE] = frozen.content(model.merged(into, others))
+        amend(held, Amendment("merge", lambda *_: contents, tuple(shifts)), reporter)
+    size = sum(record["cluster"] == into for record in records)
+    return Regrouped(_pairs(shifts), {place: size})
+
+
+def _joined(
+    item: Held, into: int, others: set[int], first: str, place: str, namer: Namer
+) -> tuple[dict[str, Any], list[Shift]]:
+    """What the manifest says of a picture after a merge, and what moves."""
+    steps: list[Shift] = []
+    if item.cluster in others:
+        item, steps = _moved(item, place, namer)
+    elif place != first:
+        item = moved_to(item, {first: place})
+    record = item.as_record()
+    if item.cluster in others:
+        record["cluster"] = into  # its distance stays: its centre stands for the cluster now
+    return record, steps
+
+
+def _moved(item: Held, folder: str, namer: Namer) -> tuple[Held, list[Shift]]:
+    """A picture and its sidecars in another folder, under names that are free there."""
+    old = os.path.splitext(item.destination)[0]
+    tails = [place[len(old) :] for _, place in item.sidecars]
+    name = namer.unique(os.path.basename(item.destination), tails)
+    destination = f"{folder}/{name}"
+    new = os.path.splitext(destination)[0]
+    followers = tuple(
+        (source, new + tail) for (source, _), tail in zip(item.sidecars, tails, strict=True)
+    )
+    steps = [Shift(item.destination, destination)]
+    steps += [
+        Shift(before, after)
+        for (_, before), (_, after) in zip(item.sidecars, followers, strict=True)
+    ]
+    return replace(item, destination=destination, sidecars=followers), steps
+
+
+def _model(held: Inventory) -> Frozen | None:
+    """The model, where the result has one."""
+    if not os.path.lexists(os.path.join(held.root, MODEL_FILE)):
+        return None
+    return frozen.load(held.root)
+
+
+def split_cluster(
+    out: str,
+    folder: str,
+    k: int,
+    asked: AskedModel,
+    reporter: Reporter,
+    *,
+    seed: int = 0,
+    dry_run: bool = False,
+    encoder: Encoder | None = None,
+    caching: CacheOptions | None = None,
+) -> Regrouped:
+    """Take a cluster apart with K-Means; the largest part stays in its folder.
+
+    Args:
+        out: the result.
+        folder: the cluster.
+        k: how many parts, 2 or more.
+        asked: what is said of the model, which must be that of the result.
+        reporter: told of progress.
+        seed: of the starts of K-Means.
+        dry_run: change nothing.
+        encoder: used in place of the model of the result.
+        caching: where embeddings are kept between runs; None for nowhere.
+
+    Raises:
+        ItaeClusterError: of the stage that failed; the result is as it was then.
+    """
+    if k < 2:
+        raise UsageError(f"--k {k} must be 2 or more")
+    check_seed(seed)
+    held = look(out)
+    label = naming.label_of(held, folder)
+    model = frozen.load(held.root)
+    members = [item for item in held.pictures if item.cluster == label]
+    cluster.check_k(k, len(members))
+    paths = [os.path.join(held.root, item.destination) for item in members]
+    embeddings = _embedded(paths, model, asked, encoder, caching, reporter)
+    cluster.check_k(k, len(embeddings.paths))
+    found = cluster.described(
+        embeddings.vectors, cluster.kmeans(embeddings.vectors, k, seed=seed, restarts=_RESTARTS)
+    )
+    if len(found.centres) < 2:
+        raise InputError(
+            f"the pictures of {printable(folder)} are identical; nothing to take apart"
+        )
+    numbers, folders = _parts(held, label, len(found.centres))
+    parts = np.array([numbers[part] for part in found.labels], dtype=np.int64)
+    went = {
+        path: (int(part), float(distance))
+        for path, part, distance in zip(embeddings.paths, parts, found.distances, strict=True)
+    }
+    records, shifts = _apart(held, label, went, folders)
+    names = {
+        **held.names,
+        **({n: os.path.basename(folders[n]) for n in numbers} if label in held.names else {}),
+    }
+    if not dry_run:
+        contents = inventory.documents(held, records, {**held.folders, **folders}, names)
+        changed = model.split(label, embeddings.vectors, parts)
+        contents[MODEL_FILE] = frozen.content(changed)
+        amend(held, Amendment("split", lambda *_: contents, tuple(shifts)), reporter)
+    sizes = {folders[n]: sum(record["cluster"] == n for record in records) for n in numbers}
+    return Regrouped(_pairs(shifts), sizes)
+
+
+def _embedded(
+    paths: Sequence[str],
+    model: Frozen,
+    asked: AskedModel,
+    encoder: Encoder | None,
+    caching: CacheOptions | None,
+    reporter: Reporter,
+) -> Embeddings:
+    options = recalled(model.encoder, asked)
+    with open_cache(caching, reporter) as cache:
+        same = same_encoder(model.encoder, options, cache, reporter, encoder)
+        return embed_files(paths, options, same, cache=cache, reporter=reporter)
+
+
+def _parts(held: Inventory, label: int, count: int) -> tuple[list[int], dict[int, str]]:
+    """The number of each part, the largest first, and their folders: `Beach`, `Beach-2`, ….
+
+    No part keeps the number of noise, so that of it each gets a folder of its own.
+    """
+    folder, free = held.folders[label], held.free_label()
+    numbers = list(range(free, free + count))
+    folders: dict[int, str] = {}
+    if label != NOISE:
+        numbers = [label, *numbers[:-1]]
+        folders[label] = folder
+    taken = {folded(name) for name in os.listdir(os.path.join(held.root, os.path.dirname(folder)))}
+    suffix = 1 if label == NOISE else 2
+    for number in numbers:
+        while number not in folders:
+            name = f"{folder}-{suffix}"
+            suffix += 1
+            if folded(os.path.basename(name)) not in taken:
+                folders[number] = name
+    return numbers, folders
+
+
+def _apart(
+    held: Inventory,
+    label: int,
+    went: Mapping[str, tuple[int, float]],
+    folders: Mapping[int, str],
+) -> tuple[list[dict[str, Any]], list[Shift]]:
+    namers = {number: Namer() for number in folders}
+    records: list[dict[str, Any]] = []
+    shifts: list[Shift] = []
+    for item in held.pictures:
+        part = went.get(os.path.join(held.root, item.destination))
+        if part is None:
+            records.append(item.as_record())
+            continue
+        number, distance = part
+        if number != label:
+            item, steps = _moved(item, folders[number], namers[number])
+            shifts += steps
+        record = item.as_record()
+        records.append(
+            {**record, "cluster": number, "distance": round(distance, 6), "membership": None}
+        )
+    return records, shifts
+
+
+def _pairs(shifts: Sequence[Shift]) -> tuple[tuple[str, str], ...]:
+    return tuple((step.origin, step.destination) for step in shifts)
