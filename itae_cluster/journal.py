@@ -86,7 +86,13 @@ class Transaction:
     marks: set[str] = field(default_factory=set)
 
     def add(self, step: Step) -> None:
-        """One more step."""
+        """One more step; a file that the tool writes again is what it was written last."""
+        if isinstance(step, Write):
+            self.skipped.update(
+                number
+                for number, earlier in enumerate(self.steps)
+                if isinstance(earlier, Write) and earlier.destination == step.destination
+            )
         self.steps.append(step)
         self.folders.add(os.path.dirname(step.destination))
 

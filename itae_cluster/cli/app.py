@@ -20,6 +20,7 @@ from itae_cluster.cli.group import RootGroup
 from itae_cluster.cli.interrupts import exit_code, leave, watch
 from itae_cluster.cli.models import models
 from itae_cluster.cli.plan import plan
+from itae_cluster.cli.rename import rename
 from itae_cluster.cli.undo import undo
 
 __all__ = ["app", "main"]
@@ -36,6 +37,7 @@ app.command()(cluster)
 app.command()(plan)
 app.command()(apply)
 app.command()(undo)
+app.command()(rename)
 app.command()(embed)
 app.command()(calibrate)
 app.command("eval")(evaluate)
