@@ -15,7 +15,7 @@ import stat
 import unicodedata
 from typing import TYPE_CHECKING, Any
 
-from itae_cluster import manifest, transfer
+from itae_cluster import confined, manifest, transfer
 from itae_cluster.appearing import appearing
 from itae_cluster.errors import InputError, JournalError
 from itae_cluster.journal import FOLDER, Journal, Write
@@ -148,7 +148,8 @@ def _check(root: str, changed: Mapping[str, str]) -> None:
     for old, new in changed.items():
         shown = printable(old)
         path = os.path.join(root, old)
-        if os.path.basename(old) != old or _folded(old) in _RESERVED or not os.path.lexists(path):
+        known = confined.is_inside(old) and "/" not in old and os.path.lexists(path)
+        if not known or _folded(old) in _RESERVED:
             raise InputError(f"{shown} is no folder of the result; see the folders in it")
         if not stat.S_ISDIR(os.lstat(path).st_mode):
             raise InputError(f"{shown} is a link or a file, no folder; leave it out")
