@@ -51,7 +51,8 @@ def table(results: Mapping[str, Any]) -> str:
         for entry in row["figures"]:
             lines.append(_line(Figure(**entry), notes))
         notes += row["notes"]
-        text = "; ".join(row["machine"].values()) + f"; measured {row['measured']}"
+        about = [row["machine"][key] for key in ("processor", "memory", "system", "packages")]
+        text = "; ".join([*about, f"measured {row['measured']}"])
         machines.setdefault(text, []).append(name)
     said = [f"{number}. {note}" for number, note in enumerate(notes, start=1)]
     where = [f"Measured on: {text}." for text in machines]

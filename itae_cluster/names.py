@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import os
 import re
-import sys
 import unicodedata
 from typing import TYPE_CHECKING
 
@@ -28,6 +27,7 @@ __all__ = [
 ]
 
 _MAX_NAME_BYTES = 255  # of one path component, on every common file system
+_LONGEST_FOLDER = 100  # characters of a name that a person gives, as on the page
 _WINDOWS_DEVICE = re.compile(r"(con|prn|aux|nul|com[1-9¹²³]|lpt[1-9¹²³])(\..*)?", re.IGNORECASE)
 _TURNING = {*"\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u061c"}
 _TSV = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
@@ -114,12 +114,12 @@ def folder_fault(name: str) -> str | None:
         return "it begins with a dot"
     if name != name.strip() or name.endswith("."):
         return "it begins or ends with a space, or ends with a dot"
-    if len(os.fsencode(name)) > _MAX_NAME_BYTES:
-        return f"it is longer than {_MAX_NAME_BYTES} bytes"
+    if len(name) > _LONGEST_FOLDER or len(os.fsencode(name)) > _MAX_NAME_BYTES:
+        return f"it is longer than {_LONGEST_FOLDER} characters or {_MAX_NAME_BYTES} bytes"
     if _WINDOWS_DEVICE.fullmatch(name):
         return "Windows keeps that name for a device"
-    if sys.platform == "win32" and set(name) & set('<>:"|?*'):
-        return 'Windows allows none of < > : " | ? *'
+    if set(name) & set('<>:"|?*'):
+        return 'it holds one of < > : " | ? *, which Windows does not allow'
     return None
 
 

@@ -108,6 +108,17 @@ def test_a_folder_that_a_person_renamed_is_known(out):
     is_renamed(out)
 
 
+def test_a_folder_swapped_for_a_link_is_not_followed(out, tmp_path):
+    (out / "cluster-000").rename(tmp_path / "elsewhere")
+    (out / "cluster-000").symlink_to(tmp_path / "elsewhere")
+    assert "is a link" in run("rename", out, "cluster-001=A", code=1).stderr
+
+
+def test_what_is_no_result_is_refused(tmp_path):
+    (tmp_path / "cluster-000").mkdir()
+    assert "no journal" in run("rename", tmp_path, "cluster-000=A", code=1).stderr
+
+
 def test_unclustered_has_a_name_too(out):
     run("rename", out, "unclustered=Rest")
     assert manifest(out)["clusters"][0]["name"] == "Rest"
@@ -174,7 +185,18 @@ def test_another_file_is_refused(out, tmp_path, content):
     "name",
     [
         *("", " ", ".", "..", ".hidden", "a/b", "a\\b", "a\0b", "a\nb", "a\x1bb", "a.", "a ", " a"),
-        *("con", "NUL.txt", "Com1", "a" * 256, "ж" * 128, "\udcff", "a\u202eb", "a\u2028b"),
+        *(
+            "con",
+            "a:b",
+            "why?",
+            "NUL.txt",
+            "Com1",
+            "a" * 101,
+            "👩" * 64,
+            "\udcff",
+            "a\u202eb",
+            "a\u2028b",
+        ),
     ],
 )
 def test_no_folder_can_be_called_so(name):

@@ -57,7 +57,7 @@ def measure(context: Context) -> tuple[list[Figure], list[str]]:
             ratio = paired(
                 lambda o=other: o(shots), lambda e=encoder: _in_batches(e.encode, shots), pairs
             )  # type: ignore[misc]
-            text = f"pixels in memory, {label}: rate against {name}' float32 eager model"
+            text = f"pixels in memory, {label}: rate against the float32 eager model of {name}"
             figures.append(Figure(ROW, text, **ratio.fields(), target=target))
         cosine = _cosines(other(shots), _in_batches(exact.encode, shots)).min()
         text = f"the two float32 models agree, worst cosine against {name}"

@@ -119,7 +119,7 @@ def measure(context: Context) -> tuple[list[Figure], list[str]]:
     """Time of each tool's whole process over ours, pair by pair."""
     if context.peers is None:
         raise SystemExit("the row 'peers' needs --peers DIR, where the environments are made")
-    count = context.size(600, 60)
+    count = context.size(300, 60)
     folder = small_photos(context.sources, count, os.path.join(context.scratch, f"small{count}"))
     weights = other_models.write_all(os.path.join(context.scratch, "weights"))
     figures, notes = [], []

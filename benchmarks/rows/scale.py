@@ -20,10 +20,10 @@ __all__ = ["PLOT", "ROW", "measure"]
 ROW = "Scale"
 PLOT = Path(__file__).parents[2] / "docs" / "performance-scale.png"
 _SIZES = {
-    "kmeans": (10_000, 30_000, 100_000, 300_000, 1_000_000),
-    "default": (5_000, 20_000, 100_000, 1_000_000),
-    "hdbscan": (5_000, 20_000, 60_000, 200_000),
-    "map": (5_000, 20_000, 100_000, 1_000_000),
+    "kmeans": (10_000, 100_000, 1_000_000),
+    "default": (5_000, 20_000, 1_000_000),
+    "hdbscan": (5_000, 20_000, 200_000),
+    "map": (5_000, 20_000, 1_000_000),
 }
 _NAMES = {
     "kmeans": "K-Means, k = 100, of embeddings as they are",
