@@ -164,7 +164,7 @@ def _put(
         target = _roomy(root, shift.destination)
         transfer.shift(confined.resolve(root, shift.origin), target)
     for name in placed:
-        transfer.link_or_rename(os.path.join(staging, name), _roomy(root, name))
+        transfer.shift(os.path.join(staging, name), _roomy(root, name))
     for step in writes:
         os.replace(os.path.join(staging, step.destination), _roomy(root, step.destination))
     left = {os.path.dirname(shift.origin) for shift in shifts}

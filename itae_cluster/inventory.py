@@ -279,13 +279,13 @@ def _folders(
         if best is not None:
             folders[label] = best
             taken.add(best)
-    for place in found:  # a folder that a person made is a cluster of its own
-        folder = os.path.dirname(place or "")
+    free = max([NOISE, *folders, *(int(record["cluster"]) for record in records)]) + 1
+    for folder in sorted({os.path.dirname(place) for place in found if place}):
+        # A folder that a person made is a cluster of its own.
         if folder and not any(_holds(known, folder) for known in taken):
-            folders[max([NOISE, *folders, *(int(item["cluster"]) for item in records)]) + 1] = (
-                folder
-            )
+            folders[free] = folder
             taken.add(folder)
+            free += 1
     return folders
 
 

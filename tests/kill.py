@@ -1,12 +1,12 @@
-"""Real processes, really killed (SIGKILL) at random moments, over copy, links, move, resume, undo.
+"""Real processes, really killed (SIGKILL) at random moments, whatever they do to a result.
 
     python tests/kill.py --times 200
 
 kills that many and prints what each hit. `test_kill.py` runs a few of the same in every test run.
 Each trial makes a collection, starts a command on it and kills it; then looks that no picture is
 lost and nothing half-written bears a final name; then kills a second command, undo or the
-continuation; then lets the work be finished and taken back, and compares every byte, name, time
-and permission with what there was at first.
+continuation; then perhaps a merge or rename of the finished result, and its undo; then lets all be
+taken back, and compares every byte, name, time and permission with what there was at first.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from fakes import RecordingReporter
 from faults import Faults
 from itae_cluster import plan as plans
 from itae_cluster.errors import JournalError
+from itae_cluster.journal import Journal
 from itae_cluster.pipeline.applying import apply_plan, resume
 from itae_cluster.pipeline.undoing import undo_result
 from results import collection, planned, snapshot
@@ -33,6 +34,7 @@ from results import collection, planned, snapshot
 FILES = 120
 REMOVING = 0.4  # share of kills just after the result has appeared, when originals are removed
 BRIEF = 0.02  # seconds that this takes
+CHANGING = 0.06  # seconds that a merge takes
 ACTIONS = ("copy", "move", "hardlink", "symlink")
 MADE = {"manifest.json", "clusters.csv", ".itae-cluster/journal.jsonl"}
 
@@ -40,6 +42,7 @@ MADE = {"manifest.json", "clusters.csv", ".itae-cluster/journal.jsonl"}
 CHILD = """
 import errno, os, sys
 import itae_cluster.plan, itae_cluster.pipeline.undoing, itae_cluster.pipeline.applying
+import itae_cluster.pipeline.regrouping
 from itae_cluster import locks
 from itae_cluster.cli import main
 claimed = locks.claimed
@@ -121,8 +124,49 @@ class Trial:
             words = ["apply", *(["--resume", self.out] if there else [self.plan])]
         hits.append(self._killed(job, span / 2, *words))
         self._finish(job)
+        if job == "go on":
+            hits += self._changed()
         self._take_back()
         return hits
+
+    def _changed(self):
+        """A change of the finished result is killed, and so is taking that back."""
+        before = self._but_journal()
+        words = self.rng.choice(
+            [
+                ("merge", self.out, "cluster-000", "cluster-001", "--name", "Both"),
+                ("rename", self.out, *(f"cluster-00{n}=name {n}" for n in range(5))),
+            ]
+        )
+        hits = [self._killed_briefly(*words)]
+        if self._changes():
+            hits.append(self._killed_briefly("undo", self.out))
+        if self._changes():
+            with Faults(links=self.links)():
+                assert undo_result(self.out, RecordingReporter()).refused == ()
+        assert self._but_journal() == before, "not as before the change"
+        return hits
+
+    def _killed_briefly(self, *words):
+        child = Child(self.links, *words)
+        child.begin()
+        time.sleep(self.rng.uniform(0, CHANGING))
+        if not child.kill():
+            return f"{words[0]}: over before the kill"
+        self._look()
+        last = Journal(self.out).read()[-1]
+        return f"change, {words[0]}: {'staged' if 'staged' in last.marks else last.kind}"
+
+    def _changes(self):
+        """Whether there is a change that is not taken back."""
+        return any(
+            transaction.kind != "sort" and "undone" not in transaction.marks
+            for transaction in Journal(self.out).read()
+        )
+
+    def _but_journal(self):
+        journal = os.path.join("sorted", ".itae-cluster", "journal.jsonl")
+        return {key: value for key, value in snapshot(self.root).items() if key != journal}
 
     def _killed(self, job, span, *words):
         child = Child(self.links, *words)

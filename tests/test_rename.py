@@ -71,8 +71,10 @@ def test_pairs_rename_folders_and_documents(out):
     result = run("rename", out, "cluster-000=Beach", "cluster-001=Two cats")
     assert "2 clusters renamed" in result.stderr
     is_renamed(out)
-    run("undo", out)
+    assert "takes back the last change (rename)" in run("undo", out).stderr
     assert without_journal(out) == before
+    assert "last change" not in run("undo", out).stderr
+    assert not out.exists()
 
 
 def test_a_file_of_the_page_renames(out, tmp_path):

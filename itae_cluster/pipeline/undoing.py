@@ -48,7 +48,14 @@ def undo_result(out: str, reporter: Reporter, *, dry_run: bool = False) -> Undon
                 if not dry_run:
                     close(Journal(real), transactions)
                 return _NOTHING
-            return undo(real, last, reporter, dry_run=dry_run)
+            undone = undo(real, last, reporter, dry_run=dry_run)
+            earlier = last_to_undo([item for item in transactions if item is not last])
+            if earlier is not None and not undone.refused:
+                reporter.note(
+                    f"this takes back the last change ({last.kind}); {printable(out)} stays as it "
+                    f"was before, and undo again takes back what came before ({earlier.kind})"
+                )
+            return undone
         except KeyboardInterrupt:
             raise KeyboardInterrupt("nothing is lost; run undo again to finish") from None
         except OSError as error:
