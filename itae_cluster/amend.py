@@ -97,13 +97,18 @@ def carry_out(
 
 
 def _check_free(root: str, amendment: Amendment) -> None:
-    """Raise `FileExistsError` before anything is begun where a name is taken."""
+    """Raise before anything is begun where a name is taken, or is none for a picture."""
+    entries = amendment.plan.entries if amendment.plan else ()
+    names = [name for step in amendment.shifts for name in (step.origin, step.destination)]
+    for name in (*names, *(entry.destination for entry in entries)):
+        if name.split("/")[0] == FOLDER:
+            raise ValueError(f"{name} is no place for a picture")
     for step in amendment.shifts:
         path = confined.resolve(root, step.destination)
         origin = confined.resolve(root, step.origin)
         if os.path.lexists(path) and not (os.path.exists(origin) and _is_same(path, origin)):
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), path)
-    for entry in amendment.plan.entries if amendment.plan else ():
+    for entry in entries:
         path = confined.resolve(root, entry.destination)
         if os.path.lexists(path):
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), path)

@@ -328,6 +328,20 @@ def test_a_manifest_that_cannot_be_followed_is_refused(tmp_path, edit, words):
         look(case.out)
 
 
+def test_a_manifest_that_calls_the_tools_own_folder_a_cluster_changes_nothing(tmp_path):
+    case = Case(tmp_path)
+    path = os.path.join(case.out, "manifest.json")
+    with open(path, encoding="ascii") as file:
+        document = json.load(file)
+    document["clusters"][0]["folder"] = ".itae-cluster"
+    with open(path, "w", encoding="ascii") as file:
+        json.dump(document, file)
+    before = snapshot(case.root)
+    with pytest.raises(OutputError, match="no place for a picture; everything is as it was"):
+        rename_clusters(case.out, [(".itae-cluster", None, "Beach")], RecordingReporter())
+    assert snapshot(case.root) == before
+
+
 def test_without_a_manifest_nothing_is_changed(tmp_path):
     case = Case(tmp_path)
     os.rename(os.path.join(case.out, "manifest.json"), os.path.join(tmp_path, "m"))
