@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Namer", "from_bytes", "is_text", "printable", "to_base64", "to_tsv"]
+__all__ = ["Namer", "folded", "from_bytes", "is_text", "printable", "to_base64", "to_tsv"]
 
 _MAX_NAME_BYTES = 255  # of one path component, on every common file system
 _TSV = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
@@ -76,15 +76,16 @@ class Namer:
         ends = (suffix, *tails)
         candidates = [name, *(stem + tail for tail in tails)]
         number = 1
-        while any(_folded(candidate) in self._taken for candidate in candidates):
+        while any(folded(candidate) in self._taken for candidate in candidates):
             number += 1
             numbered = _fit(stem, f" ({number})", max(ends, key=lambda end: len(os.fsencode(end))))
             candidates = [numbered + end for end in ends]
-        self._taken.update(map(_folded, candidates))
+        self._taken.update(map(folded, candidates))
         return candidates[0]
 
 
-def _folded(name: str) -> str:
+def folded(name: str) -> str:
+    """Equal for names that are one file on macOS or Windows: case and normalisation are gone."""
     return unicodedata.normalize("NFC", name).casefold()
 
 

@@ -11,16 +11,16 @@ import json
 import math
 import os
 import re
-import unicodedata
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from itae_cluster import confined
+from itae_cluster.cache import is_unchanged
 from itae_cluster.errors import PlanError
 from itae_cluster.journal import FOLDER
 from itae_cluster.manifest import named, path_of, skipped_record
-from itae_cluster.names import printable
+from itae_cluster.names import folded, printable
 from itae_cluster.options import Action
 from itae_cluster.transfer import has_content
 from itae_cluster.types import NOISE, Placement, Skipped
@@ -46,8 +46,9 @@ SCHEMA = "itae-cluster/plan"
 SCHEMA_VERSION = 1
 
 GENERATED = ("manifest.json", "clusters.csv", "preview.png", "preview.html")
-CONTACT_FOLDER = "contact"
 """What the tool writes into a result beside pictures."""
+CONTACT_FOLDER = "contact"
+"""Where contact sheets are, if they are made."""
 
 _SHOWN = 3  # sources that an error names
 
@@ -78,11 +79,7 @@ class Entry:
 
     def is_unchanged(self) -> bool:
         """Whether the source still has the size and time of change it had."""
-        try:
-            status = os.stat(self.source)
-        except OSError:
-            return False
-        return (status.st_size, status.st_mtime_ns) == (self.size, self.mtime_ns)
+        return is_unchanged(self.source, self.size, self.mtime_ns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,9 +221,9 @@ def _check(plan: Plan) -> None:
             raise ValueError(f"the source {printable(path)} repeats")
     names: set[str] = set()
     folders: set[str] = set()
-    reserved = {_folded(name) for name in GENERATED}
+    reserved = {folded(name) for name in GENERATED}
     for entry in plan.entries:
-        name = _folded(entry.destination)
+        name = folded(entry.destination)
         shown = f"the destination {printable(entry.destination)}"
         if not confined.is_inside(entry.destination):
             raise ValueError(f"{shown} leads out of OUT")
@@ -247,11 +244,6 @@ def _parents(name: str) -> Iterator[str]:
     while "/" in name:
         name = name.rpartition("/")[0]
         yield name
-
-
-def _folded(name: str) -> str:
-    """Equal for names that are one file on macOS or Windows, as in `names.Namer`."""
-    return unicodedata.normalize("NFC", name).casefold()
 
 
 def _bad(reason: str) -> PlanError:

@@ -8,6 +8,7 @@ again.
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 import os
@@ -19,8 +20,7 @@ from itae_cluster import confined, manifest, transfer
 from itae_cluster.appearing import appearing
 from itae_cluster.errors import InputError, JournalError
 from itae_cluster.journal import FOLDER, Journal, Write
-from itae_cluster.model.digest import file_digest
-from itae_cluster.names import printable
+from itae_cluster.names import folded, printable
 from itae_cluster.plan import CONTACT_FOLDER, GENERATED
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ __all__ = ["check_name", "read_names", "rename_clusters"]
 
 _SCHEMA = "itae-cluster/names"
 _MOST = 100  # characters of a name
-_RESERVED = {_name.casefold() for _name in (*GENERATED, CONTACT_FOLDER, FOLDER)}
+_RESERVED = {folded(_name) for _name in (*GENERATED, CONTACT_FOLDER, FOLDER)}
 _DEVICES = {"con", "prn", "aux", "nul"} | {f"{p}{n}" for p in ("com", "lpt") for n in range(1, 10)}
 
 
@@ -79,9 +79,9 @@ def _fault(name: str) -> str:
         return 'holds one of / \\ : * ? " < > | or a control character'
     if name[0] in ". " or name[-1] in ". ":
         return "begins or ends with a dot or a space"
-    if _folded(name) in _RESERVED:
+    if folded(name) in _RESERVED:
         return "is that of a file the tool makes"
-    if _folded(name).partition(".")[0] in _DEVICES:
+    if folded(name).partition(".")[0] in _DEVICES:
         return "is that of a device on Windows"
     return ""
 
@@ -143,24 +143,20 @@ def _is_done(root: str, old: str, new: str) -> bool:
 
 
 def _check(root: str, changed: Mapping[str, str]) -> None:
-    present = {_folded(name) for name in os.listdir(root)}
+    present = {folded(name) for name in os.listdir(root)}
     new_names: set[str] = set()
     for old, new in changed.items():
         shown = printable(old)
         path = os.path.join(root, old)
         known = confined.is_inside(old) and "/" not in old and os.path.lexists(path)
-        if not known or _folded(old) in _RESERVED:
+        if not known or folded(old) in _RESERVED:
             raise InputError(f"{shown} is no folder of the result; see the folders in it")
         if not stat.S_ISDIR(os.lstat(path).st_mode):
             raise InputError(f"{shown} is a link or a file, no folder; leave it out")
         check_name(new)
-        if _folded(new) in new_names or (_folded(new) in present and _folded(new) != _folded(old)):
+        if folded(new) in new_names or (folded(new) in present and folded(new) != folded(old)):
             raise InputError(f"there is a {printable(new)} already; choose another name")
-        new_names.add(_folded(new))
-
-
-def _folded(name: str) -> str:
-    return unicodedata.normalize("NFC", name).casefold()
+        new_names.add(folded(new))
 
 
 # Manifest and table --------------------------------------------------------------------------
@@ -179,16 +175,28 @@ def _follow(
         if not isinstance(step, Write) or step.destination not in rewriters:
             continue
         path = os.path.join(root, step.destination)
-        if not os.path.isfile(path) or file_digest(path) != step.sha256:
+        content = _content(path)
+        if _sha256(content) != step.sha256:
             continue  # a person's own now
-        with open(path, "rb") as file:
-            content = rewriters[step.destination](file.read(), names)
+        content = rewriters[step.destination](content, names)
         with appearing(path) as part:
             with open(part, "xb") as file:
                 file.write(content)
             transfer.flush(part)
-        written.append(Write(step.destination, len(content), file_digest(path)))
+        written.append(Write(step.destination, len(content), _sha256(content)))
     journal.add_steps(transaction.id, written)
+
+
+def _content(path: str) -> bytes:
+    """What the file holds; nothing where it has gone or is no file."""
+    if not os.path.isfile(path):
+        return b""
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def _rewritten_manifest(content: bytes, names: Mapping[str, str]) -> bytes:
