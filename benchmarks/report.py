@@ -13,7 +13,7 @@ from benchmarks.figure import Figure
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["PAGE", "RESULTS", "keep", "page_with_table", "table"]
+__all__ = ["PAGE", "RESULTS", "keep", "page_with", "page_with_table", "table"]
 
 RESULTS = Path(__file__).with_name("results.json")
 PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
@@ -37,25 +37,29 @@ def keep(
 
 def page_with_table() -> str:
     """docs/performance.md with the table that belongs to the results."""
-    before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n{table(_read())}{END}{after}"
+    return page_with(PAGE, BEGIN, table(_read()), END)
+
+
+def page_with(page: Path, begin: str, text: str, end: str) -> str:
+    """The page with `text` in place of what stands between two marks."""
+    before, _, rest = page.read_text(encoding="utf-8").partition(begin)
+    _, _, after = rest.partition(end)
+    return f"{before}{begin}\n{text}{end}{after}"
 
 
 def table(results: Mapping[str, Any]) -> str:
     """Markdown: what was measured, the figure, its range, its target, whether it is met."""
     lines = ["| | figure | from … to | target | met |", "|---|---|---|---|---|"]
     notes: list[str] = []
-    machines: dict[str, list[str]] = {}
-    for name, row in sorted(results["rows"].items(), key=lambda item: item[0]):
+    machines: list[str] = []
+    for _, row in sorted(results["rows"].items()):
         for entry in row["figures"]:
             lines.append(_line(Figure(**entry), notes))
         notes += row["notes"]
         about = [row["machine"][key] for key in ("processor", "memory", "system", "packages")]
-        text = "; ".join([*about, f"measured {row['measured']}"])
-        machines.setdefault(text, []).append(name)
+        machines.append("; ".join([*about, f"measured {row['measured']}"]))
     said = [f"{number}. {note}" for number, note in enumerate(notes, start=1)]
-    where = [f"Measured on: {text}." for text in machines]
+    where = [f"Measured on: {text}." for text in dict.fromkeys(machines)]
     return "\n".join([*lines, "", *said, "", *where, ""])
 
 

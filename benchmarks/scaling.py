@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["Silent", "blobs"]
+__all__ = ["blobs"]
 
 DIM, GROUPS, SPREAD, PART = 384, 100, 1.2, 50_000
 _RECIPES: dict[str, Callable[[int], ClusterOptions]] = {
@@ -47,15 +47,6 @@ def blobs(n: int, groups: int = GROUPS) -> tuple[NDArray[np.float32], NDArray[np
     return vectors, labels
 
 
-class Silent:
-    """A `Reporter` that hears nothing."""
-
-    def ignore(self, *_: object) -> None:
-        """Nothing is of interest."""
-
-    progress = warn = note = info = skip = ignore
-
-
 def main() -> None:
     """Make the embeddings, then time the one stage."""
     job, n = sys.argv[1], int(sys.argv[2])
@@ -69,7 +60,7 @@ def main() -> None:
         umap_reduce(vectors, 2, seed=0, min_dist=0.1)
         seconds = time.perf_counter() - start
     else:
-        found = cluster_vectors(vectors, _RECIPES[job](groups), reporter=Silent())
+        found = cluster_vectors(vectors, _RECIPES[job](groups))
         seconds = time.perf_counter() - start
         ari = score(truth, found.labels).ari
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -385,12 +385,10 @@ class Cache:
             try:
                 return job(self._db)
             except (sqlite3.Error, OSError, ValueError) as error:
-                path = self._path or ""
                 self.close()
                 # A new file would number recipes anew, and this run knows the old numbers.
-                if not _is_damaged(error) or not self._set_aside(
-                    path, "the next run begins a new one"
-                ):
+                outlook = "the next run begins a new one"
+                if not _is_damaged(error) or not self._set_aside(self._path or "", outlook):
                     self._give_up(str(error))
                 self._path = None
                 return otherwise

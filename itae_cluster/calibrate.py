@@ -15,6 +15,7 @@ from itae_cluster.artifact_tokens import split
 from itae_cluster.bimodality import Finding, find_threshold
 from itae_cluster.embed import read_batches
 from itae_cluster.errors import ModelError
+from itae_cluster.sampling import sample_rows
 from itae_cluster.types import TokenMeasures
 
 if TYPE_CHECKING:
@@ -53,10 +54,7 @@ class Touched:
 
 def draw_sample(files: Sequence[str], most: int, seed: int) -> tuple[str, ...]:
     """At most `most` files, drawn at random without replacement, in their old order."""
-    if len(files) <= most:
-        return tuple(files)
-    chosen = np.random.default_rng(seed).choice(len(files), size=most, replace=False)
-    return tuple(files[i] for i in sorted(chosen.tolist()))
+    return tuple(files[row] for row in sample_rows(len(files), most, seed).tolist())
 
 
 def collect(

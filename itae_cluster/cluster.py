@@ -15,6 +15,7 @@ import numpy as np
 
 from itae_cluster.errors import InputError
 from itae_cluster.options import Linkage
+from itae_cluster.sampling import sample_rows
 from itae_cluster.types import NOISE, Clustering
 
 if TYPE_CHECKING:
@@ -65,7 +66,9 @@ def kmeans(points: NDArray[np.float32], k: int, *, seed: int, restarts: int) -> 
     most = max(_MOST_AT_ONCE, _SAMPLED_PER_CLUSTER * k)
     if len(points) <= most:
         return np.asarray(_started(points, k, seed, restarts).labels_, dtype=np.int64)
-    starts = _started(points[_sample(points, most, seed)], k, seed, restarts).cluster_centers_
+    starts = _started(
+        points[sample_rows(len(points), most, seed)], k, seed, restarts
+    ).cluster_centers_
     return _refined(points, starts.astype(np.float32))
 
 
@@ -190,19 +193,13 @@ def _by_sample(
         return labels_of(points)
     from sklearn.metrics import pairwise_distances_argmin
 
-    rows = _sample(points, MOST_PAIRED, seed)
+    rows = sample_rows(len(points), MOST_PAIRED, seed)
     found = labels_of(points[rows])
     labels = np.empty(len(points), dtype=np.int64)
     for part in _parts(len(points)):
         labels[part] = found[pairwise_distances_argmin(points[part], points[rows])]
     labels[rows] = found
     return labels
-
-
-def _sample(points: NDArray[np.float32], most: int, seed: int) -> NDArray[np.int64]:
-    rows = np.random.default_rng(seed).choice(len(points), most, replace=False)
-    rows.sort()
-    return rows
 
 
 def check_sample(k: int, n: int) -> None:

@@ -20,6 +20,7 @@ import numpy as np
 from itae_cluster.cluster import kmeans
 from itae_cluster.errors import InputError
 from itae_cluster.reduce import pca_reduce
+from itae_cluster.sampling import sample_rows
 from itae_cluster.types import Choice
 
 if TYPE_CHECKING:
@@ -54,10 +55,7 @@ class Sample:
         from sklearn.metrics import pairwise_distances
         from sklearn.neighbors import kneighbors_graph
 
-        rows = np.arange(len(vectors))
-        if len(vectors) > _MOST_SAMPLED:
-            random = np.random.default_rng(seed)
-            rows = np.sort(random.choice(len(vectors), _MOST_SAMPLED, replace=False))
+        rows = sample_rows(len(vectors), _MOST_SAMPLED, seed)
         self.points = pca_reduce(vectors[rows], _DIM)
         self._seed = seed
         self._distances = pairwise_distances(self.points)

@@ -128,7 +128,7 @@ def _is_control(char: str) -> bool:
 
 
 def folded(name: str) -> str:
-    """Equal for names that are one file on macOS or Windows."""
+    """Equal for names that are one file on macOS or Windows: case and normalisation are gone."""
     return unicodedata.normalize("NFC", name).casefold()
 
 

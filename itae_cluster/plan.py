@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from itae_cluster import confined
+from itae_cluster.cache import is_unchanged
 from itae_cluster.errors import PlanError
 from itae_cluster.journal import FOLDER
 from itae_cluster.manifest import named, path_of, skipped_record
@@ -47,8 +48,9 @@ SCHEMA = "itae-cluster/plan"
 SCHEMA_VERSION = 1
 
 GENERATED = ("manifest.json", "clusters.csv", "preview.png", "preview.html")
-CONTACT_FOLDER = "contact"
 """What the tool writes into a result beside pictures."""
+CONTACT_FOLDER = "contact"
+"""Where contact sheets are, if they are made."""
 RESERVED = frozenset({*GENERATED, CONTACT_FOLDER, FOLDER})
 """What no cluster's folder may be called."""
 MODEL_FILE = f"{FOLDER}/model.npz"
@@ -83,11 +85,7 @@ class Entry:
 
     def is_unchanged(self) -> bool:
         """Whether the source still has the size and time of change it had."""
-        try:
-            status = os.stat(self.source)
-        except OSError:
-            return False
-        return (status.st_size, status.st_mtime_ns) == (self.size, self.mtime_ns)
+        return is_unchanged(self.source, self.size, self.mtime_ns)
 
 
 @dataclass(frozen=True, slots=True)

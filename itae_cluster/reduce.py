@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from itae_cluster.sampling import sample_rows
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -105,10 +107,9 @@ def umap_reduce(
     if len(vectors) < max(_FEWEST_FOR_UMAP, dim + 3):
         return _principal_components(vectors, dim)
     if len(vectors) > _MOST_FITTED:
-        rows = np.random.default_rng(seed).choice(len(vectors), _MOST_FITTED, replace=False)
-        rows.sort()
-        fitted = _umap(vectors[rows], dim, seed, neighbours, min_dist)
-        return _placed(vectors, vectors[rows], fitted)
+        sample = vectors[sample_rows(len(vectors), _MOST_FITTED, seed)]
+        fitted = _umap(sample, dim, seed, neighbours, min_dist)
+        return _placed(vectors, sample, fitted)
     return _umap(vectors, dim, seed, neighbours, min_dist)
 
 

@@ -9,6 +9,8 @@ from math import sqrt
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.report import page_with
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -25,10 +27,8 @@ _FACTOR = 1.5
 
 def page_with_tables() -> str:
     """docs/quality.md with the tables that belong to the results."""
-    before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
-    _, _, after = rest.partition(END)
     results = json.loads(RESULTS.read_text(encoding="utf-8"))
-    return f"{before}{BEGIN}\n{tables(results)}{END}{after}"
+    return page_with(PAGE, BEGIN, tables(results), END)
 
 
 def tables(results: dict[str, Any]) -> str:
