@@ -7,7 +7,9 @@ and, within a cluster, of places on the map, so that a neighbourhood is on few s
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,6 +29,7 @@ __all__ = ["SHEET", "Atlas", "Tile", "make_atlas", "tile_side"]
 
 SHEET = 2048  # px; every graphics card takes a texture of this size
 _QUALITY = 72
+_METHOD = 2  # half the time of 4, for a file 3 % larger
 _SIDES = ((1_500, 112), (6_000, 88), (20_000, 64))  # tiles of that many pictures at most, in px
 _SMALLEST_SIDE = 48
 
@@ -59,14 +62,20 @@ def make_atlas(data: PreviewData) -> Atlas:
     """Every readable thumbnail once, in its own proportions."""
     side = tile_side(len(data.thumbnails))
     across = SHEET // side
-    tiles: dict[int, Tile] = {}
-    sheets: list[bytes] = []
-    for part in _parts(_order(data), across * across):
+
+    def drawn(part: Sequence[int]) -> _Sheet | None:
         images = [(row, image) for row in part if (image := _image(data, row, side))]
-        if images:
-            tiles |= _laid_out(images, len(sheets), side, across)
-            sheets.append(_drawn(images, tiles, side, across))
-    return Atlas(tiles, tuple(sheets))
+        return _drawn(images, side, across) if images else None
+
+    parts = _parts(_order(data), across * across)
+    with ThreadPoolExecutor(os.cpu_count()) as threads:  # Pillow works without Python's lock
+        made = list(filter(None, threads.map(drawn, parts)))
+    tiles = {
+        row: replace(tile, sheet=number)
+        for number, sheet in enumerate(made)
+        for row, tile in sheet.tiles.items()
+    }
+    return Atlas(tiles, tuple(sheet.content for sheet in made))
 
 
 def _order(data: PreviewData) -> list[int]:
@@ -95,31 +104,24 @@ def _image(data: PreviewData, row: int, side: int) -> Image.Image | None:
     return image
 
 
-def _laid_out(
-    images: Sequence[tuple[int, Image.Image]], sheet: int, side: int, across: int
-) -> dict[int, Tile]:
+@dataclass(frozen=True, slots=True)
+class _Sheet:
+    tiles: dict[int, Tile]
+    content: bytes
+
+
+def _drawn(images: Sequence[tuple[int, Image.Image]], side: int, across: int) -> _Sheet:
     """Tiles without their outermost pixels, which WebP mixes with those of the tile beside."""
-    return {
-        row: Tile(
-            sheet,
-            slot % across * side + 1,
-            slot // across * side + 1,
-            max(1, image.width - 2),
-            max(1, image.height - 2),
-        )
-        for slot, (row, image) in enumerate(images)
-    }
-
-
-def _drawn(
-    images: Sequence[tuple[int, Image.Image]], tiles: dict[int, Tile], side: int, across: int
-) -> bytes:
     from PIL import Image
 
     width, height = side * min(across, len(images)), side * -(-len(images) // across)
     sheet = Image.new("RGB", (width, height), "#808080")
-    for row, image in images:
-        sheet.paste(image, (tiles[row].left - 1, tiles[row].top - 1))
+    tiles = {}
+    for slot, (row, image) in enumerate(images):
+        left, top = slot % across * side, slot // across * side
+        sheet.paste(image, (left, top))
+        inner = max(1, image.width - 2), max(1, image.height - 2)
+        tiles[row] = Tile(0, left + 1, top + 1, *inner)
     stream = io.BytesIO()
-    sheet.save(stream, "WEBP", quality=_QUALITY, method=4)
-    return stream.getvalue()
+    sheet.save(stream, "WEBP", quality=_QUALITY, method=_METHOD)
+    return _Sheet(tiles, stream.getvalue())
