@@ -7,6 +7,8 @@ Each trial makes a collection, starts a command on it and kills it; then looks t
 lost and nothing half-written bears a final name; then kills a second command, undo or the
 continuation; then perhaps a merge or rename of the finished result, and its undo; then lets all be
 taken back, and compares every byte, name, time and permission with what there was at first.
+Every fourth trial is one of the whole job on pictures, killed while it embeds or later, and of an
+update of its result.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ import tempfile
 import time
 from collections import Counter
 
+from albums import picture
 from fakes import RecordingReporter
 from faults import Faults
 from itae_cluster import plan as plans
@@ -33,8 +36,11 @@ from results import collection, planned, snapshot
 
 FILES = 120
 REMOVING = 0.4  # share of kills just after the result has appeared, when originals are removed
+EMBEDDING = 0.5  # share of kills at any moment of the job, not just where it changes something
 BRIEF = 0.02  # seconds that this takes
 CHANGING = 0.06  # seconds that a merge takes
+ALBUM = 60  # pictures of the trials that embed
+COLOURS = ((220, 30, 30), (20, 200, 40), (30, 40, 220))
 ACTIONS = ("copy", "move", "hardlink", "symlink")
 MADE = {"manifest.json", "clusters.csv", ".itae-cluster/journal.jsonl"}
 
@@ -50,10 +56,18 @@ def begin(*args):
     print("begun", flush=True)
     return claimed(*args)
 locks.claimed = begin
-if sys.argv.pop(1) == "apart":
+how = sys.argv.pop(1)
+if how == "apart":
     def link(*args, **kwargs):
         raise OSError(errno.EXDEV, "Invalid cross-device link")
     os.link = link
+if how == "album":
+    from fakes import MeanColourEncoder
+    from itae_cluster.pipeline import embedding, recalling, sorting
+    import itae_cluster.cli.cluster, itae_cluster.cli.update, itae_cluster.cluster, sklearn.cluster
+    made = lambda *_: MeanColourEncoder()
+    embedding.encoder_for = recalling.encoder_for = made
+    sorting._write_previews = lambda *_: None
 print("ready", flush=True)
 sys.stdin.readline()
 try:
@@ -67,12 +81,13 @@ except SystemExit as end:
 class Child:
     """A command that waits to be told to begin."""
 
-    def __init__(self, links, *words):
+    def __init__(self, how, *words):
         self.process = subprocess.Popen(
-            [sys.executable, "-c", CHILD, "together" if links else "apart", *words, "--quiet"],
+            [sys.executable, "-c", CHILD, how, *words, "--quiet"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": os.path.dirname(os.path.abspath(__file__))},
         )
         assert self.process.stdout.readline() == b"ready\n"
 
@@ -81,10 +96,14 @@ class Child:
         _, words = self.process.communicate(b"\n")
         return self.process.returncode, words.decode()
 
-    def begin(self):
-        """Return when it begins to change something."""
+    def start(self):
+        """Return at once."""
         self.process.stdin.write(b"\n")
         self.process.stdin.flush()
+
+    def begin(self):
+        """Return when it begins to change something."""
+        self.start()
         assert self.process.stdout.readline() == b"begun\n"
 
     def wait_for(self, path):
@@ -103,7 +122,8 @@ class Trial:
     """One collection, killed twice at random moments."""
 
     def __init__(self, root, rng, action, links):
-        self.root, self.rng, self.action, self.links = root, rng, action, links
+        self.root, self.rng, self.links = root, rng, links
+        self.how = "together" if links else "apart"
         self.photos, self.out = os.path.join(root, "photos"), os.path.join(root, "sorted")
         self.plan = os.path.join(root, "plan.json")
         names = [f"{'abc'[n % 3]}/{n}.jpg" for n in range(FILES)]
@@ -148,7 +168,7 @@ class Trial:
         return hits
 
     def _killed_briefly(self, *words):
-        child = Child(self.links, *words)
+        child = Child(self.how, *words)
         child.begin()
         time.sleep(self.rng.uniform(0, CHANGING))
         if not child.kill():
@@ -169,7 +189,7 @@ class Trial:
         return {key: value for key, value in snapshot(self.root).items() if key != journal}
 
     def _killed(self, job, span, *words):
-        child = Child(self.links, *words)
+        child = Child(self.how, *words)
         child.begin()
         if job != "undo" and self.rng.random() < REMOVING:
             child.wait_for(self.out)
@@ -224,11 +244,83 @@ class Trial:
         assert snapshot(self.root) == self.first, "not as it was"
 
 
+class AlbumTrial:
+    """The whole job on pictures, killed; then done, and an update killed; all taken back."""
+
+    def __init__(self, root, rng, action):
+        self.root, self.rng = root, rng
+        self.photos, self.new = os.path.join(root, "photos"), os.path.join(root, "new")
+        self.out = os.path.join(root, "sorted")
+        self.options = ["--cache", os.path.join(root, "cache"), "--action", action]
+        for number in range(ALBUM):
+            folder = self.photos if number < ALBUM // 2 else self.new
+            picture(os.path.join(folder, f"{number}.png"), COLOURS[number % 3], seed=number)
+        self.first = self._pictures()
+
+    def span(self):
+        """Seconds that the job takes here."""
+        child = Child("album", *self._job())
+        begun = time.monotonic()
+        assert child.finish() == (0, "")
+        return time.monotonic() - begun
+
+    def _job(self):
+        return [self.photos, "--k", "3", "--reduce", "none", "--out", self.out, *self.options]
+
+    def run(self, longest):
+        """Kill twice, take back; what the kills hit."""
+        job = self._job()
+        hits = [self._killed("the whole job", longest, *job)]
+        self._take_back_what_is_there(self.first)
+        code, said = Child("album", *job).finish()
+        assert code == 0, said
+        before = self._pictures()
+        hits.append(self._killed("update", longest, "update", self.out, self.new, *self.options))
+        self._take_back_what_is_there(before, keep=1)
+        code, said = Child("album", "update", self.out, self.new, *self.options).finish()
+        assert code == 0, said
+        for _ in range(2):
+            assert undo_result(self.out, RecordingReporter()).refused == ()
+        assert self._pictures() == self.first, "not as it was"
+        return hits
+
+    def _killed(self, name, longest, *words):
+        child = Child("album", *words)
+        if self.rng.random() < EMBEDDING:
+            child.start()
+            time.sleep(self.rng.uniform(0, longest))
+        else:
+            child.begin()
+            time.sleep(self.rng.uniform(0, CHANGING))
+        if not child.kill():
+            return f"{name}: over before the kill"
+        contents = {value[0] for value in self._pictures().values()}
+        for key, value in self.first.items():
+            assert value[0] in contents, f"lost: {key}"
+        return f"{name}: {self._state()}"
+
+    def _state(self):
+        kinds = [t.kind for t in self._transactions() if "undone" not in t.marks]
+        return f"{kinds[-1]} begun" if kinds else "embedding"
+
+    def _transactions(self):
+        return Journal(self.out).read() if os.path.lexists(self.out) else []
+
+    def _take_back_what_is_there(self, before, keep=0):
+        standing = [t for t in self._transactions() if "undone" not in t.marks]
+        if len(standing) > keep:
+            assert undo_result(self.out, RecordingReporter()).refused == ()
+            assert self._pictures() == before, "not as before"
+
+    def _pictures(self):
+        return {k: v for k, v in snapshot(self.root).items() if k.endswith(".png")}
+
+
 def span(action, links):
     """Seconds that the whole command takes here."""
     with tempfile.TemporaryDirectory() as root:
         trial = Trial(root, random.Random(0), action, links)
-        child = Child(links, "apply", trial.plan)
+        child = Child(trial.how, "apply", trial.plan)
         child.begin()
         begun = time.monotonic()
         code, said = child.finish()
@@ -236,17 +328,25 @@ def span(action, links):
         return time.monotonic() - begun
 
 
+def album_span():
+    """Seconds that the whole job on pictures takes here."""
+    with tempfile.TemporaryDirectory() as root:
+        return AlbumTrial(root, random.Random(0), "move").span()
+
+
 def kill(times, seed=0):
     """At least `times` kills that hit; how often each kind of moment was hit."""
     rng = random.Random(seed)
     ways = [(action, True) for action in ACTIONS] + [("move", False), ("move", True)]
-    longest = span("move", False)
+    longest, job = span("move", False), album_span()
     counts = Counter()
     for number in range(10 * times):
         action, links = ways[number % len(ways)]
         root = tempfile.mkdtemp()
+        whole = number % 4 == 3
+        trial = AlbumTrial(root, rng, action) if whole else Trial(root, rng, action, links)
         try:
-            for hit in Trial(root, rng, action, links).run(longest if not links else longest / 2):
+            for hit in trial.run(job if whole else longest if not links else longest / 2):
                 counts[f"{action}{'' if links else ' to another file system'}, {hit}"] += 1
         except AssertionError as error:
             raise AssertionError(f"{error}; left in {root}, {action}, links {links}") from error
