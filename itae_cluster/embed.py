@@ -94,7 +94,7 @@ def embed(
 
     reporter.progress("Embedding", len(files) - len(todo), len(files))
     ahead = _BATCHES_AHEAD * batch_size
-    with Decoders(max_pixels) as decoders:
+    with Decoders(reporter, max_pixels) as decoders:
         prepare = partial(_prepare, size=encoder.size, shelf=shelf, decoders=decoders)
         outcomes = _in_order([files[row] for row in todo], prepare, ahead)
         for count, (row, (path, outcome)) in enumerate(zip(todo, outcomes, strict=True), start=1):
@@ -153,7 +153,7 @@ def read_batches(
     skipped: list[Skipped] = []
     reasons: list[Skipped] = []
 
-    with Decoders() as decoders:
+    with Decoders(reporter) as decoders:
         work = partial(_try_decode, size=size, decoders=decoders)
         outcomes = _in_order(files, work, _BATCHES_AHEAD * batch_size)
         for done, (path, outcome) in enumerate(outcomes, start=1):

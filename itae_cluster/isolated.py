@@ -2,7 +2,8 @@
 
 Decoders are C code that reads bytes of unknown origin. A crash in one ends its process, not the
 run; one that takes too long is killed. Either is a `DecodeError` of that file, and a new process
-takes the place of the old one.
+takes the place of the old one. Where no process can be started, pictures are decoded in this one,
+and a line says so.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from concurrent.futures import CancelledError
+from concurrent.futures import BrokenExecutor, CancelledError
 from typing import TYPE_CHECKING, Any, Self
 
 from itae_cluster import decode
@@ -22,7 +23,7 @@ from itae_cluster.options import MAX_PIXELS
 if TYPE_CHECKING:
     from pebble import ProcessFuture, ProcessPool
 
-    from itae_cluster.types import Picture
+    from itae_cluster.types import Picture, Reporter
 
 __all__ = ["PATIENCE", "Decoders", "decoder_count"]
 
@@ -44,17 +45,22 @@ class Decoders:
     """A context manager around the processes, which start with the first picture.
 
     Args:
+        reporter: told if there can be no such processes.
         max_pixels: pictures of more are refused before they are decoded.
         patience: seconds that one picture may take; `PATIENCE` by default.
     """
 
-    def __init__(self, max_pixels: int = MAX_PIXELS, patience: float | None = None) -> None:
+    def __init__(
+        self, reporter: Reporter, max_pixels: int = MAX_PIXELS, patience: float | None = None
+    ) -> None:
+        self._reporter = reporter
         self._max_pixels = max_pixels
         self._patience = PATIENCE if patience is None else patience
         self._lock = threading.Lock()
         self._pool: ProcessPool | None = None
         self._waiting: set[ProcessFuture[Picture]] = set()
         self._closed = False
+        self._alone = False  # decoding in this process, since no other can be started
 
     def __enter__(self) -> Self:
         return self
@@ -66,8 +72,9 @@ class Decoders:
             for future in self._waiting:
                 future.cancel()  # type: ignore[no-untyped-call]
         if self._pool is not None:
-            self._pool.stop()  # type: ignore[no-untyped-call]
-            self._pool.join()
+            with contextlib.suppress(BrokenExecutor):
+                self._pool.stop()  # type: ignore[no-untyped-call]
+                self._pool.join()
 
     def decode(self, path: str, size: int) -> Picture:
         """As `decode.decode`; may be called from several threads.
@@ -78,8 +85,25 @@ class Decoders:
         """
         for _ in range(_ATTEMPTS - 1):
             with contextlib.suppress(_CrashedError):
+                return self._isolated(path, size)
+        return self._isolated(path, size)
+
+    def _isolated(self, path: str, size: int) -> Picture:
+        if not self._alone:
+            try:
                 return self._attempt(path, size)
-        return self._attempt(path, size)
+            except (BrokenExecutor, ImportError, OSError) as error:
+                self._go_on_alone(error)
+        return decode.decode(path, size, self._max_pixels)
+
+    def _go_on_alone(self, error: Exception) -> None:
+        with self._lock:
+            told, self._alone = self._alone, True
+        if not told:
+            self._reporter.warn(
+                f"no process can be started to decode pictures in ({error}); they are decoded in "
+                "this one, so a file that crashes its decoder would end the run"
+            )
 
     def _attempt(self, path: str, size: int) -> Picture:
         from pebble import ProcessExpired

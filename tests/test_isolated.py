@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import numpy as np
@@ -51,7 +52,7 @@ def folder(tmp_path):
 
 def test_pixels_are_those_of_decoding_here(folder):
     path = str(folder / "a.png")
-    with Decoders() as decoders:
+    with Decoders(RecordingReporter()) as decoders:
         there = decoders.decode(path, 28)
     here = real_decode(path, 28)
     np.testing.assert_array_equal(there.pixels, here.pixels)
@@ -64,15 +65,32 @@ def test_pixels_are_those_of_decoding_here(folder):
     [("crash", "its decoder crashed (SIGSEGV)"), ("exit", "its decoder crashed (exit code 3)")],
 )
 def test_a_crash_is_the_error_of_that_file(folder, treachery, name, reason):
-    with Decoders() as decoders:
+    with Decoders(RecordingReporter()) as decoders:
         with pytest.raises(DecodeError) as error:
             decoders.decode(str(folder / f"{name}.png"), 28)
         assert str(error.value) == reason
         assert decoders.decode(str(folder / "a.png"), 28).width == 20
 
 
+@pytest.mark.parametrize("error", [BrokenProcessPool("all ended"), OSError(38, "no semaphores")])
+def test_without_processes_pictures_are_decoded_here(folder, monkeypatch, error):
+    def refuse(*_, **__):
+        raise error
+
+    monkeypatch.setattr("pebble.ProcessPool.schedule", refuse)
+    reporter = RecordingReporter()
+    with Decoders(reporter) as decoders:
+        for name in ("a", "b"):
+            assert decoders.decode(str(folder / f"{name}.png"), 28).width == 20
+        (folder / "c.png").write_bytes(b"no picture")
+        with pytest.raises(DecodeError):
+            decoders.decode(str(folder / "c.png"), 28)
+    assert len(reporter.warnings) == 1
+    assert "they are decoded in this one" in reporter.warnings[0]
+
+
 def test_a_decoder_that_hangs_is_given_up(folder, treachery):
-    with Decoders(patience=2) as decoders:
+    with Decoders(RecordingReporter(), patience=2) as decoders:
         with pytest.raises(DecodeError, match=r"^took more than 2 s to decode$"):
             decoders.decode(str(folder / "hang.png"), 28)
         assert decoders.decode(str(folder / "a.png"), 28).width == 20
@@ -80,7 +98,7 @@ def test_a_decoder_that_hangs_is_given_up(folder, treachery):
 
 def test_threads_that_wait_are_let_go_at_the_end(folder, treachery):
     with ThreadPoolExecutor(4) as pool:
-        with Decoders() as decoders:
+        with Decoders(RecordingReporter()) as decoders:
             names = ("hang.png", "hang.png", "hang.png", "hang.png")
             waiting = [pool.submit(decoders.decode, str(folder / name), 28) for name in names]
             time.sleep(0.5)
@@ -93,7 +111,7 @@ def test_threads_that_wait_are_let_go_at_the_end(folder, treachery):
 
 def test_reasons_survive_the_way_back(folder):
     (folder / "e.png").write_bytes(b"\x89PNG\r\n\x1a\n")
-    with Decoders(max_pixels=100) as decoders:
+    with Decoders(RecordingReporter(), max_pixels=100) as decoders:
         with pytest.raises(DecodeError, match="not a picture"):
             decoders.decode(str(folder / "e.png"), 28)
         with pytest.raises(DecodeError, match="megapixels"):
@@ -119,7 +137,7 @@ def test_a_pass_names_the_bad_files_and_embeds_the_others(folder, treachery, mon
 
 def test_no_process_starts_before_the_first_picture(monkeypatch):
     monkeypatch.setattr("pebble.ProcessPool.__init__", None)
-    with Decoders():
+    with Decoders(RecordingReporter()):
         pass
 
 
@@ -128,7 +146,7 @@ import os, sys, time
 from itae_cluster.isolated import Decoders
 
 if __name__ == "__main__":
-    with Decoders() as decoders:
+    with Decoders(None) as decoders:
         decoders.decode(sys.argv[1], 28)
         print("ready", flush=True)
         time.sleep(600)
