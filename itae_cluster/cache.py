@@ -48,22 +48,22 @@ FILE = "embeddings.sqlite"
 MAX_BYTES = 4_000_000_000
 """Size at which the vectors that were not used for longest are dropped."""
 
-_VERSION = 1  # of the schema below
+_VERSION = 2  # of the schema below; 1 had no notes
 _CHUNK = 500  # rows a query; SQLite takes no more than 999 values in old builds
 _PATIENCE = 30.0  # seconds to wait for another process that writes
 _SETTLED = 2_000_000_000  # ns: coarsest clock of a common file system (FAT)
 _SCHEMA = """
-CREATE TABLE files (path BLOB PRIMARY KEY, size INTEGER, mtime_ns INTEGER, content BLOB)
-    WITHOUT ROWID;
-CREATE TABLE recipes (id INTEGER PRIMARY KEY, fingerprint TEXT UNIQUE);
-CREATE TABLE entries (id INTEGER PRIMARY KEY, recipe INTEGER, content BLOB, day INTEGER,
-    UNIQUE (recipe, content));
-CREATE INDEX entries_by_day ON entries (day);
-CREATE TABLE vectors (id INTEGER PRIMARY KEY, vector BLOB, crc32 INTEGER);
-CREATE TABLE thumbnails (content BLOB PRIMARY KEY, jpeg BLOB, day INTEGER);
-CREATE TABLE maps (key TEXT PRIMARY KEY, coordinates BLOB, day INTEGER);
-CREATE TABLE notes (key TEXT PRIMARY KEY, value TEXT);
-PRAGMA user_version = 1;
+CREATE TABLE IF NOT EXISTS files
+    (path BLOB PRIMARY KEY, size INTEGER, mtime_ns INTEGER, content BLOB) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS recipes (id INTEGER PRIMARY KEY, fingerprint TEXT UNIQUE);
+CREATE TABLE IF NOT EXISTS entries
+    (id INTEGER PRIMARY KEY, recipe INTEGER, content BLOB, day INTEGER, UNIQUE (recipe, content));
+CREATE INDEX IF NOT EXISTS entries_by_day ON entries (day);
+CREATE TABLE IF NOT EXISTS vectors (id INTEGER PRIMARY KEY, vector BLOB, crc32 INTEGER);
+CREATE TABLE IF NOT EXISTS thumbnails (content BLOB PRIMARY KEY, jpeg BLOB, day INTEGER);
+CREATE TABLE IF NOT EXISTS maps (key TEXT PRIMARY KEY, coordinates BLOB, day INTEGER);
+CREATE TABLE IF NOT EXISTS notes (key TEXT PRIMARY KEY, value TEXT);
+PRAGMA user_version = 2;
 """
 
 T = TypeVar("T")
@@ -415,7 +415,7 @@ def _connected(path: str) -> sqlite3.Connection:
         version = db.execute("PRAGMA user_version").fetchone()[0]
         if version > _VERSION:
             raise _NewerError
-        if version == 0:
+        if version < _VERSION:
             _create(db)
         db.execute("PRAGMA journal_mode = WAL").fetchone()  # stays as it was on network drives
         db.execute("PRAGMA synchronous = NORMAL")
@@ -427,10 +427,10 @@ def _connected(path: str) -> sqlite3.Connection:
 
 
 def _create(db: sqlite3.Connection) -> None:
-    """Make the tables, once, whoever comes first."""
+    """Make the tables that are missing, once, whoever comes first."""
     db.execute("PRAGMA auto_vacuum = INCREMENTAL")  # before anything is written
     db.execute("BEGIN IMMEDIATE")
-    if db.execute("PRAGMA user_version").fetchone()[0] == 0:
+    if db.execute("PRAGMA user_version").fetchone()[0] < _VERSION:
         for statement in _SCHEMA.split(";"):
             db.execute(statement)
     db.execute("COMMIT")

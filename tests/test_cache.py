@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 import subprocess
@@ -283,6 +284,19 @@ def test_a_flipped_bit_in_a_vector_is_no_vector(path):
     with Cache(path, RecordingReporter()) as cache:
         out = np.empty((2, 4), dtype=np.float32)
         assert cache.fill(recipe, contents(2), out).tolist() == [False, True]
+
+
+def test_a_cache_of_an_earlier_version_gets_what_it_lacks(path, files):
+    with Cache(path, RecordingReporter()) as cache:
+        cache.remember([content_digest(files[0])])
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        db.executescript("DROP TABLE notes; PRAGMA user_version = 1")
+    reporter = RecordingReporter()
+    with Cache(path, reporter) as cache:
+        cache.store_note({"of": "now"}, 3)
+        assert cache.note({"of": "now"}) == 3
+        assert cache.digests(files[:1]) != [None]
+    assert reporter.warnings == []
 
 
 def test_a_cache_of_a_newer_version_is_left_alone(path, files):

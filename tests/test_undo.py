@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 
 import pytest
+from typer.testing import CliRunner
 
 from fakes import RecordingReporter
 from faults import Faults
+from itae_cluster.cli import app
 from itae_cluster.errors import BusyError, JournalError
 from itae_cluster.journal import Journal
 from itae_cluster.locks import claimed
@@ -470,3 +472,14 @@ def test_where_no_lock_can_be_had_the_run_goes_on_and_says_so(tmp_path, monkeypa
     apply_plan(planned(paths, tmp_path / "sorted", Action.COPY), reporter)
     assert "no lock can be had" in reporter.warnings[0]
     assert len(pictures(tmp_path / "sorted")) == 3
+
+
+def test_what_a_person_moved_stays_and_is_told(tmp_path):
+    out = tmp_path / "sorted"
+    organized(collection(tmp_path / "photos"), out, "copy")
+    (out / "cluster-000").rename(out / "Mine")
+    said = CliRunner().invoke(app, ["undo", str(out)])
+    assert said.exit_code == 0, said.stderr
+    assert "stays, with what you put or moved there yourself" in said.stderr
+    assert len(pictures(out)) == 3
+    assert not (out / "manifest.json").exists()

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import TYPE_CHECKING
 
 from itae_cluster.cli import parameters as given
 from itae_cluster.cli.reporting import ConsoleReporter
 from itae_cluster.errors import UndoError
+from itae_cluster.journal import FOLDER
+from itae_cluster.names import printable, to_tsv
 
 if TYPE_CHECKING:
     from itae_cluster.undo import Undone
@@ -40,6 +44,8 @@ def undo(
             reporter.warn(f"{left.path} is left: {left.reason}")
         counts = f"{len(undone.restored)} files restored, {len(undone.removed)} removed"
         reporter.summary(f"{counts}; dry run, nothing was changed" if dry_run else counts)
+        if not dry_run and not undone.refused and _is_left(out):
+            reporter.note(f"{printable(out)} stays, with what you put or moved there yourself")
     if undone.refused:
         raise UndoError(
             f"{len(undone.refused)} files are not undone, because they or their places changed "
@@ -47,11 +53,12 @@ def undo(
         )
 
 
+def _is_left(out: str) -> bool:
+    """Whether a folder is there of which nothing is the tool's any more."""
+    return os.path.isdir(out) and not os.path.lexists(os.path.join(out, FOLDER))
+
+
 def _print(undone: Undone) -> None:
-    import sys
-
-    from itae_cluster.names import to_tsv
-
     stdout = sys.stdout.buffer
     for word, paths in ((b"restore", undone.restored), (b"remove", undone.removed)):
         for path in paths:
