@@ -412,6 +412,16 @@ def program(*args, **kwargs):
     )
 
 
+def test_help_flows_and_gives_flags_no_type(run, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")
+    text = run("undo", "--help", model=False).output
+    assert "<bool>" not in text
+    assert all(len(line.rstrip()) > 60 for line in text.splitlines() if "merged and split" in line)
+    example = "\n itae-cluster ./photos --k 20 --out ./sorted"
+    assert example in run("--help", model=False).output
+    assert run("models", "list", "--help", model=False).output.count("<bool>") == 0
+
+
 def test_version_and_help_import_nothing_heavy():
     code = (
         "import sys; sys.argv[1:] = {args}\n"

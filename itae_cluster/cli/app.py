@@ -16,7 +16,7 @@ from itae_cluster.cli.cluster import cluster
 from itae_cluster.cli.demo import demo
 from itae_cluster.cli.embed import embed
 from itae_cluster.cli.eval import evaluate
-from itae_cluster.cli.group import RootGroup
+from itae_cluster.cli.group import Command, RootGroup
 from itae_cluster.cli.interrupts import exit_code, leave, watch
 from itae_cluster.cli.models import models
 from itae_cluster.cli.plan import plan
@@ -35,19 +35,19 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(cluster)
-app.command()(plan)
-app.command()(apply)
-app.command()(undo)
-app.command()(update)
-app.command()(rename)
-app.command()(merge)
-app.command()(split)
-app.command()(embed)
-app.command()(calibrate)
-app.command("eval")(evaluate)
-app.command()(attention)
-app.command()(demo)
+app.command(cls=Command)(cluster)
+app.command(cls=Command)(plan)
+app.command(cls=Command)(apply)
+app.command(cls=Command)(undo)
+app.command(cls=Command)(update)
+app.command(cls=Command)(rename)
+app.command(cls=Command)(merge)
+app.command(cls=Command)(split)
+app.command(cls=Command)(embed)
+app.command(cls=Command)(calibrate)
+app.command("eval", cls=Command)(evaluate)
+app.command(cls=Command)(attention)
+app.command(cls=Command)(demo)
 app.add_typer(models, name="models")
 app.add_typer(cache, name="cache")
 

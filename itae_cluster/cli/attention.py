@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from itae_cluster.cli import parameters as given
+from itae_cluster.cli.option_groups import Encoder, with_option_groups
 from itae_cluster.cli.reporting import ConsoleReporter
 from itae_cluster.errors import UsageError
 from itae_cluster.manifest import named, skipped_record, to_json
 from itae_cluster.names import to_tsv
-from itae_cluster.options import DeviceName, ModelOptions
 
 if TYPE_CHECKING:
     from itae_cluster.figures import TokenMap
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 __all__ = ["attention"]
 
 
+@with_option_groups
 def attention(
+    *,
     out: Annotated[
         str,
         typer.Option(
@@ -41,13 +43,7 @@ def attention(
         ),
     ] = None,
     json_: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
-    model: given.Model = ModelOptions.model,
-    weights: given.Weights = ModelOptions.weights,
-    theta: given.Theta = ModelOptions.theta,
-    size: given.Size = ModelOptions.size,
-    device: given.Device = DeviceName.AUTO,
-    batch_size: given.BatchSize = ModelOptions.batch_size,
-    offline: given.Offline = ModelOptions.offline,
+    encoder: Encoder,
     quiet: given.Quiet = False,
     verbose: given.Verbose = False,
 ) -> None:
@@ -58,7 +54,7 @@ def attention(
     """
     if not images:
         raise UsageError("name pictures or folders, or - for a list")
-    options = ModelOptions(model, weights, theta, size, device, batch_size, offline)
+    options = encoder.options()
     inputs = given.read_inputs(images, null=False, exclude=None)
     with ConsoleReporter(quiet=quiet, verbose=verbose) as reporter:
         from itae_cluster.pipeline.attention import draw_attention_maps

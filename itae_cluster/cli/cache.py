@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from itae_cluster.cli import parameters as given
+from itae_cluster.cli.group import Command, Group
 from itae_cluster.cli.reporting import ConsoleReporter
 from itae_cluster.errors import OutputError
 from itae_cluster.names import printable
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
 
 __all__ = ["cache"]
 
-cache = typer.Typer(no_args_is_help=True, help="Look at or empty the cache of embeddings.")
+cache = typer.Typer(
+    cls=Group, no_args_is_help=True, help="Look at or empty the cache of embeddings."
+)
 
 
 def _opened(folder: str | None, reporter: ConsoleReporter) -> Cache:
@@ -29,7 +32,7 @@ def _opened(folder: str | None, reporter: ConsoleReporter) -> Cache:
     return Cache(path if os.path.exists(path) else None, reporter)
 
 
-@cache.command()
+@cache.command(cls=Command)
 def info(
     folder: given.CacheFolder = None,
     json_: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
@@ -77,7 +80,7 @@ def _show(found: CacheInfo, path: str) -> None:
     Console(highlight=False, soft_wrap=True).print(table)
 
 
-@cache.command()
+@cache.command(cls=Command)
 def prune(
     max_size: Annotated[
         str,
@@ -98,7 +101,7 @@ def prune(
         )
 
 
-@cache.command()
+@cache.command(cls=Command)
 def clear(folder: given.CacheFolder = None, quiet: given.Quiet = False) -> None:
     """Remove the cache of embeddings. Model weights and pictures are left alone."""
     from itae_cluster.cache import file_in
@@ -120,7 +123,7 @@ def clear(folder: given.CacheFolder = None, quiet: given.Quiet = False) -> None:
         reporter.summary(f"{vectors} vectors removed")
 
 
-@cache.command()
+@cache.command(cls=Command)
 def path(folder: given.CacheFolder = None) -> None:
     """Print where the cache is or would be."""
     from itae_cluster.cache import file_in

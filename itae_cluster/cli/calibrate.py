@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from itae_cluster.cli import parameters as given
+from itae_cluster.cli.option_groups import Pictures, with_option_groups
 from itae_cluster.cli.reporting import ConsoleReporter
 from itae_cluster.errors import UsageError
 from itae_cluster.manifest import to_json
@@ -24,8 +25,9 @@ _SWEEP = "Sweep"
 _RULES = ("minority", "low")
 
 
+@with_option_groups
 def calibrate(
-    paths: given.Paths = None,
+    *,
     sample: Annotated[
         int, typer.Option(metavar="N", help="Most pictures to measure, drawn at random.")
     ] = CalibrationOptions.sample,
@@ -84,8 +86,7 @@ def calibrate(
             show_default=False,
         ),
     ] = CalibrationOptions.k,
-    exclude: given.Exclude = None,
-    null: given.Null = False,
+    pictures: Pictures,
     model: given.Model = ModelOptions.model,
     weights: given.Weights = ModelOptions.weights,
     size: given.Size = ModelOptions.size,
@@ -119,13 +120,12 @@ def calibrate(
             there_was = forget_theta(model_options, reporter)
             reporter.summary("forgotten" if there_was else "nothing was saved for these weights")
             return
-        if not paths:
-            raise UsageError("name pictures or folders, or - for a list")
+        pictures.check_named()
         if plot is not None:
             from itae_cluster.figures import check_target
 
             check_target(plot)
-        inputs = given.read_inputs(paths, null, exclude)
+        inputs = pictures.read()
         from itae_cluster.pipeline.calibration import draw, run_calibration, save_theta
 
         found = run_calibration(inputs, model_options, options, reporter)

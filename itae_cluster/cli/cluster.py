@@ -10,17 +10,17 @@ import typer
 
 from itae_cluster.cli import parameters as given
 from itae_cluster.cli.curve import print_curve
+from itae_cluster.cli.option_groups import (
+    Caching,
+    Clustering,
+    Embedding,
+    Pictures,
+    with_option_groups,
+)
 from itae_cluster.cli.reporting import ConsoleReporter
 from itae_cluster.cli.results import Format, write_plan, write_result
 from itae_cluster.errors import OutputError
-from itae_cluster.options import (
-    CacheOptions,
-    ClusterOptions,
-    DeviceName,
-    ModelOptions,
-    OutputOptions,
-    parse_k,
-)
+from itae_cluster.options import OutputOptions
 from itae_cluster.types import NOISE, Skipped
 
 if TYPE_CHECKING:
@@ -31,9 +31,10 @@ if TYPE_CHECKING:
 __all__ = ["check_kept", "cluster", "finish"]
 
 
+@with_option_groups
 def cluster(
-    paths: given.Paths = None,
-    k: given.K = given.AUTO_K,
+    *,
+    clustering: Clustering,
     out: Annotated[
         str | None,
         typer.Option(
@@ -73,30 +74,10 @@ def cluster(
             rich_help_panel=given.RESULT,
         ),
     ] = None,
-    algorithm: given.Algorithm = ClusterOptions.algorithm,
-    reduce: given.Reduce = ClusterOptions.reduce,
-    reduce_dim: given.ReduceDim = ClusterOptions.reduce_dim,
-    neighbors: given.Neighbors = ClusterOptions.neighbors,
-    linkage: given.Linkage = ClusterOptions.linkage,
-    min_cluster_size: given.MinClusterSize = ClusterOptions.min_cluster_size,
-    assign_noise: given.AssignNoise = ClusterOptions.assign_noise,
-    restarts: given.Restarts = ClusterOptions.restarts,
-    seed: given.Seed = ClusterOptions.seed,
+    pictures: Pictures,
     embeddings: given.VectorFile = None,
-    exclude: given.Exclude = None,
-    only: given.Only = None,
-    null: given.Null = False,
-    max_pixels: given.MaxPixels = given.MAX_PIXELS,
-    model: given.Model = ModelOptions.model,
-    weights: given.Weights = ModelOptions.weights,
-    theta: given.Theta = ModelOptions.theta,
-    size: given.Size = ModelOptions.size,
-    device: given.Device = DeviceName.AUTO,
-    batch_size: given.BatchSize = ModelOptions.batch_size,
-    precision: given.Precision = ModelOptions.precision,
-    offline: given.Offline = ModelOptions.offline,
-    cache: given.CacheFolder = CacheOptions.folder,
-    no_cache: given.NoCache = CacheOptions.off,
+    embedding: Embedding,
+    caching: Caching,
     strict: given.Strict = False,
     quiet: given.Quiet = False,
     verbose: given.Verbose = False,
@@ -106,35 +87,12 @@ def cluster(
     With --out, the pictures are copied into one folder a cluster, beside a manifest and a map of
     the whole collection. Without it, path and cluster of each picture go to standard output.
     """
-    given.check_given(paths, embeddings, only)
-    number, k_range = parse_k(k)
-    cluster_options = ClusterOptions(
-        algorithm,
-        number,
-        restarts,
-        min_cluster_size,
-        assign_noise,
-        seed,
-        k_range,
-        reduce,
-        reduce_dim,
-        neighbors,
-        linkage,
-    )
+    given.check_given(pictures.paths, embeddings, pictures.only)
+    cluster_options = clustering.options()
     output = OutputOptions(out, action, dry_run, with_sidecars, contact_sheets)
-    model_options = ModelOptions(
-        model,
-        weights,
-        theta,
-        size,
-        device,
-        batch_size,
-        offline,
-        precision,
-        given.parse_size("--max-pixels", max_pixels),
-    )
-    caching = CacheOptions(cache, no_cache)
-    inputs = given.read_inputs(paths, null, exclude, only)
+    model_options = embedding.options()
+    cache_options = caching.options()
+    inputs = pictures.read()
     with ConsoleReporter(quiet=quiet, verbose=verbose) as reporter:
         from itae_cluster.pipeline import sort_pictures
 
@@ -144,7 +102,7 @@ def cluster(
             cluster_options,
             output,
             embeddings_file=embeddings,
-            caching=caching,
+            caching=cache_options,
             reporter=reporter,
         )
     choice = result.clustering.choice

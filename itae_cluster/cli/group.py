@@ -6,24 +6,59 @@ at work there, 130 interrupted.
 
 from __future__ import annotations
 
+import inspect
 import os
 import sys
 from typing import Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from itae_cluster.cli.interrupts import exit_code
 from itae_cluster.errors import ItaeClusterError
 from itae_cluster.names import printable
 
-__all__ = ["DEFAULT_COMMAND", "RootGroup"]
+__all__ = ["DEFAULT_COMMAND", "Command", "Group", "RootGroup"]
 
 DEFAULT_COMMAND = "cluster"
 _INTERRUPTED = "interrupted; nothing was left half done"
 
 
-class RootGroup(TyperGroup):
+class _Readable:
+    """Help whose paragraphs flow, and whose options that take no value have no type beside them."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.help = _flowing(getattr(self, "help", None))
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Those of the command, flags with nothing to stand for a value."""
+        params: list[Any] = super().get_params(ctx)  # type: ignore[misc]
+        for param in params:
+            if getattr(param, "is_flag", False) and param.metavar is None:
+                param.metavar = ""
+        return params
+
+
+def _flowing(text: str | None) -> str | None:
+    """Without the line breaks of the source, but for those of an example, which is indented."""
+    if text is None:
+        return None
+    blocks = inspect.cleandoc(text).split("\n\n")
+    return "\n\n".join(
+        block if block.startswith(" ") else " ".join(block.split()) for block in blocks
+    )
+
+
+class Command(_Readable, TyperCommand):
+    """A command."""
+
+
+class Group(_Readable, TyperGroup):
+    """A command of commands."""
+
+
+class RootGroup(Group):
     """`itae-cluster PHOTOS …` means `itae-cluster cluster PHOTOS …`.
 
     Contexts are `Any`: newer Typer vendors Click, older takes it from its own package.

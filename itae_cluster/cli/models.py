@@ -8,11 +8,12 @@ from typing import Annotated, Any
 import typer
 
 from itae_cluster.cli import parameters as given
+from itae_cluster.cli.group import Command, Group
 from itae_cluster.cli.reporting import ConsoleReporter
 
 __all__ = ["models"]
 
-models = typer.Typer(no_args_is_help=True, help="List models and get their weights.")
+models = typer.Typer(cls=Group, no_args_is_help=True, help="List models and get their weights.")
 
 Name = Annotated[
     str,
@@ -22,7 +23,7 @@ Name = Annotated[
 ]
 
 
-@models.command("list")
+@models.command("list", cls=Command)
 def list_(
     json_: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
 ) -> None:
@@ -63,7 +64,7 @@ def _rows() -> list[dict[str, Any]]:
     return rows
 
 
-@models.command()
+@models.command(cls=Command)
 def fetch(
     name: Name,
     offline: given.Offline = False,
@@ -78,7 +79,7 @@ def fetch(
     print(found.path)
 
 
-@models.command("import")
+@models.command("import", cls=Command)
 def import_(
     file: Annotated[
         str,
@@ -104,7 +105,7 @@ def import_(
     print(path)
 
 
-@models.command()
+@models.command(cls=Command)
 def path(name: Name) -> None:
     """Print where a model's weights are; an error where they are not here."""
     from itae_cluster.errors import WeightsError

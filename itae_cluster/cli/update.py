@@ -8,12 +8,11 @@ import typer
 
 from itae_cluster.cli import parameters as given
 from itae_cluster.cli.cluster import check_kept
+from itae_cluster.cli.option_groups import Caching, Pictures, with_option_groups
 from itae_cluster.cli.reporting import ConsoleReporter
 from itae_cluster.cli.results import Format, write_plan, write_result
-from itae_cluster.errors import UsageError
 from itae_cluster.options import (
     AskedModel,
-    CacheOptions,
     DeviceName,
     ModelOptions,
     OutputOptions,
@@ -25,9 +24,10 @@ if TYPE_CHECKING:
 __all__ = ["update"]
 
 
+@with_option_groups
 def update(
+    *,
     out: given.Out,
-    paths: given.Paths = None,
     action: given.Action = OutputOptions.action,
     with_sidecars: given.WithSidecars = OutputOptions.sidecars,
     dry_run: given.DryRun = False,
@@ -41,9 +41,7 @@ def update(
             rich_help_panel=given.RESULT,
         ),
     ] = None,
-    exclude: given.Exclude = None,
-    only: given.Only = None,
-    null: given.Null = False,
+    pictures: Pictures,
     max_pixels: given.MaxPixels = given.MAX_PIXELS,
     model: given.FrozenModel = None,
     weights: given.Weights = ModelOptions.weights,
@@ -52,8 +50,7 @@ def update(
     device: given.Device = DeviceName.AUTO,
     batch_size: given.BatchSize = ModelOptions.batch_size,
     offline: given.Offline = ModelOptions.offline,
-    cache: given.CacheFolder = CacheOptions.folder,
-    no_cache: given.NoCache = CacheOptions.off,
+    caching: Caching,
     strict: given.Strict = False,
     quiet: given.Quiet = False,
     verbose: given.Verbose = False,
@@ -64,17 +61,16 @@ def update(
     their own pictures goes to unclustered. What is in the result already, or was taken out of it by
     hand, is not added; renamed folders and pictures moved by hand are respected.
     """
-    if not paths and only is None:
-        raise UsageError("name new pictures or folders, or - for a list")
-    inputs = given.read_inputs(paths, null, exclude, only)
+    pictures.check_named()
+    inputs = pictures.read()
     output = OutputOptions(out, action, dry_run, with_sidecars)
     pixels = given.parse_size("--max-pixels", max_pixels)
     asked = AskedModel(model, weights, theta, size, device, batch_size, offline, pixels)
-    caching = CacheOptions(cache, no_cache)
+    cache_options = caching.options()
     with ConsoleReporter(quiet=quiet, verbose=verbose) as reporter:
         from itae_cluster.pipeline.updating import update_result
 
-        updated = update_result(inputs, asked, output, caching=caching, reporter=reporter)
+        updated = update_result(inputs, asked, output, caching=cache_options, reporter=reporter)
     if format_ is not None:
         write_result(updated.result, format_)
     elif dry_run:

@@ -1,0 +1,157 @@
+"""Options that several commands take together: one parameter of the command, many on its line.
+
+A group is a dataclass whose fields are annotated as Typer wants its parameters.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from dataclasses import MISSING, dataclass, fields, is_dataclass
+from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
+
+from itae_cluster.cli import parameters as given
+from itae_cluster.errors import UsageError
+from itae_cluster.options import (
+    CacheOptions,
+    ClusterOptions,
+    DeviceName,
+    InputOptions,
+    ModelOptions,
+    parse_k,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+__all__ = ["Caching", "Clustering", "Embedding", "Encoder", "Pictures", "with_option_groups"]
+
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Which pictures."""
+
+    paths: given.Paths = None
+    exclude: given.Exclude = None
+    only: given.Only = None
+    null: given.Null = False
+
+    @property
+    def named(self) -> bool:
+        """Whether any are named."""
+        return bool(self.paths) or self.only is not None
+
+    def read(self) -> InputOptions:
+        """The options, with the lists that they name read.
+
+        Raises:
+            UsageError: if a list cannot be read.
+        """
+        return given.read_inputs(self.paths, self.null, self.exclude, self.only)
+
+    def check_named(self) -> None:
+        """Raise `UsageError` where none are."""
+        if not self.named:
+            raise UsageError("name pictures or folders, - for a list, or --only FILE")
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """Which model."""
+
+    model: given.Model = ModelOptions.model
+    weights: given.Weights = ModelOptions.weights
+    theta: given.Theta = ModelOptions.theta
+    size: given.Size = ModelOptions.size
+    device: given.Device = DeviceName.AUTO
+    batch_size: given.BatchSize = ModelOptions.batch_size
+    offline: given.Offline = ModelOptions.offline
+
+    def options(self) -> ModelOptions:
+        """What they say, checked."""
+        return ModelOptions(**vars(self))
+
+
+@dataclass(frozen=True)
+class Embedding(Encoder):
+    """How pictures become embeddings."""
+
+    precision: given.Precision = ModelOptions.precision
+    max_pixels: given.MaxPixels = given.MAX_PIXELS
+
+    def options(self) -> ModelOptions:
+        """What they say, checked."""
+        pixels = given.parse_size("--max-pixels", self.max_pixels)
+        return ModelOptions(**{**vars(self), "max_pixels": pixels})
+
+
+@dataclass(frozen=True)
+class Clustering:
+    """How embeddings become clusters."""
+
+    k: given.K = given.AUTO_K
+    algorithm: given.Algorithm = ClusterOptions.algorithm
+    reduce: given.Reduce = ClusterOptions.reduce
+    reduce_dim: given.ReduceDim = ClusterOptions.reduce_dim
+    neighbors: given.Neighbors = ClusterOptions.neighbors
+    linkage: given.Linkage = ClusterOptions.linkage
+    min_cluster_size: given.MinClusterSize = ClusterOptions.min_cluster_size
+    assign_noise: given.AssignNoise = ClusterOptions.assign_noise
+    restarts: given.Restarts = ClusterOptions.restarts
+    seed: given.Seed = ClusterOptions.seed
+
+    def options(self) -> ClusterOptions:
+        """What they say, checked."""
+        k, k_range = parse_k(self.k)
+        return ClusterOptions(**{**vars(self), "k": k, "k_range": k_range})
+
+
+@dataclass(frozen=True)
+class Caching:
+    """Where embeddings are kept."""
+
+    cache: given.CacheFolder = CacheOptions.folder
+    no_cache: given.NoCache = CacheOptions.off
+
+    def options(self) -> CacheOptions:
+        """What they say, checked."""
+        return CacheOptions(self.cache, self.no_cache)
+
+
+def with_option_groups(command: Callable[..., R]) -> Callable[..., R]:
+    """The command as Typer takes it: each field of a group is a parameter of its own."""
+    hints = get_type_hints(command, include_extras=True)
+    groups: dict[str, Any] = {name: hint for name, hint in hints.items() if is_dataclass(hint)}
+
+    @functools.wraps(command)
+    def run(**values: Any) -> R:
+        taken = {
+            name: group(**{field.name: values.pop(field.name) for field in fields(group)})
+            for name, group in groups.items()
+        }
+        return command(**values, **taken)
+
+    parameters: list[inspect.Parameter] = []
+    for name, parameter in inspect.signature(command).parameters.items():
+        if name in groups:
+            parameters += _flattened(groups[name])
+        else:
+            kind = inspect.Parameter.KEYWORD_ONLY
+            parameters.append(parameter.replace(kind=kind, annotation=hints[name]))
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return run
+
+
+def _flattened(group: Any) -> Iterator[inspect.Parameter]:
+    hints = get_type_hints(group, include_extras=True)
+    for field in fields(group):
+        default = inspect.Parameter.empty if field.default is MISSING else field.default
+        yield inspect.Parameter(
+            field.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=default,
+            annotation=hints[field.name],
+        )
