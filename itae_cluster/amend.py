@@ -39,11 +39,11 @@ class Amendment:
 
     `shifts` come first, those of folders before those of files. `plan` says which files come into
     the result. `documents` are the files of the tool's own that are written anew, by their place in
-    the result, once it is known which entries were placed and which were not.
+    the result, once it is known which entries were placed and which were not; None: it goes.
     """
 
     kind: str
-    documents: Callable[[Sequence[Entry], Sequence[Skipped]], Mapping[str, bytes]]
+    documents: Callable[[Sequence[Entry], Sequence[Skipped]], Mapping[str, bytes | None]]
     shifts: tuple[Shift, ...] = ()
     plan: Plan | None = None
 
@@ -119,8 +119,10 @@ def _is_same(path: str, other: str) -> bool:
     return os.path.isdir(path) and os.path.samefile(path, other)
 
 
-def _made(root: str, staging: str, ident: str, name: str, content: bytes) -> Write:
+def _made(root: str, staging: str, ident: str, name: str, content: bytes | None) -> Write:
     """Write a document into the workplace; what the journal will say of it."""
+    if content is None:
+        return Write(name, 0, "", _earlier(root, ident, name))
     path = os.path.join(staging, *name.split("/"))
     os.makedirs(os.path.dirname(path), exist_ok=True)
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
@@ -171,7 +173,10 @@ def _put(
     for name in placed:
         transfer.shift(os.path.join(staging, name), _roomy(root, name))
     for step in writes:
-        os.replace(os.path.join(staging, step.destination), _roomy(root, step.destination))
+        if step.sha256:
+            os.replace(os.path.join(staging, step.destination), _roomy(root, step.destination))
+        else:
+            os.unlink(confined.resolve(root, step.destination))  # it has a second name by now
     left = {os.path.dirname(shift.origin) for shift in shifts}
     with contextlib.suppress(OSError):  # an empty folder that stays is no loss
         remove_empty_folders(root, left)

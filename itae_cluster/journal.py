@@ -29,7 +29,17 @@ from itae_cluster.options import Action
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = ["FOLDER", "Earlier", "Journal", "Place", "Shift", "Step", "Transaction", "Write"]
+__all__ = [
+    "FOLDER",
+    "Earlier",
+    "Journal",
+    "Place",
+    "Shift",
+    "Step",
+    "Transaction",
+    "Write",
+    "last_written",
+]
 
 FOLDER = ".itae-cluster"
 """The folder in a result that holds what the tool itself needs."""
@@ -69,7 +79,10 @@ class Earlier:
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """A file that the tool makes itself: manifest, table, preview; `earlier`: what it replaces."""
+    """A file that the tool makes itself: manifest, table, preview; `earlier`: what it replaces.
+
+    One that only goes has size 0 and no digest.
+    """
 
     destination: str
     size: int
@@ -122,6 +135,17 @@ class Transaction:
     def is_open(self) -> bool:
         """Whether it was neither finished nor taken back."""
         return "undone" not in self.marks and ("undo" in self.marks or "done" not in self.marks)
+
+
+def last_written(transactions: Iterable[Transaction]) -> dict[str, str]:
+    """SHA-256 of each file that the tool made and has not taken back, by its place."""
+    return {
+        step.destination: step.sha256
+        for transaction in transactions
+        if "undone" not in transaction.marks
+        for step in transaction.taken()
+        if isinstance(step, Write)
+    }
 
 
 class Journal:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from itae_cluster.cache import Cache
 
-__all__ = ["kept_umap", "pca_reduce", "umap_reduce"]
+__all__ = ["kept_umap", "pca_reduce", "placed_among", "umap_reduce"]
 
 _VERSION = 2  # counts the changes to the reduction that move points
 
@@ -110,7 +110,7 @@ def umap_reduce(
     if len(vectors) > _MOST_FITTED:
         sample = vectors[sample_rows(len(vectors), _MOST_FITTED, seed)]
         fitted = _umap(sample, dim, seed, neighbours, min_dist)
-        return _placed(vectors, sample, fitted)
+        return placed_among(vectors, sample, fitted)
     return _umap(vectors, dim, seed, neighbours, min_dist)
 
 
@@ -150,17 +150,26 @@ def _neighbours(
     return nearest.astype(np.int32), distances.astype(np.float32), None
 
 
-def _placed(
+def placed_among(
     vectors: NDArray[np.float32], sample: NDArray[np.float32], fitted: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """Every row among its nearest rows of the sample: the mean of their places by 1/distance².
+    """Every row among its nearest rows of a sample: the mean of their places by 1/distance².
 
     Linear in the number of rows, with no state that grows with it. A row of the sample keeps its
     place. UMAP's own `transform` does the same first, then moves each point once more.
+
+    Args:
+        vectors: (n, D).
+        sample: (m, D), m of 1 or more.
+        fitted: (m, d) places of the sample.
+
+    Returns:
+        (n, d) float32.
     """
     from sklearn.neighbors import NearestNeighbors
 
-    index = NearestNeighbors(n_neighbors=_PLACED_AMONG, algorithm="brute").fit(sample)
+    among = min(_PLACED_AMONG, len(sample))
+    index = NearestNeighbors(n_neighbors=among, algorithm="brute").fit(sample)
     placed = np.empty((len(vectors), fitted.shape[1]), dtype=np.float32)
     for start in range(0, len(vectors), _ROWS_AT_ONCE):
         distances, nearest = index.kneighbors(vectors[start : start + _ROWS_AT_ONCE])

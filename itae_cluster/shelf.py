@@ -69,6 +69,14 @@ class Shelf:
             return np.zeros(len(files), dtype=np.bool_)
         return self._cache.fill(self._recipe, self._cache.digests(files), out)
 
+    def fill_contents(
+        self, digests: Sequence[bytes], out: NDArray[np.float32]
+    ) -> NDArray[np.bool_]:
+        """As `fill`, for contents (SHA-256) in place of files."""
+        if not self._used:
+            return np.zeros(len(digests), dtype=np.bool_)
+        return self._cache.fill(self._recipe, digests, out)
+
     def look_up(self, path: str) -> Found | Known | None:
         """Read the file: its vector where its content is known, else its digest.
 

@@ -262,6 +262,7 @@ def _change_back(root: str, step: Step) -> bool:
         os.makedirs(os.path.dirname(origin), exist_ok=True)
         transfer.shift(path, origin)
     elif isinstance(step, Write) and step.earlier is not None:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
         os.replace(os.path.join(root, step.earlier.backup), path)
     return True
 

@@ -64,12 +64,12 @@ class Case:
         self.path = os.path.join(self.out, "cluster-000", "img.jpg")
 
     def amendment(self):
-        """A folder renamed, a picture moved, two added, both documents written anew."""
+        """A folder renamed, a picture moved, two added, a document written anew, one gone."""
         added = [Placement(path, f"cluster-001/{n}.jpg", 1, 0.5) for n, path in enumerate(self.new)]
         plan = planned(self.new, self.out, self.action, placements=added)
         return Amendment(
             "update",
-            lambda placed, _: {"manifest.json": b"{}", "clusters.csv": b"%d" % len(placed)},
+            lambda placed, _: {"manifest.json": b"%d" % len(placed), "clusters.csv": None},
             (
                 Shift("cluster-000", "Beach"),
                 Shift("Beach/img.jpg", "cluster-001/img.jpg"),

@@ -209,7 +209,9 @@ def test_a_reduction_beyond_the_sample_keeps_the_groups_apart(monkeypatch):
 def test_a_point_of_the_sample_keeps_its_place():
     vectors, _ = even_blobs(60, 3)
     fitted = np.random.default_rng(0).normal(size=(60, 2)).astype(np.float32)
-    np.testing.assert_allclose(reduce_stage._placed(vectors, vectors, fitted), fitted, atol=1e-2)
+    np.testing.assert_allclose(
+        reduce_stage.placed_among(vectors, vectors, fitted), fitted, atol=1e-2
+    )
 
 
 def test_the_neighbour_graph_is_exact(monkeypatch):

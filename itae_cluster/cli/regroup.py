@@ -43,7 +43,7 @@ def merge(
 ) -> None:
     """Put two or more clusters of a result together, in the folder of the first.
 
-    Manifest and table follow, and later updates; 'itae-cluster undo' takes it back.
+    Manifest, table and previews follow, and later updates; 'itae-cluster undo' takes it back.
     """
     with ConsoleReporter(quiet=quiet, verbose=verbose) as reporter:
         from itae_cluster.pipeline.regrouping import merge_clusters
@@ -79,8 +79,8 @@ def split(
 ) -> None:
     """Take one cluster of a result apart, with K-Means on the embeddings of its pictures.
 
-    The largest part stays in its folder, the others get new ones beside it. Manifest and table
-    follow, and later updates; 'itae-cluster undo' takes it back.
+    The largest part stays in its folder, the others get new ones beside it. Manifest,
+    table and previews follow, and later updates; 'itae-cluster undo' takes it back.
     """
     asked = AskedModel(weights=weights, device=device, batch_size=batch_size, offline=offline)
     caching = CacheOptions(cache, no_cache)

@@ -28,7 +28,7 @@ def rename(
 ) -> None:
     """Rename clusters: their folders, and what manifest.json and clusters.csv say of them.
 
-    All of them or none; 'itae-cluster undo' takes it back. The preview keeps the old names.
+    All of them or none; 'itae-cluster undo' takes it back. The previews follow.
     """
     with ConsoleReporter(quiet=quiet, verbose=verbose) as reporter:
         from itae_cluster.naming import read_names, read_words

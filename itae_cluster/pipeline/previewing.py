@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,11 +21,20 @@ if TYPE_CHECKING:
     from itae_cluster.cache import Cache
     from itae_cluster.types import Embeddings, Placement, Reporter
 
-__all__ = ["write_previews"]
+__all__ = ["DIVERSE", "TYPICAL", "subtitle", "write_previews"]
 
-_TYPICAL = 3
-_DIVERSE = 8
+TYPICAL = 3
+"""Pictures that stand for a cluster."""
+DIVERSE = 8
+"""Pictures that show how far it reaches."""
 _MAP_MIN_DIST = 0.5
+
+
+def subtitle(pictures: int, clusters: int, model: Mapping[str, Any]) -> str:
+    """What stands below the title: how many pictures, and which model saw them."""
+    theta = model.get("theta")
+    counts = f"{pictures} pictures · {clusters} clusters"
+    return f"{counts} · {model.get('name')}, θ {'off' if theta is None else theta}"
 
 
 def write_previews(
@@ -35,7 +44,6 @@ def write_previews(
     placements: Sequence[Placement],
     *,
     title: str,
-    subtitle: str,
     seed: int,
     thumbnails: Mapping[str, bytes],
     contact_sheets: bool,
@@ -51,7 +59,6 @@ def write_previews(
         found: its clusters.
         placements: where pictures lie in the folder.
         title: heads both.
-        subtitle: stands below the title.
         seed: of the map, and of the sample where there are too many pictures for a page.
         thumbnails: JPEG bytes by path, as far as they were kept.
         contact_sheets: whether `contact/` is made.
@@ -66,9 +73,9 @@ def write_previews(
     vectors = embeddings.vectors[rows]
     shown = Clustering(found.labels[rows], found.centres, found.distances[rows])
     typical_first = cluster.representatives(shown, len(rows))
-    typical = {label: members[:_TYPICAL] for label, members in typical_first.items()}
+    typical = {label: members[:TYPICAL] for label, members in typical_first.items()}
     diverse = {
-        label: likeness.diverse(vectors, np.array(members, dtype=np.intp), _DIVERSE)
+        label: likeness.diverse(vectors, np.array(members, dtype=np.intp), DIVERSE)
         for label, members in typical_first.items()
     }
     destinations = {item.source: item.destination for item in placements}
@@ -85,7 +92,7 @@ def write_previews(
             thumbnails, {key: typical[key] + diverse[key] for key in typical}, paths, cache
         ),
         title=title,
-        subtitle=subtitle,
+        subtitle=subtitle(len(embeddings.paths), clusters, embeddings.metadata),
         sources=tuple(sources[path] for path in paths),
         diverse=diverse,
         likeness=likeness.liken(vectors),
@@ -104,7 +111,7 @@ def write_previews(
 def _rows_to_show(
     paths: Sequence[str], found: Clustering, thumbnails: Mapping[str, bytes], seed: int
 ) -> NDArray[np.intp]:
-    typical = cluster.representatives(found, _TYPICAL)
+    typical = cluster.representatives(found, TYPICAL)
     always = [row for members in typical.values() for row in members]
     has_thumbnail = np.fromiter((path in thumbnails for path in paths), dtype=np.bool_)
     return preview.rows_to_show(found.labels, always, has_thumbnail, seed=seed)

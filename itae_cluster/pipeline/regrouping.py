@@ -16,6 +16,7 @@ from itae_cluster.names import Namer, folded, printable
 from itae_cluster.options import check_seed
 from itae_cluster.pipeline.amending import amend, look
 from itae_cluster.pipeline.embedding import embed_files, open_cache
+from itae_cluster.pipeline.following import followed
 from itae_cluster.pipeline.recalling import recalled, same_encoder
 from itae_cluster.pipeline.renaming import moved_to
 from itae_cluster.plan import MODEL_FILE
@@ -90,7 +91,8 @@ def merge_clusters(
         model = _model(held)
         if model is not None:
             contents[MODEL_FILE] = frozen.content(model.merged(into, others))
-        amend(held, Amendment("merge", lambda *_: contents, tuple(shifts)), reporter)
+        changed = contents | followed(held, records, folders_now, reporter)
+        amend(held, Amendment("merge", lambda *_: changed, tuple(shifts)), reporter)
     size = sum(record["cluster"] == into for record in records)
     return Regrouped(_pairs(shifts), {place: size})
 
@@ -193,10 +195,11 @@ def split_cluster(
         **({n: os.path.basename(folders[n]) for n in numbers} if label in held.names else {}),
     }
     if not dry_run:
-        contents = inventory.documents(held, records, {**held.folders, **folders}, names)
-        changed = model.split(label, embeddings.vectors, parts)
-        contents[MODEL_FILE] = frozen.content(changed)
-        amend(held, Amendment("split", lambda *_: contents, tuple(shifts)), reporter)
+        folders_now = {**held.folders, **folders}
+        contents = inventory.documents(held, records, folders_now, names)
+        contents[MODEL_FILE] = frozen.content(model.split(label, embeddings.vectors, parts))
+        changed = contents | followed(held, records, folders_now, reporter)
+        amend(held, Amendment("split", lambda *_: changed, tuple(shifts)), reporter)
     sizes = {folders[n]: sum(record["cluster"] == n for record in records) for n in numbers}
     return Regrouped(_pairs(shifts), sizes)
 

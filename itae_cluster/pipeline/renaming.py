@@ -1,4 +1,4 @@
-"""Clusters renamed: their folders, and what manifest and table say of them."""
+"""Clusters renamed: their folders, what manifest and table say of them, and the previews."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from itae_cluster.errors import UsageError
 from itae_cluster.journal import Shift
 from itae_cluster.names import folded, printable
 from itae_cluster.pipeline.amending import amend, look
+from itae_cluster.pipeline.following import followed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -53,8 +54,9 @@ def rename_clusters(
         names = {**held.names, **{label: _last(place) for label, place in wanted.items()}}
         records = [moved_to(item, dict(shifts)).as_record() for item in held.pictures]
         contents = inventory.documents(held, records, folders, names)
+        previews = followed(held, records, folders, reporter)
         steps = tuple(Shift(*pair) for pair in shifts)
-        amend(held, Amendment("rename", lambda *_: contents, steps), reporter)
+        amend(held, Amendment("rename", lambda *_: contents | previews, steps), reporter)
     return shifts
 
 

@@ -254,7 +254,6 @@ def _write_previews(
         result.clustering,
         result.placements,
         title=_title(result),
-        subtitle=_subtitle(result),
         seed=int(result.options["clustering"]["seed"]),
         thumbnails=thumbnails,
         contact_sheets=output.contact_sheets,
@@ -278,13 +277,6 @@ def _title(result: Result) -> str:
     paths = result.options["paths"]
     name = os.path.basename(os.path.abspath(paths[0])) if len(paths) == 1 else ""
     return name or "itae-cluster"
-
-
-def _subtitle(result: Result) -> str:
-    model = result.embeddings.metadata
-    theta = model.get("theta")
-    counts = f"{len(result.embeddings.paths)} pictures · {len(result.clustering.centres)} clusters"
-    return f"{counts} · {model.get('name')}, θ {'off' if theta is None else theta}"
 
 
 def _check_no_pictures(inputs: InputOptions, model: ModelOptions) -> None:

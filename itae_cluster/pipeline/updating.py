@@ -12,11 +12,14 @@ from itae_cluster import frozen, inventory, manifest, organize, sidecars
 from itae_cluster import plan as plans
 from itae_cluster.amend import Amendment
 from itae_cluster.cache import content_digest
+from itae_cluster.options import Action
 from itae_cluster.pipeline.amending import amend, look
+from itae_cluster.pipeline.arriving import grown_previews
 from itae_cluster.pipeline.embedding import embed_files, find_pictures, open_cache
 from itae_cluster.pipeline.planning import make_plan
 from itae_cluster.pipeline.recalling import recalled, same_encoder
 from itae_cluster.pipeline.sorting import Result
+from itae_cluster.thumbnails import Thumbnails
 from itae_cluster.types import NOISE, Clustering, Embeddings
 
 if TYPE_CHECKING:
@@ -84,7 +87,10 @@ def update_result(
         if not fresh:
             return Updated(_result(_no_embeddings(model), found.skipped, held, output), known, 0)
         same = same_encoder(model.encoder, options, cache, reporter, encoder)
-        embeddings = embed_files(fresh, options, same, cache=cache, reporter=reporter)
+        thumbnails = Thumbnails()
+        embeddings = embed_files(
+            fresh, options, same, cache=cache, on_picture=thumbnails.keep, reporter=reporter
+        )
         labels, distances = model.assign(embeddings.vectors, held.folders)
         skipped = found.skipped + embeddings.skipped
         sorted_ = Clustering(labels, model.centres, distances)
@@ -102,7 +108,8 @@ def update_result(
             cache=cache,
             reporter=reporter,
         )
-    return Updated(_added(result, held, plan, reporter), known, beyond, advice)
+        added = _added(result, held, plan, thumbnails.kept, cache, reporter)
+        return Updated(added, known, beyond, advice)
 
 
 def _fresh(files: Sequence[str], held: Inventory, cache: Cache, reporter: Reporter) -> list[str]:
@@ -163,13 +170,31 @@ def _taken(held: Inventory, labels: set[int]) -> Mapping[int, list[str]]:
     return names
 
 
-def _added(result: Result, held: Inventory, plan: Plan, reporter: Reporter) -> Result:
-    def documents(placed: Sequence[Entry], lost: Sequence[Skipped]) -> Mapping[str, bytes]:
+def _added(
+    result: Result,
+    held: Inventory,
+    plan: Plan,
+    thumbnails: Mapping[str, bytes],
+    cache: Cache,
+    reporter: Reporter,
+) -> Result:
+    def documents(placed: Sequence[Entry], lost: Sequence[Skipped]) -> Mapping[str, bytes | None]:
         new = plans.placements(placed)
         records = [item.as_record() for item in held.pictures] + _records(new, placed)
-        folders = {item.cluster: os.path.dirname(item.destination) for item in new}
+        made = {item.cluster: os.path.dirname(item.destination) for item in new}
+        folders = {**made, **held.folders}
         skipped = [manifest.skipped_record(item) for item in (*plan.skipped, *lost)]
-        return inventory.documents(held, records, {**folders, **held.folders}, held.names, skipped)
+        return inventory.documents(held, records, folders, held.names, skipped) | grown_previews(
+            held,
+            records,
+            folders,
+            new,
+            result.embeddings,
+            sources={item.source: _found_at(item, plan) for item in new},
+            thumbnails=thumbnails,
+            cache=cache,
+            reporter=reporter,
+        )
 
     done = amend(held, Amendment("update", documents, plan=plan), reporter)
     return Result(
@@ -181,6 +206,12 @@ def _added(result: Result, held: Inventory, plan: Plan, reporter: Reporter) -> R
         placed=True,
         kept=done.kept,
     )
+
+
+def _found_at(item: Placement, plan: Plan) -> str:
+    """Where a picture lies when the update is over."""
+    moves = plan.action is Action.MOVE
+    return os.path.join(plan.out, item.destination) if moves else os.path.abspath(item.source)
 
 
 def _records(new: Sequence[Placement], placed: Sequence[Entry]) -> list[dict[str, Any]]:

@@ -52,6 +52,14 @@ class Atlas:
     tiles: dict[int, Tile]
     sheets: tuple[bytes, ...]
 
+    def joined(self, other: Atlas, shift: int) -> Atlas:
+        """With the sheets of another, whose rows come `shift` later."""
+        later = {
+            row + shift: replace(tile, sheet=tile.sheet + len(self.sheets))
+            for row, tile in other.tiles.items()
+        }
+        return Atlas(self.tiles | later, self.sheets + other.sheets)
+
 
 def tile_side(pictures: int) -> int:
     """The longest side of a thumbnail in pixels: the more pictures, the smaller the tiles."""

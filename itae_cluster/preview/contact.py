@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from itae_cluster.preview.data import PreviewData
     from itae_cluster.preview.groups import Group
 
-__all__ = ["write_contact_sheets"]
+__all__ = ["render_contact_sheet", "sheet_name", "write_contact_sheets"]
 
 _COLUMNS, _MOST_ROWS = 8, 12
 _TILE, _GAP, _MARGIN = 160, 16, 40
@@ -49,9 +49,19 @@ def write_contact_sheets(data: PreviewData, folder: str) -> None:
             f"cannot make {printable(folder)}: {error.strerror}; choose a folder you may write to"
         ) from error
     for group in list_groups(data):
-        stream = io.BytesIO()
-        _draw(data, group).save(stream, "JPEG", quality=_QUALITY, subsampling=0)
-        save(stream.getvalue(), os.path.join(folder, f"{group.folder}.jpg"))
+        save(render_contact_sheet(data, group), os.path.join(folder, sheet_name(group)))
+
+
+def sheet_name(group: Group) -> str:
+    """`cluster-007.jpg`."""
+    return f"{group.folder}.jpg"
+
+
+def render_contact_sheet(data: PreviewData, group: Group) -> bytes:
+    """The bytes of one sheet."""
+    stream = io.BytesIO()
+    _draw(data, group).save(stream, "JPEG", quality=_QUALITY, subsampling=0)
+    return stream.getvalue()
 
 
 def _draw(data: PreviewData, group: Group) -> Image.Image:

@@ -21,9 +21,10 @@ from itae_cluster.preview.saving import save
 if TYPE_CHECKING:
     import jinja2
 
+    from itae_cluster.preview.atlas import Atlas
     from itae_cluster.preview.data import PreviewData
 
-__all__ = ["SCRIPTS", "write_page"]
+__all__ = ["SCRIPTS", "render_page", "write_page"]
 
 SCRIPTS = (
     "vendor.min.js",
@@ -49,16 +50,16 @@ def write_page(data: PreviewData, path: str) -> None:
     Raises:
         OutputError: the file cannot be written.
     """
-    save(_render(data).encode("utf-8"), path)
+    save(render_page(data, make_atlas(data)), path)
 
 
-def _render(data: PreviewData) -> str:
+def render_page(data: PreviewData, atlas: Atlas) -> bytes:
+    """The bytes of `preview.html`, with the thumbnails of `atlas`."""
     from markupsafe import Markup
 
-    atlas = make_atlas(data)
     scripts = [_asset(name) for name in SCRIPTS]
     style = _asset("page.css")
-    return _template().render(
+    text = _template().render(
         title=printable(data.title),
         subtitle=printable(data.subtitle),
         policy=_policy(scripts, style),
@@ -67,6 +68,7 @@ def _render(data: PreviewData) -> str:
         data=Markup(to_json(make_payload(data, atlas))),
         sheets=[base64.b64encode(sheet).decode("ascii") for sheet in atlas.sheets],
     )
+    return text.encode("utf-8")
 
 
 def _policy(scripts: list[str], style: str) -> str:

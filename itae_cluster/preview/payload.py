@@ -49,6 +49,8 @@ def make_payload(data: PreviewData, atlas: Atlas) -> dict[str, Any]:
     position = {group.label: number for number, group in enumerate(groups)}
     places = to_unit_square(data.coordinates)
     columns = {
+        "title": data.title,
+        "subtitle": data.subtitle,
         "total": sum(group.count for group in groups),
         "nearDuplicate": NEAR_DUPLICATE,
         "groups": [_group(group, data) for group in groups],

@@ -15,7 +15,7 @@ from itae_cluster.preview.saving import save
 if TYPE_CHECKING:
     from itae_cluster.preview.data import PreviewData
 
-__all__ = ["write_picture"]
+__all__ = ["render_picture", "write_picture"]
 
 _SHOWN_DPI = 144  # two pixels for each of the 1000×625 points it takes in a document
 
@@ -32,10 +32,11 @@ def write_picture(data: PreviewData, path: str) -> None:
     Raises:
         OutputError: the file cannot be written.
     """
-    save(_render(data), path)
+    save(render_picture(data), path)
 
 
-def _render(data: PreviewData) -> bytes:
+def render_picture(data: PreviewData) -> bytes:
+    """The bytes of `preview.png`."""
     # Figure and canvas by hand: pyplot would pick a backend and keep global state.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

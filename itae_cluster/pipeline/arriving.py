@@ -1,0 +1,135 @@
+"""New pictures on the previews of a result: each among those that it is most like.
+
+The map stays as it was. Where the pictures on it were embedded is known from the cache alone; a
+cache that has forgotten them keeps new pictures off the map.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from itae_cluster import likeness, preview
+from itae_cluster.manifest import path_of
+from itae_cluster.names import printable
+from itae_cluster.pipeline.following import documents, find, moved, with_examples
+from itae_cluster.reduce import placed_among
+from itae_cluster.shelf import Shelf
+from itae_cluster.thumbnails import completed
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from itae_cluster.cache import Cache
+    from itae_cluster.inventory import Inventory
+    from itae_cluster.pipeline.following import Drawn
+    from itae_cluster.preview import Atlas, PreviewData
+    from itae_cluster.types import Embeddings, Placement, Reporter
+
+__all__ = ["grown_previews"]
+
+
+def grown_previews(
+    held: Inventory,
+    records: Sequence[Mapping[str, Any]],
+    folders: Mapping[int, str],
+    placed: Sequence[Placement],
+    embeddings: Embeddings,
+    *,
+    sources: Mapping[str, str],
+    thumbnails: Mapping[str, bytes],
+    cache: Cache,
+    reporter: Reporter,
+) -> dict[str, bytes | None]:
+    """The previews of a result as they are after an update; nothing where there are none.
+
+    Args:
+        held: the result before.
+        records: what the manifest is to say of every picture, those of `held` first.
+        folders: of each cluster from now on.
+        placed: the new pictures that came into the result.
+        embeddings: of the new pictures.
+        sources: path of a new picture → the absolute path at which it will be found.
+        thumbnails: JPEG bytes by path of new pictures, as far as they were kept.
+        cache: where the embeddings of the other pictures are known from.
+        reporter: told of a page that cannot show the new pictures.
+
+    Returns:
+        Bytes by place in the result.
+    """
+    drawn = find(held.root, reporter)
+    if drawn is None:
+        return {}
+    shown = moved(drawn, held, records, folders)
+    known = _known_vectors(drawn, held, embeddings, cache)
+    if known is None:
+        reporter.note(
+            f"{printable(held.root)}: the previews do not show the new pictures, because the cache "
+            "has not kept the embeddings of the others; sort anew for a map of all"
+        )
+        return documents(drawn, shown, drawn.atlas)
+    room = max(0, preview.MOST_SHOWN - len(shown.names))
+    arrivals = placed[:room]
+    rows = {path: row for row, path in enumerate(embeddings.paths)}
+    fresh = embeddings.vectors[[rows[item.source] for item in arrivals]]
+    paths = [item.source for item in arrivals]
+    jpegs = completed(thumbnails, {0: range(len(paths))}, paths, cache)
+    after, atlas = _grown(drawn, shown, known, arrivals, fresh, sources, jpegs)
+    return documents(drawn, after, atlas)
+
+
+def _known_vectors(
+    drawn: Drawn, held: Inventory, embeddings: Embeddings, cache: Cache
+) -> NDArray[np.float32] | None:
+    """(n, D) embeddings of the pictures on the page; None where one is not known."""
+    digests = {
+        path_of(item.record, "destination"): item.record.get("sha256", "") for item in held.pictures
+    }
+    dim = embeddings.vectors.shape[1]
+    vectors = np.empty((len(drawn.data.names), dim), dtype=np.float32)
+    shelf = Shelf(cache, embeddings.metadata, dim)
+    contents = [bytes.fromhex(digests.get(name, "")) for name in drawn.data.names]
+    return vectors if shelf.fill_contents(contents, vectors).all() else None
+
+
+def _grown(
+    drawn: Drawn,
+    shown: PreviewData,
+    known: NDArray[np.float32],
+    arrivals: Sequence[Placement],
+    fresh: NDArray[np.float32],
+    sources: Mapping[str, str],
+    jpegs: Mapping[int, bytes],
+) -> tuple[PreviewData, Atlas]:
+    vectors = np.concatenate([known, fresh])
+    places = placed_among(fresh, known, shown.coordinates)
+    alone = replace(
+        shown,
+        coordinates=places,
+        labels=np.array([item.cluster for item in arrivals], dtype=np.int64),
+        thumbnails=jpegs,
+    )
+    after = replace(
+        shown,
+        coordinates=np.concatenate([shown.coordinates, places]),
+        labels=np.concatenate([shown.labels, alone.labels]),
+        names=(*shown.names, *(item.destination for item in arrivals)),
+        distances=np.concatenate(
+            [shown.distances, np.array([item.distance for item in arrivals], dtype=np.float32)]
+        ),
+        thumbnails=_joined(shown.thumbnails, jpegs, len(shown.names)),
+        sources=(*shown.sources, *(sources[item.source] for item in arrivals)),
+        likeness=likeness.liken(vectors),
+    )
+    atlas = drawn.atlas.joined(preview.make_atlas(alone), len(shown.names))
+    return with_examples(drawn.data, after, vectors), atlas
+
+
+def _joined(old: Mapping[int, bytes], new: Mapping[int, bytes], shift: int) -> Mapping[int, bytes]:
+    from collections import ChainMap
+
+    return ChainMap({row + shift: new[row] for row in new}, old)  # type: ignore[arg-type]

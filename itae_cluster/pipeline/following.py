@@ -1,0 +1,245 @@
+"""The previews of a result that was changed, drawn anew from what they show themselves.
+
+Neither model nor cache is needed: map, thumbnails and likeness stay, while names, clusters, places
+and typical pictures follow. A file that a person edited is left as it is.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from itae_cluster import likeness, preview
+from itae_cluster.journal import Journal, last_written
+from itae_cluster.manifest import path_of
+from itae_cluster.names import printable
+from itae_cluster.pipeline.previewing import DIVERSE, TYPICAL, subtitle
+from itae_cluster.plan import CONTACT_FOLDER
+from itae_cluster.types import NOISE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from itae_cluster.inventory import Inventory
+    from itae_cluster.preview import Atlas, PreviewData
+    from itae_cluster.types import Reporter
+
+__all__ = ["Drawn", "documents", "find", "followed", "moved", "with_examples"]
+
+_PAGE, _PICTURE = "preview.html", "preview.png"
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """The previews of a result: what the page shows, and which files are as the tool drew them."""
+
+    root: str
+    data: PreviewData
+    atlas: Atlas
+    own: frozenset[str]
+
+
+def find(root: str, reporter: Reporter) -> Drawn | None:
+    """The previews of the result `root`; None where there is no page, or none to go by.
+
+    Args:
+        root: its real path.
+        reporter: told of a page that was edited or does not read back.
+    """
+    written = last_written(Journal(root).read())
+    path = os.path.join(root, _PAGE)
+    if not os.path.lexists(path):
+        return None
+    own = frozenset(name for name in written if _is_own(root, name, written[name]))
+    try:
+        if _PAGE not in own:
+            raise ValueError("it was edited since it was drawn")
+        with open(path, "rb") as file:
+            data, atlas = preview.read_page(file.read())
+    except ValueError as error:
+        reporter.warn(f"{printable(path)} is left as it is, and so are the other previews: {error}")
+        return None
+    return Drawn(root, data, atlas, own)
+
+
+def _is_own(root: str, name: str, digest: str) -> bool:
+    path = os.path.join(root, name)
+    if os.path.dirname(name) not in {"", CONTACT_FOLDER} or os.path.islink(path):
+        return False
+    if not os.path.isfile(path):
+        return False
+    with open(path, "rb") as file:
+        return sha256(file.read()).hexdigest() == digest
+
+
+def followed(
+    held: Inventory,
+    records: Sequence[Mapping[str, Any]],
+    folders: Mapping[int, str],
+    reporter: Reporter,
+) -> dict[str, bytes | None]:
+    """The previews as they are after a change, by their place; nothing where there are none.
+
+    Args:
+        held: the result before.
+        records: what the manifest is to say of each of its pictures, in their order.
+        folders: of each cluster from now on.
+        reporter: told of a page that is left as it is.
+
+    Returns:
+        Bytes, or None for a file that goes.
+    """
+    drawn = find(held.root, reporter)
+    if drawn is None:
+        return {}
+    return documents(drawn, moved(drawn, held, records, folders), drawn.atlas)
+
+
+def documents(drawn: Drawn, after: PreviewData, atlas: Atlas) -> dict[str, bytes | None]:
+    """The files that `after` makes of those that are there.
+
+    Args:
+        drawn: as they are now.
+        after: what they are to show.
+        atlas: the thumbnails of the page from now on.
+    """
+    found: dict[str, bytes | None] = {_PAGE: preview.render_page(after, atlas)}
+    if _PICTURE in drawn.own:
+        found[_PICTURE] = preview.render_picture(after)
+    return found | _contact_sheets(drawn, after)
+
+
+def _contact_sheets(drawn: Drawn, after: PreviewData) -> dict[str, bytes | None]:
+    """Sheets of clusters that changed; those of clusters that are gone go."""
+    before = {_place(group): _shown_on(drawn.data, group) for group in _groups(drawn.data)}
+    own = before.keys() & drawn.own
+    if not own:
+        return {}
+    found: dict[str, bytes | None] = {}
+    for group in _groups(after):
+        name = _place(group)
+        is_free = name in own or not os.path.lexists(os.path.join(drawn.root, name))
+        if is_free and before.get(name) != _shown_on(after, group):
+            found[name] = preview.render_contact_sheet(after, group)
+    stay = {_place(group) for group in _groups(after)}
+    return found | dict.fromkeys(own - stay)
+
+
+def _groups(data: PreviewData) -> tuple[preview.Group, ...]:
+    return preview.list_groups(data)
+
+
+def _place(group: preview.Group) -> str:
+    return f"{CONTACT_FOLDER}/{preview.sheet_name(group)}"
+
+
+def _shown_on(data: PreviewData, group: preview.Group) -> tuple[object, ...]:
+    """Two sheets of which this is equal look the same."""
+    names = [
+        os.path.basename(data.names[row]) for row in np.flatnonzero(data.labels == group.label)
+    ]
+    return group.label, group.folder, group.count, tuple(names)
+
+
+def moved(
+    drawn: Drawn,
+    held: Inventory,
+    records: Sequence[Mapping[str, Any]],
+    folders: Mapping[int, str],
+) -> PreviewData:
+    """What the previews show once each picture is where its record says."""
+    data = drawn.data
+    known = {
+        path_of(item.record, "destination"): record
+        for item, record in zip(held.pictures, records, strict=False)  # new ones come after them
+    }
+    own = [known.get(name) for name in data.names]
+    names = tuple(
+        name if record is None else path_of(record, "destination")
+        for name, record in zip(data.names, own, strict=True)
+    )
+    labels = np.array(
+        [
+            (int(label) if int(label) in folders else NOISE)
+            if record is None
+            else int(record["cluster"])
+            for label, record in zip(data.labels, own, strict=True)
+        ],
+        dtype=np.int64,
+    )
+    distances = np.array(
+        [np.nan if record is None else _distance(record) for record in own], dtype=np.float32
+    )
+    sizes = Counter(int(record["cluster"]) for record in records)
+    shown = replace(
+        data,
+        names=names,
+        labels=labels,
+        distances=distances,
+        folders={**data.folders, **folders},
+        sizes=sizes,
+        sources=_sources(drawn, names),
+        subtitle=subtitle(len(records), len(sizes.keys() - {NOISE}), held.head["model"]),
+    )
+    return with_examples(data, shown)
+
+
+def _distance(record: Mapping[str, Any]) -> float:
+    value = record.get("distance")
+    return np.nan if value is None else float(value)
+
+
+def _sources(drawn: Drawn, names: Sequence[str]) -> tuple[str, ...]:
+    """Where each picture lies: one that was moved into the result is at its new place there."""
+
+    @lru_cache
+    def is_root(folder: str) -> bool:
+        return os.path.realpath(folder) == drawn.root
+
+    data = drawn.data
+    found = []
+    for source, old, new in zip(data.sources, data.names, names, strict=bool(data.sources)):
+        above = source.removesuffix(old)
+        found.append(above + new if above != source and is_root(above) else source)
+    return tuple(found)
+
+
+def with_examples(
+    before: PreviewData, after: PreviewData, vectors: NDArray[np.float32] | None = None
+) -> PreviewData:
+    """Typical and diverse pictures of clusters whose pictures changed; of the others as before.
+
+    Args:
+        before: what was shown.
+        after: what is shown now.
+        vectors: (n, D) embeddings of what is shown now, if they are known.
+    """
+    typical, diverse = {}, {}
+    for label in sorted({*after.labels.tolist()} - {NOISE}):
+        rows = np.flatnonzero(after.labels == label)
+        if np.array_equal(rows, np.flatnonzero(before.labels == label)):
+            typical[label] = before.representatives.get(label, ())
+            diverse[label] = before.diverse.get(label, ())
+            continue
+        order = rows[np.argsort(np.nan_to_num(after.distances[rows], nan=9.0), kind="stable")]
+        typical[label] = tuple(order[:TYPICAL].tolist())
+        diverse[label] = (
+            _spread(order, DIVERSE)
+            if vectors is None
+            else likeness.diverse(vectors, order, DIVERSE)
+        )
+    return replace(after, representatives=typical, diverse=diverse)
+
+
+def _spread(typical_first: NDArray[np.intp], most: int) -> tuple[int, ...]:
+    """From the most to the least typical in even steps, since the page holds no vectors."""
+    steps = np.linspace(0, len(typical_first) - 1, min(most, len(typical_first)))
+    return tuple(typical_first[np.unique(steps.round().astype(np.intp))].tolist())

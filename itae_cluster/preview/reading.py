@@ -1,0 +1,160 @@
+"""`preview.html` → what it was drawn from, so that it can be drawn anew after a change.
+
+The file may have been edited by anyone: what does not fit together is refused, nothing is run, and
+a thumbnail is decoded only when it is looked at.
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+import io
+import json
+import os
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from itae_cluster.likeness import Likeness
+from itae_cluster.preview.atlas import SHEET, Atlas, Tile
+from itae_cluster.preview.data import PreviewData
+from itae_cluster.types import NOISE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from PIL import Image
+
+__all__ = ["read_page"]
+
+_DATA = re.compile(rb'<script type="application/json" id="data">([^<]*)</script>')
+_SHEETS = re.compile(rb'<script type="text/plain" id="sheet-\d+">([^<]*)</script>')
+_SHEETS_HELD = 4  # decoded at a time, 12 MB each
+_QUALITY = 90
+
+
+def read_page(content: bytes) -> tuple[PreviewData, Atlas]:
+    """What a page shows, and its thumbnails as they lie in it.
+
+    Args:
+        content: the bytes of `preview.html`.
+
+    Raises:
+        ValueError: if it is no page of this version, or does not fit together.
+    """
+    found = _DATA.search(content)
+    if found is None:
+        raise ValueError("it holds no data")
+    try:
+        payload = json.loads(found[1])
+        sheets = tuple(
+            base64.b64decode(text[1], validate=True) for text in _SHEETS.finditer(content)
+        )
+        atlas = Atlas(_tiles(payload, len(sheets)), sheets)
+        return _data(payload, atlas), atlas
+    except (KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
+        raise ValueError(f"its data do not fit together ({error!r})") from error
+
+
+def _data(payload: Mapping[str, Any], atlas: Atlas) -> PreviewData:
+    groups = payload["groups"]
+    labels = [NOISE if group["number"] is None else int(group["number"]) for group in groups]
+    names = tuple(map(str, payload["path"]))
+    n = len(names)
+    coordinates = np.array([payload["x"], payload["y"]], dtype=np.float32).reshape(2, n).T
+    coordinates[:, 1] = 1 - coordinates[:, 1]
+    return PreviewData(
+        coordinates=coordinates,
+        labels=np.array([labels[number] for number in _rows(payload["group"], len(groups), n)]),
+        names=names,
+        distances=np.array(payload["distance"], dtype=np.float32).reshape(n),
+        representatives=_by_label(payload, labels, "typical", n),
+        folders={label: str(group["folder"]) for label, group in zip(labels, groups, strict=True)},
+        thumbnails=_Cut(atlas),
+        title=str(payload["title"]),
+        subtitle=str(payload["subtitle"]),
+        sources=_sources(payload, n),
+        diverse=_by_label(payload, labels, "diverse", n),
+        likeness=_likeness(payload, n),
+        sizes={label: int(group["count"]) for label, group in zip(labels, groups, strict=True)},
+    )
+
+
+def _rows(values: Any, limit: int, n: int | None = None) -> list[int]:
+    """Whole numbers below `limit`, `n` of them where that is given."""
+    rows = [int(value) for value in values]
+    if any(not 0 <= row < limit for row in rows) or n not in {None, len(rows)}:
+        raise ValueError("a number is out of its range")
+    return rows
+
+
+def _by_label(
+    payload: Mapping[str, Any], labels: list[int], key: str, n: int
+) -> dict[int, tuple[int, ...]]:
+    groups = payload["groups"]
+    return {label: tuple(_rows(group[key], n)) for label, group in zip(labels, groups, strict=True)}
+
+
+def _sources(payload: Mapping[str, Any], n: int) -> tuple[str, ...]:
+    folders, files = payload["folders"], payload["file"]
+    if not files:
+        return ()
+    rows = _rows(payload["folder"], len(folders), n)
+    pairs = zip(rows, files, strict=True)
+    return tuple(os.path.join(str(folders[row]), str(name)) for row, name in pairs)
+
+
+def _likeness(payload: Mapping[str, Any], n: int) -> Likeness | None:
+    if not payload["neighbours"]:
+        return None
+    nearest = np.array([_rows(row, n) for row in payload["neighbours"]], dtype=np.int64)
+    cosines = np.array(payload["cosines"], dtype=np.float32)
+    if len(nearest) != n or nearest.shape != cosines.shape:
+        raise ValueError("neighbours and cosines do not fit together")
+    return Likeness(nearest, cosines, tuple(tuple(_rows(g, n)) for g in payload["duplicates"]))
+
+
+def _tiles(payload: Mapping[str, Any], sheets: int) -> dict[int, Tile]:
+    tiles = {}
+    for row, place in enumerate(payload["tile"]):
+        if place is not None:
+            sheet, left, top, width, height = (int(value) for value in place)
+            if not (0 <= sheet < sheets and min(left, top) >= 0 and min(width, height) > 0):
+                raise ValueError("a thumbnail is out of its sheet")
+            tiles[row] = Tile(sheet, left, top, width, height)
+    return tiles
+
+
+class _Cut(Mapping[int, bytes]):
+    """JPEG bytes of each thumbnail, cut out of its sheet; of a damaged sheet, nothing readable."""
+
+    def __init__(self, atlas: Atlas) -> None:
+        self._atlas = atlas
+        self._image = functools.lru_cache(_SHEETS_HELD)(self._decoded)
+
+    def __getitem__(self, row: int) -> bytes:
+        tile = self._atlas.tiles[row]
+        sheet = self._image(tile.sheet)
+        if sheet is None:
+            return b""
+        box = (tile.left, tile.top, tile.left + tile.width, tile.top + tile.height)
+        stream = io.BytesIO()
+        sheet.crop(box).save(stream, "JPEG", quality=_QUALITY)
+        return stream.getvalue()
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._atlas.tiles)
+
+    def __len__(self) -> int:
+        return len(self._atlas.tiles)
+
+    def _decoded(self, number: int) -> Image.Image | None:
+        from PIL import Image
+
+        try:
+            with Image.open(io.BytesIO(self._atlas.sheets[number]), formats=("WEBP",)) as image:
+                return image.convert("RGB") if max(image.size) <= SHEET else None
+        except (OSError, SyntaxError, ValueError):
+            return None
