@@ -1,11 +1,14 @@
 """How many clusters: K-Means for many k on a sample, and the k whose clusters hold together best.
 
-Two scores that need no labels are added, each scaled to 0 to 1 over the numbers that are tried:
+Two scores that need no labels are asked in turn:
 
-- the silhouette (Rousseeuw 1987): is a picture nearer to its own cluster than to the next one? It
-  sees small groups, but where a few large ones stand out it stops at two;
 - the modularity of the neighbour graph (Newman & Girvan 2004): do neighbours share a cluster, more
-  than chance would have it? It is not misled by large groups, but blind for very small ones.
+  than chance would have it? Its peak is broad: every k within 3 % of it is plausible;
+- the silhouette (Rousseeuw 1987): is a picture nearer to its own cluster than to the next one? It
+  chooses among those. Alone it would stop at two where a few large groups stand out.
+
+Modularity does not see groups that are small for the collection (Fortunato & Barthélemy 2007). So
+where the silhouette of all numbers is best for groups of ten pictures or fewer, it decides alone.
 
 Both are taken about the mean of the pictures, in principal components, so that no k costs another
 reduction; docs/quality.md compares them with others.
@@ -24,7 +27,7 @@ from itae_cluster.sampling import sample_rows
 from itae_cluster.types import Choice
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -32,14 +35,15 @@ if TYPE_CHECKING:
 
 __all__ = ["Sample", "candidates", "check_range", "choose", "scaled"]
 
-_CRITERION = "silhouette + modularity"
+_CRITERION = "silhouette where modularity is high"
 _MOST_SAMPLED = 2000
 _FEWEST_EACH = 2  # pictures a cluster on average, or nothing is gathered
 _STEP = 1.15
 _RESTARTS = 2
 _DIM = 256  # many, or hundreds of small groups fall together
 _NEIGHBOURS = 10  # beyond the picture itself
-_WEIGHT = 0.5  # of modularity: enough to lead away from two large groups
+_PLAUSIBLE = 0.97  # of the highest modularity
+_SMALL_GROUP = 10  # pictures on average
 _STAGE = "Looking for k"
 
 
@@ -134,18 +138,18 @@ def choose(
         return Choice(k, None, _CRITERION, len(vectors), ())
     sample = Sample(vectors, seed)
     scores = _tried(sample, first, {}, reporter)
-    best = max(first, key=_summed(scores).__getitem__)
+    best = max(first, key=_judged(scores, len(sample.points)).__getitem__)
     place = first.index(best)
     around = range(first[max(0, place - 1)], first[min(len(first) - 1, place + 1)] + 1)
     scores = _tried(sample, _some(around), scores, reporter)
-    summed = _summed(scores)
-    k = max(sorted(summed), key=summed.__getitem__)
+    judged = _judged(scores, len(sample.points))
+    k = max(sorted(judged), key=judged.__getitem__)
     return Choice(
         k=k,
-        runner_up=_runner_up(summed, k),
+        runner_up=_runner_up(judged, k),
         criterion=_CRITERION,
         sample=len(sample.points),
-        scores=tuple((each, round(summed[each], 4)) for each in sorted(summed)),
+        scores=tuple((each, round(judged[each], 4)) for each in sorted(judged)),
     )
 
 
@@ -166,12 +170,14 @@ def _tried(
     return scores
 
 
-def _summed(scores: dict[int, tuple[float, float]]) -> dict[int, float]:
-    """One score a k, 0 to 1: of the silhouette two thirds, of the modularity one."""
+def _judged(scores: Mapping[int, tuple[float, float]], n: int) -> dict[int, float]:
+    """One score a k: the silhouette, scaled to 0 to 1, and 1 less where k is not plausible."""
     silhouette = scaled(pair[0] for pair in scores.values())
-    modularity = scaled(pair[1] for pair in scores.values())
-    summed = (silhouette + _WEIGHT * modularity) / (1 + _WEIGHT)
-    return dict(zip(scores, summed.tolist(), strict=True))
+    modularity = np.array([pair[1] for pair in scores.values()])
+    best = list(scores)[int(silhouette.argmax())]
+    if n > _SMALL_GROUP * best:
+        silhouette = silhouette - (modularity < _PLAUSIBLE * modularity.max())
+    return dict(zip(scores, silhouette.tolist(), strict=True))
 
 
 def scaled(values: Iterable[float]) -> NDArray[np.float64]:

@@ -5,9 +5,11 @@ UMAP (arXiv:1802.03426) takes seconds to minutes, so what it finds is kept in th
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import os
 import warnings
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,6 +25,7 @@ __all__ = ["kept_umap", "pca_reduce", "placed_among", "umap_reduce"]
 _VERSION = 2  # counts the changes to the reduction that move points
 
 _EPOCHS = 200  # UMAP would take 500 below 10,000 points, for clusters that are no better
+_USUAL_NEIGHBOURS = 15  # UMAP's own default
 _MOST_FITTED = 20_000
 _PLACED_AMONG = 5
 _FEWEST_FOR_A_GRAPH = 4096  # UMAP's own limit, below which it compares all pairs
@@ -36,7 +39,7 @@ def kept_umap(
     dim: int,
     *,
     seed: int,
-    neighbours: int = 15,
+    neighbours: int = _USUAL_NEIGHBOURS,
     min_dist: float = 0.0,
     cache: Cache | None,
 ) -> NDArray[np.float32]:
@@ -84,7 +87,7 @@ def umap_reduce(
     dim: int,
     *,
     seed: int,
-    neighbours: int = 15,
+    neighbours: int = _USUAL_NEIGHBOURS,
     min_dist: float = 0.0,
 ) -> NDArray[np.float32]:
     """UMAP with Euclidean distance; the principal components where there are too few points.
@@ -119,9 +122,7 @@ def _umap(
 ) -> NDArray[np.float32]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # advice on parallelism and float types, at import too
-        from umap import UMAP
-
-        reducer = UMAP(
+        reducer = _umap_class()(
             n_components=dim,
             n_neighbors=min(neighbours, len(vectors) - 1),
             min_dist=min_dist,
@@ -131,6 +132,26 @@ def _umap(
             precomputed_knn=_neighbours(vectors, min(neighbours, len(vectors) - 1)),
         )
         return np.asarray(reducer.fit_transform(vectors), dtype=np.float32)
+
+
+@functools.cache
+def _umap_class() -> Any:
+    """UMAP, imported, with its compiled code kept beside its source as Python keeps its own.
+
+    Compiling takes longer than a reduction of some thousand points, and UMAP asks for no such
+    cache. What it would keep elsewhere, in a folder for caches, would be code read from there.
+    """
+    import umap
+    from numba.core.dispatcher import Dispatcher
+    from umap import distances, layouts, umap_, utils
+
+    folder = os.path.join(os.path.dirname(umap.__file__), "__pycache__")
+    if os.access(folder, os.W_OK):
+        for module in (distances, layouts, umap_, utils):
+            for function in vars(module).values():
+                if isinstance(function, Dispatcher):
+                    function.enable_caching()
+    return umap.UMAP
 
 
 def _neighbours(
@@ -143,11 +164,32 @@ def _neighbours(
     """
     if len(vectors) < _FEWEST_FOR_A_GRAPH:
         return None, None, None
+    nearest, distances = _graph(_Points(vectors), max(neighbours, _USUAL_NEIGHBOURS))
+    return nearest[:, :neighbours], distances[:, :neighbours], None
+
+
+class _Points:
+    """Vectors that are looked up by their content."""
+
+    def __init__(self, vectors: NDArray[np.float32]) -> None:
+        self.vectors = vectors
+        self._digest = hashlib.sha256(np.ascontiguousarray(vectors).data).digest()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Points) and self._digest == other._digest
+
+    def __hash__(self) -> int:
+        return hash(self._digest)
+
+
+@functools.lru_cache(maxsize=1)
+def _graph(points: _Points, neighbours: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """Rows and distances of the nearest; the last is kept, since the map comes after clusters."""
     from sklearn.neighbors import NearestNeighbors
 
-    index = NearestNeighbors(n_neighbors=neighbours, algorithm="brute").fit(vectors)
-    distances, nearest = index.kneighbors(vectors)
-    return nearest.astype(np.int32), distances.astype(np.float32), None
+    index = NearestNeighbors(n_neighbors=neighbours, algorithm="brute").fit(points.vectors)
+    distances, nearest = index.kneighbors(points.vectors)
+    return nearest.astype(np.int32), distances.astype(np.float32)
 
 
 def placed_among(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from itae_cluster.cluster import kmeans
-from itae_cluster.count import Sample, candidates, choose
+from itae_cluster.count import Sample, candidates, choose, scaled
 from itae_cluster.options import ClusterOptions
 from itae_cluster.recipe import reduced
 
@@ -41,7 +41,8 @@ def found(vectors: NDArray[np.float32], seed: int, cache: Cache) -> dict[str, in
     }
     stable = {k: _stability(points, k, seed) for k in numbers[::2]}
     return {
-        "silhouette + modularity": choose(vectors, None, seed=seed).k,
+        "the one taken": choose(vectors, None, seed=seed).k,
+        "silhouette + modularity": _best(_summed(silhouette, modularity)),
         "silhouette": _best(silhouette),
         "modularity": _best(modularity),
         "silhouette in UMAP": _best(in_umap),
@@ -52,6 +53,11 @@ def found(vectors: NDArray[np.float32], seed: int, cache: Cache) -> dict[str, in
 
 def _best(scores: dict[int, float]) -> int:
     return max(sorted(scores), key=scores.__getitem__)
+
+
+def _summed(one: dict[int, float], other: dict[int, float]) -> dict[int, float]:
+    both = scaled(one.values()) + scaled(other.values()) / 2
+    return dict(zip(one, both.tolist(), strict=True))
 
 
 def _stability(points: NDArray[np.float32], k: int, seed: int) -> float:
