@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from itae_cluster import cluster, likeness, organize, preview
+from itae_cluster.options import ClusterOptions
 from itae_cluster.plan import CONTACT_FOLDER
 from itae_cluster.reduce import kept_umap
 from itae_cluster.thumbnails import completed
@@ -67,7 +68,14 @@ def write_previews(
         reporter: told of progress.
     """
     reporter.progress("Drawing the map", 0, None)
-    coordinates = kept_umap(embeddings.vectors, 2, seed=seed, min_dist=_MAP_MIN_DIST, cache=cache)
+    coordinates = kept_umap(
+        embeddings.vectors,
+        2,
+        seed=seed,
+        neighbours=ClusterOptions().graph,  # those by which clusters are found by default
+        min_dist=_MAP_MIN_DIST,
+        cache=cache,
+    )
     rows = _rows_to_show(embeddings.paths, found, thumbnails, seed)
     paths = [embeddings.paths[row] for row in rows]
     vectors = embeddings.vectors[rows]
