@@ -351,7 +351,7 @@ def test_what_undo_left_is_named_and_exit_1(run, record, tmp_path):
     result = run("undo", tmp_path / "sorted")
     assert result.exit_code == 1
     assert "cluster-001/other.jpg is left: it was changed since" in result.stderr
-    assert "1 files are not undone" in result.stderr.splitlines()[-1]
+    assert "1 file not undone" in result.stderr.splitlines()[-1]
 
 
 def test_applying_and_undoing_need_no_torch(record, tmp_path):

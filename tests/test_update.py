@@ -254,7 +254,7 @@ def test_the_command(album, tmp_path, tiny_weights):
     assert foreseen.stdout.startswith(f"copy\t{new}\t{out}/")
     done = run("update", out, album, new, "--format", "tsv")
     assert done.stdout.startswith(f"{new}\t")
-    assert "1 pictures added" in done.stderr
+    assert "1 picture added" in done.stderr
     assert "12 were there before" in done.stderr
     again = run("update", out, album, new)
     assert "nothing to add" in again.stderr

@@ -12,6 +12,7 @@ from itae_cluster.cli.cluster import check_kept
 from itae_cluster.cli.reporting import ConsoleReporter
 from itae_cluster.errors import PlanError, UsageError
 from itae_cluster.names import printable
+from itae_cluster.wording import counted
 
 __all__ = ["apply"]
 
@@ -55,7 +56,7 @@ def _resume(out: str, reporter: ConsoleReporter) -> None:
     from itae_cluster.pipeline.applying import resume
 
     files, kept = resume(out, reporter)
-    reporter.summary(f"{files} files in {out}, {len(kept)} originals left")
+    reporter.summary(f"{counted(files, 'file')} in {out}, {counted(len(kept), 'original')} left")
     check_kept(kept, reporter)
 
 
@@ -69,7 +70,7 @@ def _apply(path: str, reporter: ConsoleReporter, *, strict: bool) -> None:
     plans.check_sources(plan, reporter)
     applied = apply_plan(plan, reporter)
     files = sum(1 + len(item.sidecars) for item in applied.placed)
-    reporter.summary(f"{files} files in {plan.out}")
+    reporter.summary(f"{counted(files, 'file')} in {plan.out}")
     check_kept(applied.kept, reporter)
     given.check_strict(strict, plan.skipped + applied.lost)
 

@@ -22,6 +22,7 @@ from itae_cluster.cli.results import Format, write_plan, write_result
 from itae_cluster.errors import OutputError
 from itae_cluster.options import OutputOptions
 from itae_cluster.types import NOISE, Skipped
+from itae_cluster.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -143,13 +144,13 @@ def check_kept(kept: Sequence[Skipped], reporter: ConsoleReporter) -> None:
 def _summary(result: Result, output: OutputOptions) -> str:
     sizes = Counter(item.cluster for item in result.placements)
     noise = sizes.pop(NOISE, 0)
-    counts = f"{sum(sizes.values())} pictures in {len(sizes)} clusters"
+    counts = f"{counted(sum(sizes.values()), 'picture')} in {counted(len(sizes), 'cluster')}"
     if sizes:
         counts += f" ({max(sizes.values())} to {min(sizes.values())} each)"
     if noise:
         counts += f", {noise} in none"
     if followers := sum(len(item.sidecars) for item in result.placements):
-        counts += f", {followers} sidecars"
+        counts += f", {counted(followers, 'sidecar')}"
     if result.skipped:
         counts += f", {len(result.skipped)} skipped"
     if output.out is None:

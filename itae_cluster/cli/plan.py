@@ -17,6 +17,7 @@ from itae_cluster.cli.option_groups import (
 )
 from itae_cluster.cli.reporting import ConsoleReporter
 from itae_cluster.options import OutputOptions
+from itae_cluster.wording import counted
 
 __all__ = ["plan"]
 
@@ -73,5 +74,7 @@ def plan(
         )
     sys.stdout.write(to_json(plans.document(made), indent=2) + "\n")
     sys.stdout.flush()
-    reporter.summary(f"{len(made.entries)} files planned; carry it out with 'itae-cluster apply'")
+    reporter.summary(
+        f"{counted(len(made.entries), 'file')} planned; carry it out with 'itae-cluster apply'"
+    )
     given.check_strict(strict, made.skipped)

@@ -16,6 +16,7 @@ from itae_cluster.options import (
     DeviceName,
     ModelOptions,
 )
+from itae_cluster.wording import counted
 
 if TYPE_CHECKING:
     from itae_cluster.pipeline.regrouping import Regrouped
@@ -96,5 +97,7 @@ def split(
 def _tell(done: Regrouped, reporter: ConsoleReporter, *, dry_run: bool) -> None:
     if dry_run:
         write_pairs("move", done.shifts)
-    sizes = ", ".join(f"{size} pictures in {folder}" for folder, size in done.sizes.items())
+    sizes = ", ".join(
+        f"{counted(size, 'picture')} in {folder}" for folder, size in done.sizes.items()
+    )
     reporter.summary(f"{sizes}; dry run, nothing was changed" if dry_run else sizes)

@@ -9,6 +9,7 @@ import typer
 from itae_cluster.cli import parameters as given
 from itae_cluster.cli.reporting import ConsoleReporter
 from itae_cluster.cli.results import write_pairs
+from itae_cluster.wording import counted
 
 __all__ = ["rename"]
 
@@ -42,4 +43,4 @@ def rename(
     for old, new in renamed:
         reporter.info(f"{old} is {new} now")
     end = "; dry run, nothing was changed" if dry_run else ""
-    reporter.summary(f"{len(renamed)} clusters renamed{end}")
+    reporter.summary(f"{counted(len(renamed), 'cluster')} renamed{end}")

@@ -11,6 +11,7 @@ from itae_cluster.cli.reporting import ConsoleReporter
 from itae_cluster.errors import UndoError
 from itae_cluster.journal import FOLDER
 from itae_cluster.names import printable, to_tsv
+from itae_cluster.wording import counted
 
 if TYPE_CHECKING:
     from itae_cluster.undo import Undone
@@ -42,14 +43,14 @@ def undo(
             reporter.info(path)
         for left in undone.refused:
             reporter.warn(f"{left.path} is left: {left.reason}")
-        counts = f"{len(undone.restored)} files restored, {len(undone.removed)} removed"
+        counts = f"{counted(len(undone.restored), 'file')} restored, {len(undone.removed)} removed"
         reporter.summary(f"{counts}; dry run, nothing was changed" if dry_run else counts)
         if not dry_run and not undone.refused and _is_left(out):
             reporter.note(f"{printable(out)} stays, with what you put or moved there yourself")
     if undone.refused:
         raise UndoError(
-            f"{len(undone.refused)} files are not undone, because they or their places changed "
-            "since; put that right and run it again"
+            f"{counted(len(undone.refused), 'file')} not undone, because they or their places "
+            "changed since; put that right and run it again"
         )
 
 

@@ -17,6 +17,7 @@ from itae_cluster.options import (
     ModelOptions,
     OutputOptions,
 )
+from itae_cluster.wording import counted
 
 if TYPE_CHECKING:
     from itae_cluster.pipeline.updating import Updated
@@ -84,7 +85,7 @@ def update(
 
 def _summary(updated: Updated, *, dry_run: bool) -> str:
     new = len(updated.result.placements)
-    text = f"{new} pictures added" if new else "nothing to add"
+    text = f"{counted(new, 'picture')} added" if new else "nothing to add"
     if new and updated.beyond:
         text += f", {updated.beyond} of them ({updated.beyond / new:.0%}) near no cluster"
     if updated.known:

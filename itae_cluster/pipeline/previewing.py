@@ -13,6 +13,7 @@ from itae_cluster.plan import CONTACT_FOLDER
 from itae_cluster.reduce import kept_umap
 from itae_cluster.thumbnails import completed
 from itae_cluster.types import NOISE, Clustering
+from itae_cluster.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,7 +35,7 @@ _MAP_MIN_DIST = 0.5
 def subtitle(pictures: int, clusters: int, model: Mapping[str, Any]) -> str:
     """What stands below the title: how many pictures, and which model saw them."""
     theta = model.get("theta")
-    counts = f"{pictures} pictures · {clusters} clusters"
+    counts = f"{counted(pictures, 'picture')} · {counted(clusters, 'cluster')}"
     return f"{counts} · {model.get('name')}, θ {'off' if theta is None else theta}"
 
 
