@@ -419,6 +419,7 @@ async function startMap() {
   } catch (error) {
     find("#notice").textContent = "This browser offers no WebGL, which the map is drawn with. The lists work without it.";
     find("#notice").hidden = false;
+    find("#captions").style.visibility = "hidden"; // they would lie over it
     console.warn(error);
   }
   readInks();
