@@ -248,7 +248,7 @@ def test_sidecars_go_along_where_that_is_asked_for(run, album, tmp_path, no_map)
     foreseen = run(*options, "--with-sidecars", "--dry-run", model=True)
     assert "red/1.png.xmp\t" in foreseen.stdout
     done = run(*options, "--with-sidecars", model=True)
-    assert "4 to 4 each), 1 sidecars; see" in done.stderr
+    assert "4 to 4 each), 1 sidecar; see" in done.stderr
     manifest = json.loads((tmp_path / "sorted/manifest.json").read_text())
     with open(os.path.join(DOCS, "manifest.schema.json"), encoding="utf-8") as file:
         jsonschema.validate(manifest, json.load(file))
