@@ -1,14 +1,16 @@
 """How many clusters: K-Means for many k on a sample, and the k whose clusters hold together best.
 
-Two scores that need no labels are asked in turn:
+Two scores that need no labels are brought to the same range over all k and averaged:
 
-- the modularity of the neighbour graph (Newman & Girvan 2004): do neighbours share a cluster, more
-  than chance would have it? Its peak is broad: every k within 3 % of it is plausible;
-- the silhouette (Rousseeuw 1987): is a picture nearer to its own cluster than to the next one? It
-  chooses among those. Alone it would stop at two where a few large groups stand out.
+- the silhouette (Rousseeuw 1987): is a picture nearer to its own cluster than to the next one, as
+  distances go about it (local scaling, Zelnik-Manor & Perona 2004)?
+- the modularity (Newman & Girvan 2004) of the graph of nearest neighbours: do they share a cluster,
+  more than chance would have it?
 
-Modularity does not see groups that are small for the collection (Fortunato & Barthélemy 2007). So
-where the silhouette of all numbers is best for groups of ten pictures or fewer, it decides alone.
+They err in opposite ways. The silhouette likes two groups, or hundreds; modularity likes what lies
+between. Modularity does not see groups that are small for the number of links (Fortunato &
+Barthélemy 2007), so each picture has few. For each k K-Means starts four times, and the scores of
+the two tightest results are averaged, since one start alone makes both curves jagged.
 
 Both are taken about the mean of the pictures, in principal components, so that no k costs another
 reduction; docs/quality.md compares them with others.
@@ -35,15 +37,16 @@ if TYPE_CHECKING:
 
 __all__ = ["Sample", "candidates", "check_range", "choose", "scaled"]
 
-_CRITERION = "silhouette where modularity is high"
+_CRITERION = "silhouette + modularity"
 _MOST_SAMPLED = 2000
 _FEWEST_EACH = 2  # pictures a cluster on average, or nothing is gathered
 _STEP = 1.15
-_RESTARTS = 2
+_STARTS = 4
+_BETTER_STARTS = 2  # whose scores count
 _DIM = 256  # many, or hundreds of small groups fall together
-_NEIGHBOURS = 10  # beyond the picture itself
-_PLAUSIBLE = 0.97  # of the highest modularity
-_SMALL_GROUP = 10  # pictures on average
+_NEIGHBOURS = 3  # beyond the picture itself; more would hide small groups
+_LOCAL = 7  # the neighbour whose distance is the scale about a picture, as in the paper
+_SMALLEST_SCALE = 1e-6  # about pictures that are all the same
 _STAGE = "Looking for k"
 
 
@@ -62,35 +65,71 @@ class Sample:
         rows = sample_rows(len(vectors), _MOST_SAMPLED, seed)
         self.points = pca_reduce(vectors[rows], _DIM)
         self._seed = seed
-        self._distances = pairwise_distances(self.points)
-        np.fill_diagonal(self._distances, 0)
+        distances = pairwise_distances(self.points)
+        np.fill_diagonal(distances, 0)
+        self._distances = _locally_scaled(distances)
         graph = kneighbors_graph(self.points, min(_NEIGHBOURS, len(rows) - 1))
-        self._graph = (graph + graph.T).tocsr()
+        self._graph = (graph + graph.T).tocoo()
+        self._degrees = np.bincount(self._graph.row, weights=self._graph.data)
 
-    def labels(self, k: int) -> NDArray[np.int64]:
-        """(n,) clusters of K-Means."""
+    def labels(self, k: int) -> list[NDArray[np.int64]]:
+        """(n,) clusters of K-Means, 0 to at most k − 1, from the better starts."""
         from threadpoolctl import threadpool_limits
 
+        seeds = range(_STARTS * self._seed, _STARTS * (self._seed + 1))
         with threadpool_limits(1):  # so little work that threads get in each other's way
-            return kmeans(self.points, k, seed=self._seed, restarts=_RESTARTS)
+            starts = [kmeans(self.points, k, seed=seed, restarts=1) for seed in seeds]
+        found = [np.unique(each, return_inverse=True)[1] for each in starts]
+        return sorted(found, key=self._tightness, reverse=True)[:_BETTER_STARTS]
+
+    def scores(self, k: int) -> tuple[float, float]:
+        """Silhouette and modularity of k clusters, each the mean over the better starts."""
+        pairs = [(self.silhouette(each), self.modularity(each)) for each in self.labels(k)]
+        silhouette, modularity = np.mean(pairs, axis=0).tolist()
+        return silhouette, modularity
+
+    def _tightness(self, labels: NDArray[np.int64]) -> float:
+        """What K-Means makes large: squared lengths of the clusters' means, by size."""
+        order, starts, counts = _members(labels)
+        sums = np.add.reduceat(self.points[order], starts, axis=0)
+        return float(((sums**2).sum(axis=1) / counts).sum())
 
     def silhouette(self, labels: NDArray[np.int64]) -> float:
         """Mean silhouette of the pictures, −1 to 1; −1 where it has no meaning."""
-        from sklearn.metrics import silhouette_score
-
-        if not 1 < len(np.unique(labels)) < len(labels):
+        order, starts, counts = _members(labels)
+        if not 1 < len(counts) < len(labels):
             return -1.0
-        return float(silhouette_score(self._distances, labels, metric="precomputed"))
+        sums = np.add.reduceat(self._distances[order], starts, axis=0)  # (k, n)
+        here = labels, np.arange(len(labels))
+        own = sums[here] / np.maximum(counts[labels] - 1, 1)
+        means = sums / counts[:, None]
+        means[here] = np.inf
+        other = means.min(axis=0)
+        each = (other - own) / np.maximum(np.maximum(own, other), _SMALLEST_SCALE)
+        return float(np.mean(np.where(counts[labels] > 1, each, 0)))
 
     def modularity(self, labels: NDArray[np.int64]) -> float:
         """Share of neighbours that have one cluster, less what chance would make it; −0.5 to 1."""
-        names, own = np.unique(labels, return_inverse=True)
-        edges = self._graph.tocoo()
-        within = float(edges.data[own[edges.row] == own[edges.col]].sum())
-        degrees = np.bincount(own, weights=np.asarray(self._graph.sum(axis=1)).ravel())
-        total = float(edges.data.sum())
-        assert len(degrees) == len(names)
-        return within / total - float(((degrees / total) ** 2).sum())
+        same = labels[self._graph.row] == labels[self._graph.col]
+        total = self._degrees.sum()
+        shares = np.bincount(labels, weights=self._degrees) / total
+        return float(self._graph.data[same].sum() / total - (shares**2).sum())
+
+
+def _members(
+    labels: NDArray[np.int64],
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Rows ordered by cluster, where each cluster starts there, and its size."""
+    counts = np.bincount(labels)
+    return np.argsort(labels, kind="stable"), np.cumsum(counts) - counts, counts
+
+
+def _locally_scaled(distances: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Each distance over the geometric mean of the scales about its two ends."""
+    place = min(_LOCAL, len(distances) - 1)
+    scales = np.partition(distances, place, axis=1)[:, place]
+    roots = np.sqrt(np.maximum(scales, _SMALLEST_SCALE))
+    return np.asarray(distances / roots / roots[:, None], dtype=np.float32)
 
 
 def check_range(n: int, k_range: tuple[int, int] | None) -> None:
@@ -138,11 +177,11 @@ def choose(
         return Choice(k, None, _CRITERION, len(vectors), ())
     sample = Sample(vectors, seed)
     scores = _tried(sample, first, {}, reporter)
-    best = max(first, key=_judged(scores, len(sample.points)).__getitem__)
+    best = max(first, key=_judged(scores).__getitem__)
     place = first.index(best)
     around = range(first[max(0, place - 1)], first[min(len(first) - 1, place + 1)] + 1)
     scores = _tried(sample, _some(around), scores, reporter)
-    judged = _judged(scores, len(sample.points))
+    judged = _judged(scores)
     k = max(sorted(judged), key=judged.__getitem__)
     return Choice(
         k=k,
@@ -163,21 +202,16 @@ def _tried(
     scores = dict(known)
     for done, k in enumerate(numbers, start=1):
         if k not in scores:
-            labels = sample.labels(k)
-            scores[k] = sample.silhouette(labels), sample.modularity(labels)
+            scores[k] = sample.scores(k)
         if reporter:
             reporter.progress(_STAGE, done, len(numbers))
     return scores
 
 
-def _judged(scores: Mapping[int, tuple[float, float]], n: int) -> dict[int, float]:
-    """One score a k: the silhouette, scaled to 0 to 1, and 1 less where k is not plausible."""
-    silhouette = scaled(pair[0] for pair in scores.values())
-    modularity = np.array([pair[1] for pair in scores.values()])
-    best = list(scores)[int(silhouette.argmax())]
-    if n > _SMALL_GROUP * best:
-        silhouette = silhouette - (modularity < _PLAUSIBLE * modularity.max())
-    return dict(zip(scores, silhouette.tolist(), strict=True))
+def _judged(scores: Mapping[int, tuple[float, float]]) -> dict[int, float]:
+    """One score a k, 0 to 1: the mean of both, each scaled over all k."""
+    silhouette, modularity = (scaled(each) for each in zip(*scores.values(), strict=True))
+    return dict(zip(scores, ((silhouette + modularity) / 2).tolist(), strict=True))
 
 
 def scaled(values: Iterable[float]) -> NDArray[np.float64]:

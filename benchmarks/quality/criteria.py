@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from itae_cluster.cluster import kmeans
-from itae_cluster.count import Sample, candidates, choose, scaled
+from itae_cluster.count import Sample, candidates, choose
 from itae_cluster.options import ClusterOptions
 from itae_cluster.recipe import reduced
 
@@ -26,27 +26,18 @@ _NEIGHBOURS = 10
 
 def found(vectors: NDArray[np.float32], seed: int, cache: Cache) -> dict[str, int]:
     """The number of clusters by each criterion; ties go to the smaller one."""
-    from sklearn.metrics import silhouette_score
-
     numbers = candidates(len(vectors), None)
     sample = Sample(vectors, seed)
     points = sample.points
-    labels = {k: sample.labels(k) for k in numbers}
-    silhouette = {k: sample.silhouette(labels[k]) for k in numbers}
-    modularity = {k: sample.modularity(labels[k]) for k in numbers}
+    both = {k: sample.scores(k) for k in numbers}
     packed = reduced(vectors, ClusterOptions(k=1, seed=seed), cache)
-    in_umap = {
-        k: float(silhouette_score(packed, kmeans(packed, k, seed=seed, restarts=1)))
-        for k in numbers
-    }
-    stable = {k: _stability(points, k, seed) for k in numbers[::2]}
     return {
         "the one taken": choose(vectors, None, seed=seed).k,
-        "silhouette + modularity": _best(_summed(silhouette, modularity)),
-        "silhouette": _best(silhouette),
-        "modularity": _best(modularity),
-        "silhouette in UMAP": _best(in_umap),
-        "stability": _best(stable),
+        "its silhouette alone": _best({k: silhouette for k, (silhouette, _) in both.items()}),
+        "its modularity alone": _best({k: modularity for k, (_, modularity) in both.items()}),
+        "plain silhouette": _best({k: _silhouette(points, k, seed) for k in numbers}),
+        "silhouette in UMAP": _best({k: _silhouette(packed, k, seed) for k in numbers}),
+        "stability": _best({k: _stability(points, k, seed) for k in numbers[::2]}),
         "eigengap": _eigengap(points, numbers[-1]),
     }
 
@@ -55,9 +46,11 @@ def _best(scores: dict[int, float]) -> int:
     return max(sorted(scores), key=scores.__getitem__)
 
 
-def _summed(one: dict[int, float], other: dict[int, float]) -> dict[int, float]:
-    both = scaled(one.values()) + scaled(other.values()) / 2
-    return dict(zip(one, both.tolist(), strict=True))
+def _silhouette(points: NDArray[np.float32], k: int, seed: int) -> float:
+    """Mean over the pictures, of plain distances (Rousseeuw 1987)."""
+    from sklearn.metrics import silhouette_score
+
+    return float(silhouette_score(points, kmeans(points, k, seed=seed, restarts=2)))
 
 
 def _stability(points: NDArray[np.float32], k: int, seed: int) -> float:
