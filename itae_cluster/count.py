@@ -18,8 +18,6 @@ reduction; docs/quality.md compares them with others.
 
 from __future__ import annotations
 
-import os
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -79,13 +77,8 @@ class Sample:
         from threadpoolctl import threadpool_limits
 
         seeds = range(_STARTS * self._seed, _STARTS * (self._seed + 1))
-
-        def started(seed: int) -> NDArray[np.int64]:
-            return kmeans(self.points, k, seed=seed, restarts=1)
-
-        # One start is so little work that its own threads would get in each other's way.
-        with threadpool_limits(1), ThreadPoolExecutor(os.cpu_count()) as threads:
-            starts = list(threads.map(started, seeds))
+        with threadpool_limits(1):  # so little work that threads get in each other's way
+            starts = [kmeans(self.points, k, seed=seed, restarts=1) for seed in seeds]
         found = [np.unique(each, return_inverse=True)[1] for each in starts]
         return sorted(found, key=self._tightness, reverse=True)[:_BETTER_STARTS]
 
