@@ -42,15 +42,21 @@ def picture(path, colour, seed=7, spread=5):
 class Sorted:
     """The album in three clusters, in `out`; `label[colour]` is the cluster of a colour."""
 
+    encoder = MeanColourEncoder
+    caching = CacheOptions(off=True)
+    contact_sheets = False
+
     def __init__(self, album, root, action="copy"):
         self.album, self.root, self.out = album, root, root / "sorted"
-        inputs = InputOptions((album,))
-        output = OutputOptions(str(self.out), Action(action))
-        recipe = ClusterOptions(k=3, reduce=Reduction.NONE)
-        model = ModelOptions(size=28)
-        reporter = RecordingReporter()
-        encoder = MeanColourEncoder()
-        sort_pictures(inputs, model, recipe, output, encoder=encoder, reporter=reporter)
+        sort_pictures(
+            InputOptions((album,)),
+            ModelOptions(size=28),
+            ClusterOptions(k=3, reduce=Reduction.NONE),
+            OutputOptions(str(self.out), Action(action), contact_sheets=self.contact_sheets),
+            encoder=self.encoder(),
+            caching=self.caching,
+            reporter=RecordingReporter(),
+        )
         self.folder = {}
         for record in self.manifest()["pictures"]:
             colour = os.path.basename(os.path.dirname(record["source"]))
@@ -59,14 +65,23 @@ class Sorted:
     def manifest(self):
         return json.loads((self.out / "manifest.json").read_text(encoding="ascii"))
 
-    def update(self, *paths, encoder=None, action="copy", dry_run=False, **model):
+    def update(
+        self,
+        *paths,
+        encoder=None,
+        action="copy",
+        dry_run=False,
+        caching=None,
+        reporter=None,
+        **model,
+    ):
         return update_result(
             InputOptions(tuple(map(str, paths))),
             AskedModel(**model),
             OutputOptions(str(self.out), Action(action), dry_run),
-            encoder=encoder or MeanColourEncoder(),
-            caching=CacheOptions(off=True),
-            reporter=RecordingReporter(),
+            encoder=encoder or self.encoder(),
+            caching=caching or self.caching,
+            reporter=reporter or RecordingReporter(),
         )
 
     def undo(self):

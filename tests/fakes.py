@@ -45,3 +45,12 @@ class MeanColourEncoder:
         colours = pixels.reshape(len(pixels), -1, 3).mean(axis=1) / 255
         vectors = np.concatenate([colours, np.full((len(pixels), 1), 0.1)], axis=1)
         return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+
+
+RECIPE = {"weights_sha256": "ab", "theta": None, "size": 28, "precision": "float32", "dim": 4}
+
+
+class KnownEncoder(MeanColourEncoder):
+    """Its vectors may be kept: its weights have a digest."""
+
+    metadata = {**MeanColourEncoder.metadata, **RECIPE}  # noqa: RUF012

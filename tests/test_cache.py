@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fakes import MeanColourEncoder, RecordingReporter
+from fakes import RECIPE, KnownEncoder, MeanColourEncoder, RecordingReporter
 from itae_cluster import cache as cache_module
 from itae_cluster.cache import Cache, content_digest
 from itae_cluster.cli.parameters import parse_size
@@ -23,14 +23,7 @@ from itae_cluster.errors import UsageError
 from itae_cluster.shelf import fingerprint
 from itae_cluster.thumbnails import completed
 
-RECIPE = {"weights_sha256": "ab", "theta": None, "size": 28, "precision": "float32", "dim": 4}
 LONG_AGO = time.time() - 3600
-
-
-class KnownEncoder(MeanColourEncoder):
-    """Its vectors may be kept: its weights have a digest."""
-
-    metadata = {**MeanColourEncoder.metadata, **RECIPE}  # noqa: RUF012
 
 
 @pytest.fixture

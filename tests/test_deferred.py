@@ -12,18 +12,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fakes import MeanColourEncoder, RecordingReporter
+from fakes import KnownEncoder, RecordingReporter
 from itae_cluster import encoder as encoder_module
 from itae_cluster.cache import Cache
 from itae_cluster.deferred import DeferredEncoder, RecipeChangedError
 from itae_cluster.options import CacheOptions, InputOptions, ModelOptions
 from itae_cluster.pipeline import embedding
-
-RECIPE = {"weights_sha256": "ab", "theta": None, "size": 28, "precision": "float32", "dim": 4}
-
-
-class KnownEncoder(MeanColourEncoder):
-    metadata = {**MeanColourEncoder.metadata, **RECIPE}  # noqa: RUF012
 
 
 class OtherEncoder(KnownEncoder):

@@ -13,6 +13,7 @@ from itae_cluster.cli.reporting import ConsoleReporter
 from itae_cluster.errors import UsageError
 from itae_cluster.manifest import named, skipped_record, to_json
 from itae_cluster.names import to_tsv
+from itae_cluster.wording import counted
 
 if TYPE_CHECKING:
     from itae_cluster.figures import TokenMap
@@ -63,8 +64,7 @@ def attention(
     sys.stdout.buffer.write(_as_json(result) if json_ else b"".join(map(_as_tsv, result.maps)))
     sys.stdout.buffer.flush()
     skipped = f", {len(result.skipped)} skipped" if result.skipped else ""
-    n = len(result.maps)
-    reporter.summary(f"attention of {n} picture{'s' * (n > 1)} in {out}{skipped}")
+    reporter.summary(f"attention of {counted(len(result.maps), 'picture')} in {out}{skipped}")
 
 
 def _as_tsv(item: TokenMap) -> bytes:

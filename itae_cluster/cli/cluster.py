@@ -88,7 +88,7 @@ def cluster(
     With --out, the pictures are copied into one folder a cluster, beside a manifest and a map of
     the whole collection. Without it, path and cluster of each picture go to standard output.
     """
-    given.check_given(pictures.paths, embeddings, pictures.only)
+    pictures.check_given(embeddings)
     cluster_options = clustering.options()
     output = OutputOptions(out, action, dry_run, with_sidecars, contact_sheets)
     model_options = embedding.options()

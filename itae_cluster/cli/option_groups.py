@@ -39,8 +39,7 @@ class Pictures:
     null: given.Null = False
 
     @property
-    def named(self) -> bool:
-        """Whether any are named."""
+    def _named(self) -> bool:
         return bool(self.paths) or self.only is not None
 
     def read(self) -> InputOptions:
@@ -53,8 +52,15 @@ class Pictures:
 
     def check_named(self) -> None:
         """Raise `UsageError` where none are."""
-        if not self.named:
+        if not self._named:
             raise UsageError("name pictures or folders, - for a list, or --only FILE")
+
+    def check_given(self, vectors: str | None) -> None:
+        """Raise `UsageError` where none are, and there is no vector file in their place."""
+        if vectors is None and not self._named:
+            raise UsageError(
+                "name pictures or folders, - for a list, --only FILE or --embeddings FILE"
+            )
 
 
 @dataclass(frozen=True)

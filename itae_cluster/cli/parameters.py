@@ -60,7 +60,6 @@ __all__ = [
     "Verbose",
     "Weights",
     "WithSidecars",
-    "check_given",
     "check_strict",
     "complete_model",
     "parse_size",
@@ -376,12 +375,6 @@ Seed = Annotated[
     int,
     typer.Option(metavar="N", help="The same seed, the same result.", rich_help_panel=CLUSTERING),
 ]
-
-
-def check_given(paths: list[str] | None, vectors: str | None, only: str | None) -> None:
-    """Raise `UsageError` where there is neither a path, nor a list, nor a vector file."""
-    if not paths and vectors is None and only is None:
-        raise UsageError("name pictures or folders, - for a list, --only FILE or --embeddings FILE")
 
 
 def check_strict(strict: bool, skipped: Sequence[Skipped]) -> None:

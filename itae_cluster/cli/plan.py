@@ -52,7 +52,7 @@ def plan(
     Takes the options of the main command, and writes nothing but standard output. The plan holds
     source, destination, size, time and SHA-256 of every file.
     """
-    given.check_given(pictures.paths, embeddings, pictures.only)
+    pictures.check_given(embeddings)
     cluster_options = clustering.options()
     output = OutputOptions(out, action, sidecars=with_sidecars)
     model_options = embedding.options()

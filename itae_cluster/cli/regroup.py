@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from itae_cluster.cli import parameters as given
+from itae_cluster.cli.option_groups import Caching, with_option_groups
 from itae_cluster.cli.reporting import ConsoleReporter
 from itae_cluster.cli.results import write_pairs
 from itae_cluster.options import (
     AskedModel,
-    CacheOptions,
     ClusterOptions,
     DeviceName,
     ModelOptions,
@@ -53,7 +53,9 @@ def merge(
     _tell(done, reporter, dry_run=dry_run)
 
 
+@with_option_groups
 def split(
+    *,
     out: given.Out,
     folder: Annotated[str, typer.Argument(metavar="FOLDER", help=_FOLDER)],
     k: Annotated[
@@ -73,8 +75,7 @@ def split(
     device: given.Device = DeviceName.AUTO,
     batch_size: given.BatchSize = ModelOptions.batch_size,
     offline: given.Offline = ModelOptions.offline,
-    cache: given.CacheFolder = CacheOptions.folder,
-    no_cache: given.NoCache = CacheOptions.off,
+    caching: Caching,
     quiet: given.Quiet = False,
     verbose: given.Verbose = False,
 ) -> None:
@@ -84,12 +85,12 @@ def split(
     table and previews follow, and later updates; 'itae-cluster undo' takes it back.
     """
     asked = AskedModel(weights=weights, device=device, batch_size=batch_size, offline=offline)
-    caching = CacheOptions(cache, no_cache)
+    cache_options = caching.options()
     with ConsoleReporter(quiet=quiet, verbose=verbose) as reporter:
         from itae_cluster.pipeline.regrouping import split_cluster
 
         done = split_cluster(
-            out, folder, k, asked, reporter, seed=seed, dry_run=dry_run, caching=caching
+            out, folder, k, asked, reporter, seed=seed, dry_run=dry_run, caching=cache_options
         )
     _tell(done, reporter, dry_run=dry_run)
 

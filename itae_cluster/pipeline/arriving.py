@@ -1,12 +1,14 @@
 """New pictures on the previews of a result: each among those that it is most like.
 
-The map stays as it was. Where the pictures on it were embedded is known from the cache alone; a
-cache that has forgotten them keeps new pictures off the map.
+The map stays as it was. The embeddings of the pictures on it come from the cache alone; where it
+has forgotten them, new pictures stay off the map.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,7 +22,7 @@ from itae_cluster.shelf import Shelf
 from itae_cluster.thumbnails import completed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -121,7 +123,7 @@ def _grown(
         distances=np.concatenate(
             [shown.distances, np.array([item.distance for item in arrivals], dtype=np.float32)]
         ),
-        thumbnails=_joined(shown.thumbnails, jpegs, len(shown.names)),
+        thumbnails=_Joined(shown.thumbnails, jpegs, len(shown.names)),
         sources=(*shown.sources, *(sources[item.source] for item in arrivals)),
         likeness=likeness.liken(vectors),
     )
@@ -129,7 +131,17 @@ def _grown(
     return with_examples(drawn.data, after, vectors), atlas
 
 
-def _joined(old: Mapping[int, bytes], new: Mapping[int, bytes], shift: int) -> Mapping[int, bytes]:
-    from collections import ChainMap
+class _Joined(Mapping[int, bytes]):
+    """Thumbnails of two pages in one, read when they are looked at; rows of `new` come later."""
 
-    return ChainMap({row + shift: new[row] for row in new}, old)  # type: ignore[arg-type]
+    def __init__(self, old: Mapping[int, bytes], new: Mapping[int, bytes], shift: int) -> None:
+        self._old, self._new, self._shift = old, new, shift
+
+    def __getitem__(self, row: int) -> bytes:
+        return self._old[row] if row < self._shift else self._new[row - self._shift]
+
+    def __iter__(self) -> Iterator[int]:
+        return chain(self._old, (row + self._shift for row in self._new))
+
+    def __len__(self) -> int:
+        return len(self._old) + len(self._new)

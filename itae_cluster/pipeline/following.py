@@ -10,7 +10,6 @@ import os
 from collections import Counter
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +17,7 @@ import numpy as np
 from itae_cluster import likeness, preview
 from itae_cluster.journal import Journal, last_written
 from itae_cluster.manifest import path_of
+from itae_cluster.model.digest import file_digest
 from itae_cluster.names import printable
 from itae_cluster.pipeline.previewing import DIVERSE, TYPICAL, subtitle
 from itae_cluster.plan import CONTACT_FOLDER
@@ -54,11 +54,12 @@ def find(root: str, reporter: Reporter) -> Drawn | None:
         root: its real path.
         reporter: told of a page that was edited or does not read back.
     """
-    written = last_written(Journal(root).read())
     path = os.path.join(root, _PAGE)
     if not os.path.lexists(path):
         return None
-    own = frozenset(name for name in written if _is_own(root, name, written[name]))
+    written = last_written(Journal(root).read())
+    drawn = [name for name in written if _is_preview(name)]
+    own = frozenset(name for name in drawn if _is_own(os.path.join(root, name), written[name]))
     try:
         if _PAGE not in own:
             raise ValueError("it was edited since it was drawn")
@@ -70,14 +71,13 @@ def find(root: str, reporter: Reporter) -> Drawn | None:
     return Drawn(root, data, atlas, own)
 
 
-def _is_own(root: str, name: str, digest: str) -> bool:
-    path = os.path.join(root, name)
-    if os.path.dirname(name) not in {"", CONTACT_FOLDER} or os.path.islink(path):
-        return False
-    if not os.path.isfile(path):
-        return False
-    with open(path, "rb") as file:
-        return sha256(file.read()).hexdigest() == digest
+def _is_preview(name: str) -> bool:
+    return name in {_PAGE, _PICTURE} or os.path.dirname(name) == CONTACT_FOLDER
+
+
+def _is_own(path: str, digest: str) -> bool:
+    """Whether a file is there, and as it was written."""
+    return os.path.isfile(path) and not os.path.islink(path) and file_digest(path) == digest
 
 
 def followed(
@@ -119,22 +119,18 @@ def documents(drawn: Drawn, after: PreviewData, atlas: Atlas) -> dict[str, bytes
 
 def _contact_sheets(drawn: Drawn, after: PreviewData) -> dict[str, bytes | None]:
     """Sheets of clusters that changed; those of clusters that are gone go."""
-    before = {_place(group): _shown_on(drawn.data, group) for group in _groups(drawn.data)}
+    groups = preview.list_groups(drawn.data)
+    before = {_place(group): _shown_on(drawn.data, group) for group in groups}
     own = before.keys() & drawn.own
     if not own:
         return {}
+    now = {_place(group): group for group in preview.list_groups(after)}
     found: dict[str, bytes | None] = {}
-    for group in _groups(after):
-        name = _place(group)
+    for name, group in now.items():
         is_free = name in own or not os.path.lexists(os.path.join(drawn.root, name))
         if is_free and before.get(name) != _shown_on(after, group):
             found[name] = preview.render_contact_sheet(after, group)
-    stay = {_place(group) for group in _groups(after)}
-    return found | dict.fromkeys(own - stay)
-
-
-def _groups(data: PreviewData) -> tuple[preview.Group, ...]:
-    return preview.list_groups(data)
+    return found | dict.fromkeys(own - now.keys())
 
 
 def _place(group: preview.Group) -> str:

@@ -54,9 +54,9 @@ def rename_clusters(
         names = {**held.names, **{label: _last(place) for label, place in wanted.items()}}
         records = [moved_to(item, dict(shifts)).as_record() for item in held.pictures]
         contents = inventory.documents(held, records, folders, names)
-        previews = followed(held, records, folders, reporter)
+        changed = contents | followed(held, records, folders, reporter)
         steps = tuple(Shift(*pair) for pair in shifts)
-        amend(held, Amendment("rename", lambda *_: contents | previews, steps), reporter)
+        amend(held, Amendment("rename", lambda *_: changed, steps), reporter)
     return shifts
 
 

@@ -6,6 +6,7 @@ and, within a cluster, of places on the map, so that a neighbourhood is on few s
 
 from __future__ import annotations
 
+import functools
 import io
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -52,7 +53,7 @@ class Atlas:
     tiles: dict[int, Tile]
     sheets: tuple[bytes, ...]
 
-    def joined(self, other: Atlas, shift: int) -> Atlas:
+    def joined(self, other: Atlas, shift: int = 0) -> Atlas:
         """With the sheets of another, whose rows come `shift` later."""
         later = {
             row + shift: replace(tile, sheet=tile.sheet + len(self.sheets))
@@ -71,19 +72,13 @@ def make_atlas(data: PreviewData) -> Atlas:
     side = tile_side(len(data.thumbnails))
     across = SHEET // side
 
-    def drawn(part: Sequence[int]) -> _Sheet | None:
+    def drawn(part: Sequence[int]) -> Atlas:
         images = [(row, image) for row in part if (image := _image(data, row, side))]
-        return _drawn(images, side, across) if images else None
+        return _drawn(images, side, across) if images else Atlas({}, ())
 
     parts = _parts(_order(data), across * across)
     with ThreadPoolExecutor(os.cpu_count()) as threads:  # Pillow works without Python's lock
-        made = list(filter(None, threads.map(drawn, parts)))
-    tiles = {
-        row: replace(tile, sheet=number)
-        for number, sheet in enumerate(made)
-        for row, tile in sheet.tiles.items()
-    }
-    return Atlas(tiles, tuple(sheet.content for sheet in made))
+        return functools.reduce(Atlas.joined, threads.map(drawn, parts), Atlas({}, ()))
 
 
 def _order(data: PreviewData) -> list[int]:
@@ -112,13 +107,7 @@ def _image(data: PreviewData, row: int, side: int) -> Image.Image | None:
     return image
 
 
-@dataclass(frozen=True, slots=True)
-class _Sheet:
-    tiles: dict[int, Tile]
-    content: bytes
-
-
-def _drawn(images: Sequence[tuple[int, Image.Image]], side: int, across: int) -> _Sheet:
+def _drawn(images: Sequence[tuple[int, Image.Image]], side: int, across: int) -> Atlas:
     """Tiles without their outermost pixels, which WebP mixes with those of the tile beside."""
     from PIL import Image
 
@@ -132,4 +121,4 @@ def _drawn(images: Sequence[tuple[int, Image.Image]], side: int, across: int) ->
         tiles[row] = Tile(0, left + 1, top + 1, *inner)
     stream = io.BytesIO()
     sheet.save(stream, "WEBP", quality=_QUALITY, method=_METHOD)
-    return _Sheet(tiles, stream.getvalue())
+    return Atlas(tiles, (stream.getvalue(),))
