@@ -9,8 +9,11 @@ Two scores that need no labels are brought to the same range over all k and aver
 
 They err in opposite ways. The silhouette likes two groups, or hundreds; modularity likes what lies
 between. Modularity does not see groups that are small for the number of links (Fortunato &
-Barthélemy 2007), so each picture has few. For each k K-Means starts four times, and the scores of
-the two tightest results are averaged, since one start alone makes both curves jagged.
+Barthélemy 2007), so each picture has few.
+
+Where K-Means starts makes both curves jagged, so five searches are made, and the middle one of
+their answers is taken. A search draws its starts once, by k-means++, which draws one centre after
+the other: the first k of them are those of K-Means with k clusters.
 
 Both are taken about the mean of the pictures, in principal components, so that no k costs another
 reduction; docs/quality.md compares them with others.
@@ -18,34 +21,36 @@ reduction; docs/quality.md compares them with others.
 
 from __future__ import annotations
 
+import statistics
+import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from itae_cluster.cluster import kmeans
 from itae_cluster.errors import InputError
 from itae_cluster.reduce import pca_reduce
 from itae_cluster.sampling import sample_rows
 from itae_cluster.types import Choice
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from itae_cluster.types import Reporter
 
-__all__ = ["Sample", "candidates", "check_range", "choose", "scaled"]
+__all__ = ["Sample", "candidates", "check_range", "choose"]
 
 _CRITERION = "silhouette + modularity"
 _MOST_SAMPLED = 2000
 _FEWEST_EACH = 2  # pictures a cluster on average, or nothing is gathered
 _STEP = 1.15
-_STARTS = 4
-_BETTER_STARTS = 2  # whose scores count
+_SEARCHES = 5
+_ANOTHER = 1.5  # times as many clusters, or as few, are another answer
 _DIM = 256  # many, or hundreds of small groups fall together
 _NEIGHBOURS = 3  # beyond the picture itself; more would hide small groups
 _LOCAL = 7  # the neighbour whose distance is the scale about a picture, as in the paper
+_SMALLEST_SPREAD = 1e-9  # of scores that are all the same
 _SMALLEST_SCALE = 1e-6  # about pictures that are all the same
 _STAGE = "Looking for k"
 
@@ -54,45 +59,42 @@ class Sample:
     """Some pictures, their distances and neighbours, on which numbers of clusters are tried.
 
     Args:
-        vectors: (n, D) embeddings, of which at most 2,000 are looked at.
+        vectors: (n, D) embeddings, 4 or more, of which at most 2,000 are looked at.
         seed: of the sample and of K-Means.
     """
 
     def __init__(self, vectors: NDArray[np.float32], seed: int) -> None:
+        from sklearn.cluster import kmeans_plusplus
         from sklearn.metrics import pairwise_distances
         from sklearn.neighbors import kneighbors_graph
 
         rows = sample_rows(len(vectors), _MOST_SAMPLED, seed)
         self.points = pca_reduce(vectors[rows], _DIM)
-        self._seed = seed
         distances = pairwise_distances(self.points)
         np.fill_diagonal(distances, 0)
         self._distances = _locally_scaled(distances)
         graph = kneighbors_graph(self.points, min(_NEIGHBOURS, len(rows) - 1))
         self._graph = (graph + graph.T).tocoo()
         self._degrees = np.bincount(self._graph.row, weights=self._graph.data)
+        self._starts = [
+            kmeans_plusplus(self.points, _highest(len(rows)), random_state=each)[0]
+            for each in range(_SEARCHES * seed, _SEARCHES * (seed + 1))
+        ]
 
     def labels(self, k: int) -> list[NDArray[np.int64]]:
-        """(n,) clusters of K-Means, 0 to at most k − 1, from the better starts."""
+        """(n,) clusters of K-Means, 0 to at most k − 1, in each of the five searches."""
+        from sklearn.cluster import KMeans
         from threadpoolctl import threadpool_limits
 
-        seeds = range(_STARTS * self._seed, _STARTS * (self._seed + 1))
-        with threadpool_limits(1):  # so little work that threads get in each other's way
-            starts = [kmeans(self.points, k, seed=seed, restarts=1) for seed in seeds]
-        found = [np.unique(each, return_inverse=True)[1] for each in starts]
-        return sorted(found, key=self._tightness, reverse=True)[:_BETTER_STARTS]
+        # So little work that threads get in each other's way; identical pictures are no matter.
+        with threadpool_limits(1), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            fits = [KMeans(k, init=start[:k], n_init=1).fit(self.points) for start in self._starts]
+        return [np.unique(fit.labels_, return_inverse=True)[1] for fit in fits]
 
-    def scores(self, k: int) -> tuple[float, float]:
-        """Silhouette and modularity of k clusters, each the mean over the better starts."""
-        pairs = [(self.silhouette(each), self.modularity(each)) for each in self.labels(k)]
-        silhouette, modularity = np.mean(pairs, axis=0).tolist()
-        return silhouette, modularity
-
-    def _tightness(self, labels: NDArray[np.int64]) -> float:
-        """What K-Means makes large: squared lengths of the clusters' means, by size."""
-        order, starts, counts = _members(labels)
-        sums = np.add.reduceat(self.points[order], starts, axis=0)
-        return float(((sums**2).sum(axis=1) / counts).sum())
+    def scores(self, k: int) -> NDArray[np.float64]:
+        """(searches, 2): silhouette and modularity of k clusters."""
+        return np.array([(self.silhouette(each), self.modularity(each)) for each in self.labels(k)])
 
     def silhouette(self, labels: NDArray[np.int64]) -> float:
         """Mean silhouette of the pictures, −1 to 1; −1 where it has no meaning."""
@@ -159,7 +161,7 @@ def choose(
     seed: int,
     reporter: Reporter | None = None,
 ) -> Choice:
-    """The number of clusters that fits best: steps of a seventh first, then those around the best.
+    """The number of clusters that fits best: steps of a seventh first, then those around it.
 
     Args:
         vectors: (n, D) embeddings.
@@ -174,31 +176,34 @@ def choose(
     first = candidates(len(vectors), k_range)
     if len(first) < 2 or len(vectors) < 2 * _FEWEST_EACH:
         k = min(first[0] if first else 1, len(vectors)) if k_range else 1
-        return Choice(k, None, _CRITERION, len(vectors), ())
+        return Choice(k, None, _CRITERION, len(vectors), (k,), ())
+    if reporter:
+        reporter.progress(_STAGE, 0, len(first))
     sample = Sample(vectors, seed)
     scores = _tried(sample, first, {}, reporter)
-    best = max(first, key=_judged(scores).__getitem__)
-    place = first.index(best)
+    place = first.index(statistics.median_low(_answers(scores)))
     around = range(first[max(0, place - 1)], first[min(len(first) - 1, place + 1)] + 1)
     scores = _tried(sample, _some(around), scores, reporter)
-    judged = _judged(scores)
-    k = max(sorted(judged), key=judged.__getitem__)
+    found = sorted(_answers(scores))
+    k = statistics.median_low(found)
+    judged = dict(zip(sorted(scores), _judged(scores).mean(axis=0).round(4).tolist(), strict=True))
     return Choice(
         k=k,
         runner_up=_runner_up(judged, k),
         criterion=_CRITERION,
         sample=len(sample.points),
-        scores=tuple((each, round(judged[each], 4)) for each in sorted(judged)),
+        found=tuple(found),
+        scores=tuple(judged.items()),
     )
 
 
 def _tried(
     sample: Sample,
     numbers: Sequence[int],
-    known: dict[int, tuple[float, float]],
+    known: dict[int, NDArray[np.float64]],
     reporter: Reporter | None,
-) -> dict[int, tuple[float, float]]:
-    """Silhouette and modularity of each k, beside those that are known."""
+) -> dict[int, NDArray[np.float64]]:
+    """The scores of each k, beside those that are known."""
     scores = dict(known)
     for done, k in enumerate(numbers, start=1):
         if k not in scores:
@@ -208,28 +213,22 @@ def _tried(
     return scores
 
 
-def _judged(scores: Mapping[int, tuple[float, float]]) -> dict[int, float]:
-    """One score a k, 0 to 1: the mean of both, each scaled over all k."""
-    silhouette, modularity = (scaled(each) for each in zip(*scores.values(), strict=True))
-    return dict(zip(scores, ((silhouette + modularity) / 2).tolist(), strict=True))
+def _judged(scores: Mapping[int, NDArray[np.float64]]) -> NDArray[np.float64]:
+    """(searches, numbers) 0 to 1, k ascending: the mean of both, each scaled over all k."""
+    curves = np.array([scores[k] for k in sorted(scores)])  # (numbers, searches, 2)
+    spread = np.maximum(np.ptp(curves, axis=0), _SMALLEST_SPREAD)
+    return np.asarray(((curves - curves.min(axis=0)) / spread).mean(axis=2).T)
 
 
-def scaled(values: Iterable[float]) -> NDArray[np.float64]:
-    """Lowest to 0, highest to 1."""
-    given = np.array(list(values), dtype=np.float64)
-    return np.asarray((given - given.min()) / max(float(np.ptp(given)), 1e-9))
+def _answers(scores: Mapping[int, NDArray[np.float64]]) -> list[int]:
+    """The best k of each search; of equal ones the smallest."""
+    numbers = sorted(scores)
+    return [numbers[place] for place in _judged(scores).argmax(axis=1)]
 
 
-def _runner_up(scores: dict[int, float], k: int) -> int | None:
-    """The best k at a peak of its own, so that it is another answer, not the same one again."""
-    tried = sorted(scores)
-    peaks = [
-        each
-        for place, each in enumerate(tried)
-        if each != k
-        and all(scores[each] >= scores[near] for near in tried[max(0, place - 1) : place + 2])
-    ]
-    others = peaks or [each for each in tried if each != k]
+def _runner_up(scores: Mapping[int, float], k: int) -> int | None:
+    """The best k that is another answer, not the same one again."""
+    others = [each for each in scores if max(each / k, k / each) >= _ANOTHER]
     return max(others, key=scores.__getitem__) if others else None
 
 

@@ -113,8 +113,10 @@ def labels_of(points: NDArray[np.float32], k: int, options: ClusterOptions) -> N
 
 def _reason(choice: Choice) -> str:
     """One line on a k that was found out."""
-    then = f", then {choice.runner_up}" if choice.runner_up else ""
+    low, high = choice.found[0], choice.found[-1]
+    spread = f" ({len(choice.found)} searches: {low} to {high})" if low < high else ""
+    another = f", or else {choice.runner_up}" if choice.runner_up else ""
     return (
-        f"k {choice.k} fits best{then} ({choice.criterion} on {choice.sample} pictures); "
+        f"k {choice.k} fits best{spread}{another}; {choice.criterion} on {choice.sample} pictures; "
         "--k N asks for another number"
     )

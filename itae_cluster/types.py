@@ -142,14 +142,16 @@ class Embeddings:
 class Choice:
     """A number of clusters that was found out, by `criterion`, on `sample` of the pictures.
 
-    `scores` are pairs of k and score, k ascending, higher is better. `runner_up` is the next best k
-    that lies apart from the chosen one, None where there is none.
+    `k` is the middle one of `found`, the answers of several searches, ascending. `scores` are pairs
+    of k and score, the mean over the searches, k ascending, higher is better. `runner_up` is the
+    best k that differs from the chosen one by a factor of 1.5 or more; None where there is none.
     """
 
     k: int
     runner_up: int | None
     criterion: str
     sample: int
+    found: tuple[int, ...]
     scores: tuple[tuple[int, float], ...]
 
 

@@ -9,11 +9,10 @@ import pytest
 
 from fakes import RecordingReporter
 from itae_cluster import cluster as cluster_stage
-from itae_cluster import count, density
+from itae_cluster import density
 from itae_cluster import reduce as reduce_stage
 from itae_cluster.cache import Cache
 from itae_cluster.cluster import agglomerative, described, kmeans, representatives
-from itae_cluster.count import candidates, choose
 from itae_cluster.density import default_min_cluster_size
 from itae_cluster.errors import InputError
 from itae_cluster.evaluate import clustering_accuracy
@@ -21,18 +20,7 @@ from itae_cluster.options import Algorithm, ClusterOptions, Linkage, NoiseRule, 
 from itae_cluster.recipe import check_size, cluster_vectors
 from itae_cluster.reduce import kept_umap, pca_reduce, umap_reduce
 from itae_cluster.types import NOISE
-
-
-def unit(vectors):
-    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
-
-
-def blobs(sizes, dim=16, spread=0.05, seed=0):
-    """Tight groups around random directions, shuffled; vectors and true labels."""
-    rng = np.random.default_rng(seed)
-    truth = rng.permutation(np.repeat(np.arange(len(sizes)), sizes))
-    centres = unit(rng.normal(size=(len(sizes), dim)))
-    return unit(centres[truth] + spread * rng.normal(size=(len(truth), dim))), truth
+from points import blobs, unit
 
 
 def run_kmeans(vectors, k, reporter=None, **kwargs):
@@ -351,52 +339,3 @@ def test_membership_is_a_probability_and_lower_far_from_the_core():
     assert found.membership.max() <= 1
     assert found.membership[0] < np.median(found.membership)
     assert run_kmeans(vectors, 2).membership is None
-
-
-# How many ------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("sizes", [[30] * 4, [12] * 9, [100, 50, 25, 12, 6]])
-def test_a_planted_number_is_found(sizes):
-    vectors, _ = blobs(sizes, dim=24)
-    found = choose(vectors, None, seed=0)
-    assert len(sizes) / 1.5 <= found.k <= 1.5 * len(sizes)
-    assert found.runner_up not in {None, found.k}
-    numbers, scores = zip(*found.scores, strict=True)
-    assert list(numbers) == sorted(numbers)
-    assert scores[numbers.index(found.k)] == max(scores)
-    assert found == choose(vectors, None, seed=0)
-
-
-def test_a_range_is_kept_and_a_sample_is_enough(monkeypatch):
-    vectors, _ = blobs([40] * 6, dim=24)
-    found = choose(vectors, (8, 20), seed=0)
-    assert 8 <= min(k for k, _ in found.scores) <= max(k for k, _ in found.scores) <= 20
-    monkeypatch.setattr(count, "_MOST_SAMPLED", 100)
-    sampled = choose(vectors, None, seed=0)
-    assert sampled.sample == 100
-    assert 4 <= sampled.k <= 9
-    with pytest.raises(InputError, match=r"--k 60\.\.90: .* up to 50; give a lower range"):
-        check_size(240, None, ClusterOptions(k_range=(60, 90)))
-
-
-@pytest.mark.parametrize("n", range(1, 9))
-def test_a_number_is_found_for_a_handful(n):
-    vectors = unit(np.random.default_rng(n).normal(size=(n, 8)))
-    options = ClusterOptions(reduce=Reduction.NONE)
-    found = cluster_vectors(vectors, options)
-    assert 1 <= found.choice.k <= max(1, n // 2)
-    assert len(found.centres) == found.choice.k
-
-
-def test_identical_pictures_are_one_answer_and_no_error():
-    vectors = unit(np.ones((12, 4)))
-    found = cluster_vectors(vectors, ClusterOptions(reduce=Reduction.NONE))
-    assert found.labels.tolist() == [0] * 12
-
-
-def test_candidates_begin_with_every_number_and_end_with_the_highest():
-    assert candidates(30, None)[:6] == [2, 3, 4, 5, 6, 7]
-    assert candidates(30, None)[-1] == 15
-    assert candidates(10**6, None)[-1] == 1000
-    assert candidates(10**6, (10, 12)) == [10, 12]  # 11 is tried where one of them is best

@@ -20,7 +20,7 @@ def printed(choice, encoding="utf-8", width=60):
 
 def test_one_row_a_number_and_the_two_are_named():
     scores = ((2, 0.0), (3, 1.0), (4, 0.5), (10, 0.75))
-    head, *rows = printed(Choice(3, 10, "score", 40, scores))
+    head, *rows = printed(Choice(3, 10, "score", 40, (3,), scores))
     assert head.split() == ["k", "score"]
     assert [row.split()[0] for row in rows] == ["2", "3", "4", "10"]
     lengths = [row.count("█") for row in rows]
@@ -32,7 +32,7 @@ def test_one_row_a_number_and_the_two_are_named():
 
 def test_never_more_than_20_rows_and_the_two_are_among_them():
     scores = tuple((k, 1 / k) for k in range(2, 300))
-    rows = printed(Choice(97, 55, "score", 900, scores), encoding="ascii", width=50)[1:]
+    rows = printed(Choice(97, 55, "score", 900, (97,), scores), encoding="ascii", width=50)[1:]
     assert len(rows) <= 20
     named = [row.split()[0] for row in rows if "<" in row]
     assert named == ["55", "97"]

@@ -20,11 +20,7 @@ from itae_cluster.protocol import (
     estimate,
     run_protocol,
 )
-
-
-def unit(rows):
-    rows = np.asarray(rows, dtype=np.float64)
-    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+from points import unit
 
 
 def groups(n, k, spread, seed=0, dim=16):

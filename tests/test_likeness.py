@@ -7,11 +7,7 @@ import pytest
 
 from itae_cluster import likeness
 from itae_cluster.likeness import diverse, liken
-
-
-def unit(rows):
-    rows = np.asarray(rows, dtype=np.float32)
-    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+from points import unit
 
 
 def at(degrees):

@@ -7,7 +7,8 @@ import json
 import numpy as np
 import pytest
 
-from benchmarks.quality import data, grid, tables
+from benchmarks.quality import data, grid, limits, tables
+from itae_cluster import density
 from itae_cluster.options import ClusterOptions
 
 
@@ -57,3 +58,40 @@ def test_unbalanced_sets_are_one_to_fifty():
     counts = np.unique(parts["x, 1:50"].truth, return_counts=True)[1]
     assert counts.max() / counts.min() == pytest.approx(50, rel=0.25)
     assert len(np.unique(parts["x, half"].truth)) == 3
+
+
+def test_sets_drawn_at_random_are_of_every_kind_and_the_same_each_time():
+    truth = np.repeat([f"c{number:02}" for number in range(30)], 80)
+    vectors = np.arange(len(truth), dtype=np.float32)[:, None]
+    whole = data.Labelled("x", vectors, truth)
+    sets = [data.drawn(whole, number) for number in range(60)]
+    some = [one for one in sets if one is not None]
+    assert 40 < len(some) < 60
+    counts = [np.unique(one.truth, return_counts=True)[1] for one in some]
+    assert min(map(len, counts)) == 3
+    assert max(map(len, counts)) > 24
+    assert any(each.max() >= 20 * each.min() for each in counts)
+    assert sum(each.max() == each.min() for each in counts) > 20
+    assert all(40 <= len(one.truth) <= 700 for one in some)
+    again = data.drawn(whole, 7)
+    np.testing.assert_array_equal(again.vectors, sets[7].vectors)
+    for row, name in zip(again.vectors[:, 0].astype(int), again.truth, strict=True):
+        assert truth[row] == name
+
+
+def test_a_runner_up_counts_where_it_is_near_or_the_first_is():
+    found = {"the one taken": [10, 30, 4], "its runner-up": [30, 10, 5], "alone": [15, 16, 6]}
+    shares = tables._shares(found, 10)
+    assert shares == pytest.approx({"the one taken": 1 / 3, "its runner-up": 2 / 3, "alone": 1 / 3})
+
+
+def test_limits_tell_what_became_of_a_recipe(monkeypatch):
+    done = limits._one("none · kmeans", 600)
+    assert done["clusters"] == 40
+    assert done["ari"] > 0.9
+    found = limits._one(limits.AUTO, 600)
+    assert 27 <= found["clusters"] <= 60
+    monkeypatch.setattr(density, "_MOST_IN_MANY_DIMENSIONS", 500)
+    refused = limits._one("none · hdbscan", 600)
+    assert "use --reduce umap" in refused["refused"]
+    assert "clusters" not in refused
