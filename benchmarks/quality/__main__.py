@@ -1,8 +1,12 @@
 """Runs the grid, writes docs/quality.json, and makes the tables of docs/quality.md anew.
 
     python -m benchmarks.quality [FOLDER…] [--model NAME] [--weights FILE] [--seeds N]
+    python -m benchmarks.quality --draws N FOLDER…
+    python -m benchmarks.quality --limits
 
-FOLDERs hold labelled pictures, a subfolder a class. `--render` only makes the tables anew.
+FOLDERs hold labelled pictures, a subfolder a class. `--draws` looks for k in N random sets of
+each instead, `--limits` tries every recipe on 100,000 synthetic embeddings. `--render` only makes
+the tables anew.
 """
 
 from __future__ import annotations
@@ -16,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchmarks.quality import criteria, data, grid, tables
+from benchmarks.quality import criteria, data, grid, limits, tables
 from itae_cluster.cli.reporting import ConsoleReporter
 from itae_cluster.options import CacheOptions, ModelOptions
 from itae_cluster.pipeline.embedding import open_cache
@@ -28,6 +32,7 @@ if TYPE_CHECKING:
     from itae_cluster.cache import Cache
     from itae_cluster.types import Reporter
 
+_MANY = 100_000
 _LISTED = ("clusters", "noise", "acc", "ari", "nmi", "small", "small_found")
 
 
@@ -38,17 +43,49 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--model", default="mini")
     parser.add_argument("--weights")
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--draws", type=int, metavar="N", help="look for k in random sets")
+    parser.add_argument("--limits", action="store_true", help="100,000 embeddings a recipe")
     parser.add_argument("--render", action="store_true", help="make the tables anew, and no more")
     asked = parser.parse_args(arguments)
-    if not asked.render:
+    if asked.limits:
+        _keep({"limits": limits.measured(_MANY)})
+    elif not asked.render:
         reporter = ConsoleReporter(quiet=False, verbose=False)
         model = ModelOptions(model=asked.model, weights=asked.weights)
         with open_cache(CacheOptions(), reporter) as cache:
-            wholes = _embedded(asked.folders, model, cache, reporter)
-            for results in _measured(wholes, asked.seeds, cache, reporter):
-                results["model"] = asked.model
-                tables.RESULTS.write_text(_json(results), encoding="utf-8")
+            if asked.draws:
+                _keep(
+                    {"draws": list(_looked_for(asked.folders, asked.draws, model, cache, reporter))}
+                )
+            else:
+                wholes = _embedded(asked.folders, model, cache, reporter)
+                for results in _measured(wholes, asked.seeds, cache, reporter):
+                    _keep({"model": asked.model, **results})
     tables.PAGE.write_text(tables.page_with_tables(), encoding="utf-8")
+
+
+def _keep(results: dict[str, Any]) -> None:
+    """Put results in the place of those of the same kind."""
+    kept = json.loads(tables.RESULTS.read_text(encoding="utf-8")) if tables.RESULTS.exists() else {}
+    tables.RESULTS.write_text(_json({**kept, **results}), encoding="utf-8")
+
+
+def _looked_for(
+    folders: Sequence[str], draws: int, model: ModelOptions, cache: Cache, reporter: Reporter
+) -> Iterator[dict[str, Any]]:
+    """Of each folder: the classes of sets drawn at random, and the numbers that were found."""
+    for folder in folders:
+        whole = data.embed_folder(folder, replace(model, theta="off"), cache, reporter)
+        sets = [one for number in range(draws) if (one := data.drawn(whole, number)) is not None]
+        found = [criteria.taken(one.vectors, number) for number, one in enumerate(sets)]
+        print(f"{whole.name}: {len(sets)} sets", flush=True)
+        yield {
+            "data": whole.name,
+            "pictures": len(whole.truth),
+            "in": len(np.unique(whole.truth)),
+            "classes": [len(np.unique(one.truth)) for one in sets],
+            "found": {name: [each[name] for each in found] for name in found[0]},
+        }
 
 
 def _embedded(
@@ -111,7 +148,8 @@ def _json(results: dict[str, Any]) -> str:
     lines = []
     for key, value in sorted(results.items()):
         if isinstance(value, list):
-            entries = ",\n".join(f"  {json.dumps(entry, sort_keys=True)}" for entry in value)
+            written = (json.dumps(entry, sort_keys=True, ensure_ascii=False) for entry in value)
+            entries = ",\n".join(f"  {entry}" for entry in written)
             lines.append(f' "{key}": [\n{entries}\n ]')
         else:
             lines.append(f' "{key}": {json.dumps(value)}')

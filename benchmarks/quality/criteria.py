@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from itertools import combinations
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
 
     from itae_cluster.cache import Cache
 
-__all__ = ["found"]
+__all__ = ["RUNNER_UP", "TAKEN", "found", "taken"]
+
+TAKEN, RUNNER_UP = "the one taken", "its runner-up"
 
 _RESAMPLES = 2
 _KEPT = 0.8
@@ -27,18 +30,32 @@ _NEIGHBOURS = 10
 def found(vectors: NDArray[np.float32], seed: int, cache: Cache) -> dict[str, int]:
     """The number of clusters by each criterion; ties go to the smaller one."""
     numbers = candidates(len(vectors), None)
-    sample = Sample(vectors, seed)
-    points = sample.points
-    both = {k: sample.scores(k) for k in numbers}
+    points = Sample(vectors, seed).points
     packed = reduced(vectors, ClusterOptions(k=1, seed=seed), cache)
     return {
-        "the one taken": choose(vectors, None, seed=seed).k,
-        "its silhouette alone": _best({k: silhouette for k, (silhouette, _) in both.items()}),
-        "its modularity alone": _best({k: modularity for k, (_, modularity) in both.items()}),
+        **taken(vectors, seed),
         "plain silhouette": _best({k: _silhouette(points, k, seed) for k in numbers}),
         "silhouette in UMAP": _best({k: _silhouette(packed, k, seed) for k in numbers}),
         "stability": _best({k: _stability(points, k, seed) for k in numbers[::2]}),
         "eigengap": _eigengap(points, numbers[-1]),
+    }
+
+
+def taken(vectors: NDArray[np.float32], seed: int) -> dict[str, int]:
+    """The number that is used, its runner-up, and what the parts of the rule say alone."""
+    numbers = candidates(len(vectors), None)
+    sample = Sample(vectors, seed)
+    scores = np.array([sample.scores(k) for k in numbers])  # (numbers, searches, 2)
+    silhouette, modularity = (
+        statistics.median_low([numbers[place] for place in each.argmax(axis=0)])
+        for each in np.moveaxis(scores, 2, 0)
+    )
+    choice = choose(vectors, None, seed=seed)
+    return {
+        TAKEN: choice.k,
+        RUNNER_UP: choice.runner_up or choice.k,
+        "its silhouette alone": silhouette,
+        "its modularity alone": modularity,
     }
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from itae_cluster.cache import Cache
     from itae_cluster.types import Reporter
 
-__all__ = ["Labelled", "embed_folder", "sets", "shipped"]
+__all__ = ["Labelled", "drawn", "embed_folder", "sets", "shipped"]
 
 _SIDE = 224
 _DIGITS_EACH = 100
@@ -31,6 +31,9 @@ _LETTERS = "ABCDEFGHIJ"
 _LETTERS_EACH = 50
 _IMBALANCE = 50
 _LARGE_ENOUGH = 50  # pictures of each class, or 1:50 cannot be made
+_FEWEST_DRAWN, _MOST_DRAWN = 40, 700  # pictures of a set drawn at random
+_FEWEST_OF_A_CLASS, _MOST_OF_A_CLASS = 6, 120
+_IMBALANCES = (1, 1, 1, 5, 50)
 
 
 @dataclass(frozen=True)
@@ -113,6 +116,32 @@ def sets(whole: Labelled, seed: int) -> Iterator[Labelled]:
         yield whole.part(f"{whole.name}, half", np.flatnonzero(np.isin(whole.truth, half)))
     if counts.min() >= _LARGE_ENOUGH:
         yield whole.part(f"{whole.name}, 1:50", _unbalanced(whole, random))
+
+
+def drawn(whole: Labelled, number: int) -> Labelled | None:
+    """A set of any number of classes, sizes and imbalance; None where it has too few pictures.
+
+    The number of classes, from 3 to all, and the most pictures of a class are uniform in their
+    logarithm; three sets of five are balanced as far as the classes are, one is 1:5, one 1:50.
+    """
+    random = np.random.default_rng([number, *whole.name.encode()])
+    classes = random.permutation(np.unique(whole.truth))
+    chosen = classes[: round(_between(random, min(3, len(classes)), len(classes)))]
+    most = round(_between(random, _FEWEST_OF_A_CLASS, _MOST_OF_A_CLASS))
+    shares = float(random.choice(_IMBALANCES)) ** -np.linspace(0, 1, len(chosen))
+    rows = np.concatenate(
+        [
+            random.permutation(np.flatnonzero(whole.truth == name))[: max(1, round(most * share))]
+            for name, share in zip(chosen, shares, strict=True)
+        ]
+    )
+    if len(rows) < _FEWEST_DRAWN:
+        return None
+    return whole.part(whole.name, random.permutation(rows)[:_MOST_DRAWN])
+
+
+def _between(random: np.random.Generator, low: float, high: float) -> float:
+    return float(np.exp(random.uniform(np.log(low), np.log(high))))
 
 
 def _unbalanced(whole: Labelled, random: np.random.Generator) -> NDArray[np.int64]:

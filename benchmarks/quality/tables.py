@@ -9,10 +9,15 @@ from math import sqrt
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from benchmarks.quality.criteria import RUNNER_UP, TAKEN
 from benchmarks.report import page_with
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from numpy.typing import NDArray
 
 __all__ = ["PAGE", "RESULTS", "page_with_tables", "ranks", "tables"]
 
@@ -21,6 +26,7 @@ RESULTS = DOCS / "quality.json"
 PAGE = DOCS / "quality.md"
 BEGIN, END = "<!-- tables: made by python -m benchmarks.quality -->", "<!-- end of tables -->"
 BASELINE = "none · kmeans"
+_DEFAULT = "umap · kmeans"
 _METRICS = ("acc", "ari", "nmi")
 _FACTOR = 1.5
 
@@ -44,6 +50,10 @@ def tables(results: dict[str, Any]) -> str:
             *_density(results),
             "",
             *_found_k(results),
+            "",
+            *_draws(results["draws"]),
+            "",
+            *_limits(results["limits"]),
             "",
         ]
     )
@@ -132,26 +142,82 @@ def _density(results: dict[str, Any]) -> list[str]:
 
 
 def _found_k(results: dict[str, Any]) -> list[str]:
-    criteria = list(dict.fromkeys(entry["criterion"] for entry in results["chosen"]))
+    """The middle k over the seeds, bold where most are near the truth, and how many are."""
+    sets: dict[str, dict[str, list[int]]] = defaultdict(dict)
+    classes: dict[str, int] = {}
+    for entry in results["chosen"]:
+        sets[entry["data"]][entry["criterion"]] = entry["found"]
+        classes[entry["data"]] = entry["classes"]
+    criteria = list(next(iter(sets.values())))
     lines = [
         f"| k found | classes | {' | '.join(criteria)} |",
         "|---|---|" + "---|" * len(criteria),
     ]
-    sets: dict[str, dict[str, dict[str, Any]]] = defaultdict(dict)
-    for entry in results["chosen"]:
-        sets[entry["data"]][entry["criterion"]] = entry
-    right: dict[str, list[float]] = defaultdict(list)
+    shares: dict[str, list[dict[str, float]]] = defaultdict(list)
     for name, found in sets.items():
-        cells = []
-        for criterion in criteria:
-            numbers, classes = found[criterion]["found"], found[criterion]["classes"]
-            share = _mean([max(k / classes, classes / k) <= _FACTOR for k in numbers])
-            right[criterion].append(share)
-            middle = statistics.median_low(numbers)
-            cells.append(f"**{middle}**" if share > 0.5 else str(middle))
-        lines.append(f"| {name} | {classes} | {' | '.join(cells)} |")
-    shares = [f"{_mean(right[criterion]):.0%}" for criterion in criteria]
-    lines.append(f"| within a factor of 1.5 | | {' | '.join(shares)} |")
+        right = {key: _mean(_near(numbers, classes[name])) for key, numbers in found.items()}
+        middle = {key: str(statistics.median_low(numbers)) for key, numbers in found.items()}
+        cells = [f"**{middle[key]}**" if right[key] > 0.5 else middle[key] for key in criteria]
+        lines.append(f"| {name} | {classes[name]} | {' | '.join(cells)} |")
+        for kind in (name.partition(", ")[2] or "whole", "all"):
+            shares[kind].append(_shares(found, classes[name]))
+    for kind in sorted(shares, key="all".__eq__):
+        cells = [f"{_mean([each[key] for each in shares[kind]]):.0%}" for key in criteria]
+        lines.append(f"| within a factor of 1.5, {kind} | | {' | '.join(cells)} |")
+    return lines
+
+
+def _draws(entries: Sequence[dict[str, Any]]) -> list[str]:
+    """How often k is near the truth in sets drawn at random, for each source."""
+    parts = [each for each in entries[0]["found"] if each not in {TAKEN, RUNNER_UP}]
+    criteria = [TAKEN, RUNNER_UP, *parts]
+    lines = [
+        f"| within a factor of 1.5 | pictures / classes | sets | {' | '.join(criteria)} |",
+        "|---|---|---|" + "---|" * len(criteria),
+    ]
+    found = [_shares(entry["found"], entry["classes"]) for entry in entries]
+    rows = [[shares[each] for each in criteria] for shares in found]
+    for entry, shares in zip(entries, rows, strict=True):
+        size = f"{entry['pictures']} / {entry['in']} | {len(entry['classes'])}"
+        lines.append(f"| {entry['data']} | {size} | {' | '.join(f'{x:.0%}' for x in shares)} |")
+    means = " | ".join(_shown(column) for column in zip(*rows, strict=True))
+    return [*lines, f"| mean ± standard error over sources | | | {means} |"]
+
+
+def _shares(found: Mapping[str, Sequence[int]], classes: Sequence[int] | int) -> dict[str, float]:
+    """Of each criterion, how often it is near the truth; of the runner-up, if not the first is."""
+    near = {criterion: _near(numbers, classes) for criterion, numbers in found.items()}
+    if RUNNER_UP in near:
+        near[RUNNER_UP] = near[TAKEN] | near[RUNNER_UP]
+    return {criterion: _mean(each) for criterion, each in near.items()}
+
+
+def _near(numbers: Sequence[int], classes: Sequence[int] | int) -> NDArray[np.bool_]:
+    ratio = np.array(numbers) / np.array(classes)
+    return np.asarray(np.maximum(ratio, 1 / ratio) <= _FACTOR)
+
+
+def _limits(entries: Sequence[dict[str, Any]]) -> list[str]:
+    """What became of each recipe on many pictures; time in units of the default's."""
+    first = entries[0]
+    one = next(entry["seconds"] for entry in entries if entry["recipe"] == _DEFAULT)
+    lines = [
+        f"| {first['pictures']:,} embeddings in {first['groups']} groups | clusters | ARI | "
+        f"time, {_DEFAULT} = 1 | memory, GB |",
+        "|---|---|---|---|---|",
+    ]
+    for entry in entries:
+        if "refused" in entry:
+            lines.append(f"| {entry['recipe']} | refused: {entry['refused']} | | | |")
+            continue
+        cells = [
+            entry["recipe"],
+            str(entry["clusters"]),
+            f"{100 * entry['ari']:.1f}",
+            f"{entry['seconds'] / one:.2g}",
+            f"{entry['peak'] / 1e9:.1f}",
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
     return lines
 
 
