@@ -53,7 +53,7 @@ def section(words: list[str], command: Any) -> str:
         usage.append("[OPTIONS]")
     if getattr(command, "commands", None):
         usage += ["COMMAND", "..."]
-    lines = [f"## `{' '.join(words)}`", "", f"    {' '.join(usage)}", "", paragraphs(command.help)]
+    lines = [f"## `{' '.join(words)}`", "", f"    {' '.join(usage)}", "", f"{command.help}\n"]
     if arguments or options:
         lines += ["| parameter | meaning | default |", "|---|---|---|"]
         lines += [row(p) for p in [*arguments, *options]]
@@ -64,12 +64,6 @@ def section(words: list[str], command: Any) -> str:
 def argument(parameter: Any) -> str:
     """How an argument is written."""
     return f"{parameter.metavar}{'...' if parameter.nargs == -1 else ''}"
-
-
-def paragraphs(text: str | None) -> str:
-    """A help text without the line breaks of its source."""
-    blocks = (text or "").strip().split("\n\n")
-    return "\n\n".join(" ".join(block.split()) for block in blocks) + "\n"
 
 
 def row(parameter: Any) -> str:
