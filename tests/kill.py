@@ -7,8 +7,8 @@ Each trial makes a collection, starts a command on it and kills it; then looks t
 lost and nothing half-written bears a final name; then kills a second command, undo or the
 continuation; then perhaps a merge or rename of the finished result, and its undo; then lets all be
 taken back, and compares every byte, name, time and permission with what there was at first.
-Every fourth trial is one of the whole job on pictures, killed while it embeds or later, and of an
-update of its result.
+Every fourth trial is one of the whole job on pictures, killed while it embeds or later, of an update
+of its result, and of a cluster that is split.
 """
 
 from __future__ import annotations
@@ -245,13 +245,14 @@ class Trial:
 
 
 class AlbumTrial:
-    """The whole job on pictures, killed; then done, and an update killed; all taken back."""
+    """The whole job on pictures, killed; then done, an update, then a split; all taken back."""
 
     def __init__(self, root, rng, action):
         self.root, self.rng = root, rng
         self.photos, self.new = os.path.join(root, "photos"), os.path.join(root, "new")
         self.out = os.path.join(root, "sorted")
-        self.options = ["--cache", os.path.join(root, "cache"), "--action", action]
+        self.cache = ["--cache", os.path.join(root, "cache")]
+        self.options = [*self.cache, "--action", action]
         for number in range(ALBUM):
             folder = self.photos if number < ALBUM // 2 else self.new
             picture(os.path.join(folder, f"{number}.png"), COLOURS[number % 3], seed=number)
@@ -274,12 +275,17 @@ class AlbumTrial:
         self._take_back_what_is_there(self.first)
         code, said = Child("album", *job).finish()
         assert code == 0, said
-        before = self._pictures()
-        hits.append(self._killed("update", longest, "update", self.out, self.new, *self.options))
-        self._take_back_what_is_there(before, keep=1)
-        code, said = Child("album", "update", self.out, self.new, *self.options).finish()
-        assert code == 0, said
-        for _ in range(2):
+        changes = (
+            ("update", self.out, self.new, *self.options),
+            ("split", self.out, "cluster-000", "--k", "2", *self.cache),
+        )
+        for done, words in enumerate(changes, start=1):
+            before = self._pictures()
+            hits.append(self._killed(words[0], longest, *words))
+            self._take_back_what_is_there(before, keep=done)
+            code, said = Child("album", *words).finish()
+            assert code == 0, said
+        for _ in range(1 + len(changes)):
             assert undo_result(self.out, RecordingReporter()).refused == ()
         assert self._pictures() == self.first, "not as it was"
         return hits
