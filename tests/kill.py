@@ -7,8 +7,8 @@ Each trial makes a collection, starts a command on it and kills it; then looks t
 lost and nothing half-written bears a final name; then kills a second command, undo or the
 continuation; then perhaps a merge or rename of the finished result, and its undo; then lets all be
 taken back, and compares every byte, name, time and permission with what there was at first.
-Every fourth trial is one of the whole job on pictures, killed while it embeds or later, of an update
-of its result, and of a cluster that is split.
+Every fourth trial is one of the whole job on pictures, killed while it embeds or later, of an
+update of its result, and of a cluster that is split.
 """
 
 from __future__ import annotations
