@@ -61,9 +61,10 @@ class Sample:
     Args:
         vectors: (n, D) embeddings, 4 or more, of which at most 2,000 are looked at.
         seed: of the sample and of K-Means.
+        most: the largest number that will be tried; None for half the pictures.
     """
 
-    def __init__(self, vectors: NDArray[np.float32], seed: int) -> None:
+    def __init__(self, vectors: NDArray[np.float32], seed: int, most: int | None = None) -> None:
         from sklearn.cluster import kmeans_plusplus
         from sklearn.metrics import pairwise_distances
         from sklearn.neighbors import kneighbors_graph
@@ -77,7 +78,7 @@ class Sample:
         self._graph = (graph + graph.T).tocoo()
         self._degrees = np.bincount(self._graph.row, weights=self._graph.data)
         self._starts = [
-            kmeans_plusplus(self.points, _highest(len(rows)), random_state=each)[0]
+            kmeans_plusplus(self.points, most or _highest(len(rows)), random_state=each)[0]
             for each in range(_SEARCHES * seed, _SEARCHES * (seed + 1))
         ]
 
@@ -179,7 +180,7 @@ def choose(
         return Choice(k, None, _CRITERION, len(vectors), (k,), ())
     if reporter:
         reporter.progress(_STAGE, 0, len(first))
-    sample = Sample(vectors, seed)
+    sample = Sample(vectors, seed, first[-1])
     scores = _tried(sample, first, {}, reporter)
     place = first.index(statistics.median_low(_answers(scores)))
     around = range(first[max(0, place - 1)], first[min(len(first) - 1, place + 1)] + 1)
