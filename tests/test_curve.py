@@ -30,6 +30,11 @@ def test_one_row_a_number_and_the_two_are_named():
     assert not rows[0].endswith("up")
 
 
+def test_of_several_searches_the_mean_is_shown():
+    head, *_ = printed(Choice(3, None, "score", 40, (2, 3, 4), ((2, 0.0), (3, 1.0))))
+    assert head.strip() == "k score, mean of 3 searches"
+
+
 def test_never_more_than_20_rows_and_the_two_are_among_them():
     scores = tuple((k, 1 / k) for k in range(2, 300))
     rows = printed(Choice(97, 55, "score", 900, (97,), scores), encoding="ascii", width=50)[1:]

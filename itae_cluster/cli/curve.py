@@ -35,7 +35,9 @@ def print_curve(choice: Choice, console: Console) -> None:
     low, high = min(scores.values()), max(scores.values())
     width = max(len(str(k)) for k in rows)
     bars = max(4, min(console.width, _WIDEST) - width - 20)
-    console.print(Text(f"{'k':>{width}} {choice.criterion}", style="dim"), soft_wrap=True)
+    searches = len(choice.found)
+    score = f"{choice.criterion}, mean of {searches} searches" if searches > 1 else choice.criterion
+    console.print(Text(f"{'k':>{width}} {score}", style="dim"), soft_wrap=True)
     for k in rows:
         filled = 1 + round((bars - 1) * (scores[k] - low) / (high - low or 1))
         console.print(_row(k, scores[k], filled, bars, width, signs, choice), soft_wrap=True)
