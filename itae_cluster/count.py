@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from itae_cluster.types import Reporter
 
-__all__ = ["Sample", "candidates", "check_range", "choose"]
+__all__ = ["Sample", "candidates", "check_range", "choose", "searched"]
 
 _CRITERION = "silhouette + modularity"
 _MOST_SAMPLED = 2000
@@ -77,6 +77,7 @@ class Sample:
         graph = kneighbors_graph(self.points, min(_NEIGHBOURS, len(rows) - 1))
         self._graph = (graph + graph.T).tocoo()
         self._degrees = np.bincount(self._graph.row, weights=self._graph.data)
+        self._known: dict[int, NDArray[np.float64]] = {}
         self._starts = [
             kmeans_plusplus(self.points, most or _highest(len(rows)), random_state=each)[0]
             for each in range(_SEARCHES * seed, _SEARCHES * (seed + 1))
@@ -94,14 +95,18 @@ class Sample:
         return [np.unique(fit.labels_, return_inverse=True)[1] for fit in fits]
 
     def scores(self, k: int) -> NDArray[np.float64]:
-        """(searches, 2): silhouette and modularity of k clusters."""
-        return np.array([(self.silhouette(each), self.modularity(each)) for each in self.labels(k)])
+        """(searches, 2): silhouette and modularity of k clusters; found once."""
+        if k not in self._known:
+            pairs = [(self.silhouette(each), self.modularity(each)) for each in self.labels(k)]
+            self._known[k] = np.array(pairs)
+        return self._known[k]
 
     def silhouette(self, labels: NDArray[np.int64]) -> float:
         """Mean silhouette of the pictures, −1 to 1; −1 where it has no meaning."""
-        order, starts, counts = _members(labels)
+        counts = np.bincount(labels)
         if not 1 < len(counts) < len(labels):
             return -1.0
+        order, starts = np.argsort(labels, kind="stable"), np.cumsum(counts) - counts
         sums = np.add.reduceat(self._distances[order], starts, axis=0)  # (k, n)
         here = labels, np.arange(len(labels))
         own = sums[here] / np.maximum(counts[labels] - 1, 1)
@@ -117,14 +122,6 @@ class Sample:
         total = self._degrees.sum()
         shares = np.bincount(labels, weights=self._degrees) / total
         return float(self._graph.data[same].sum() / total - (shares**2).sum())
-
-
-def _members(
-    labels: NDArray[np.int64],
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Rows ordered by cluster, where each cluster starts there, and its size."""
-    counts = np.bincount(labels)
-    return np.argsort(labels, kind="stable"), np.cumsum(counts) - counts, counts
 
 
 def _locally_scaled(distances: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -180,11 +177,15 @@ def choose(
         return Choice(k, None, _CRITERION, len(vectors), (k,), ())
     if reporter:
         reporter.progress(_STAGE, 0, len(first))
-    sample = Sample(vectors, seed, first[-1])
-    scores = _tried(sample, first, {}, reporter)
+    return searched(Sample(vectors, seed, first[-1]), first, reporter)
+
+
+def searched(sample: Sample, first: Sequence[int], reporter: Reporter | None = None) -> Choice:
+    """The best of some numbers, two or more in ascending order, and of those around it."""
+    scores = _tried(sample, first, reporter)
     place = first.index(statistics.median_low(_answers(scores)))
     around = range(first[max(0, place - 1)], first[min(len(first) - 1, place + 1)] + 1)
-    scores = _tried(sample, _some(around), scores, reporter)
+    scores |= _tried(sample, _some(around), reporter)
     found = sorted(_answers(scores))
     k = statistics.median_low(found)
     judged = dict(zip(sorted(scores), _judged(scores).mean(axis=0).round(4).tolist(), strict=True))
@@ -199,16 +200,12 @@ def choose(
 
 
 def _tried(
-    sample: Sample,
-    numbers: Sequence[int],
-    known: dict[int, NDArray[np.float64]],
-    reporter: Reporter | None,
+    sample: Sample, numbers: Sequence[int], reporter: Reporter | None
 ) -> dict[int, NDArray[np.float64]]:
-    """The scores of each k, beside those that are known."""
-    scores = dict(known)
+    """The scores of each k."""
+    scores = {}
     for done, k in enumerate(numbers, start=1):
-        if k not in scores:
-            scores[k] = sample.scores(k)
+        scores[k] = sample.scores(k)
         if reporter:
             reporter.progress(_STAGE, done, len(numbers))
     return scores

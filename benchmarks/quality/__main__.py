@@ -22,6 +22,7 @@ import numpy as np
 
 from benchmarks.quality import criteria, data, grid, limits, tables
 from itae_cluster.cli.reporting import ConsoleReporter
+from itae_cluster.count import Sample, candidates
 from itae_cluster.options import CacheOptions, ModelOptions
 from itae_cluster.pipeline.embedding import open_cache
 
@@ -77,7 +78,10 @@ def _looked_for(
     for folder in folders:
         whole = data.embed_folder(folder, replace(model, theta="off"), cache, reporter)
         sets = [one for number in range(draws) if (one := data.drawn(whole, number)) is not None]
-        found = [criteria.taken(one.vectors, number) for number, one in enumerate(sets)]
+        found = [
+            criteria.taken(Sample(one.vectors, number), candidates(len(one.vectors), None))
+            for number, one in enumerate(sets)
+        ]
         print(f"{whole.name}: {len(sets)} sets", flush=True)
         yield {
             "data": whole.name,

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from itae_cluster.cluster import kmeans
-from itae_cluster.count import Sample, candidates, choose
+from itae_cluster.count import Sample, candidates, searched
 from itae_cluster.options import ClusterOptions
 from itae_cluster.recipe import reduced
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from itae_cluster.cache import Cache
@@ -30,10 +32,11 @@ _NEIGHBOURS = 10
 def found(vectors: NDArray[np.float32], seed: int, cache: Cache) -> dict[str, int]:
     """The number of clusters by each criterion; ties go to the smaller one."""
     numbers = candidates(len(vectors), None)
-    points = Sample(vectors, seed).points
+    sample = Sample(vectors, seed)
+    points = sample.points
     packed = reduced(vectors, ClusterOptions(k=1, seed=seed), cache)
     return {
-        **taken(vectors, seed),
+        **taken(sample, numbers),
         "plain silhouette": _best({k: _silhouette(points, k, seed) for k in numbers}),
         "silhouette in UMAP": _best({k: _silhouette(packed, k, seed) for k in numbers}),
         "stability": _best({k: _stability(points, k, seed) for k in numbers[::2]}),
@@ -41,16 +44,14 @@ def found(vectors: NDArray[np.float32], seed: int, cache: Cache) -> dict[str, in
     }
 
 
-def taken(vectors: NDArray[np.float32], seed: int) -> dict[str, int]:
+def taken(sample: Sample, numbers: Sequence[int]) -> dict[str, int]:
     """The number that is used, its runner-up, and what the parts of the rule say alone."""
-    numbers = candidates(len(vectors), None)
-    sample = Sample(vectors, seed)
+    choice = searched(sample, numbers)
     scores = np.array([sample.scores(k) for k in numbers])  # (numbers, searches, 2)
     silhouette, modularity = (
         statistics.median_low([numbers[place] for place in each.argmax(axis=0)])
         for each in np.moveaxis(scores, 2, 0)
     )
-    choice = choose(vectors, None, seed=seed)
     return {
         TAKEN: choice.k,
         RUNNER_UP: choice.runner_up or choice.k,

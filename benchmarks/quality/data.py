@@ -128,13 +128,7 @@ def drawn(whole: Labelled, number: int) -> Labelled | None:
     classes = random.permutation(np.unique(whole.truth))
     chosen = classes[: round(_between(random, min(3, len(classes)), len(classes)))]
     most = round(_between(random, _FEWEST_OF_A_CLASS, _MOST_OF_A_CLASS))
-    shares = float(random.choice(_IMBALANCES)) ** -np.linspace(0, 1, len(chosen))
-    rows = np.concatenate(
-        [
-            random.permutation(np.flatnonzero(whole.truth == name))[: max(1, round(most * share))]
-            for name, share in zip(chosen, shares, strict=True)
-        ]
-    )
+    rows = _uneven(whole, chosen, most, float(random.choice(_IMBALANCES)), random)
     if len(rows) < _FEWEST_DRAWN:
         return None
     return whole.part(whole.name, random.permutation(rows)[:_MOST_DRAWN])
@@ -145,11 +139,22 @@ def _between(random: np.random.Generator, low: float, high: float) -> float:
 
 
 def _unbalanced(whole: Labelled, random: np.random.Generator) -> NDArray[np.int64]:
-    """Rows such that class sizes fall geometrically, the largest 50 times the smallest."""
+    """Rows of all classes, the largest 50 times the smallest."""
     classes, counts = np.unique(whole.truth, return_counts=True)
-    shares = _IMBALANCE ** -np.linspace(0, 1, len(classes))
+    return _uneven(whole, random.permutation(classes), counts.min(), _IMBALANCE, random)
+
+
+def _uneven(
+    whole: Labelled,
+    classes: NDArray[np.str_],
+    most: int,
+    imbalance: float,
+    random: np.random.Generator,
+) -> NDArray[np.int64]:
+    """Rows such that class sizes fall geometrically from `most`, as far as there are pictures."""
+    sizes = most * imbalance ** -np.linspace(0, 1, len(classes))
     rows = [
-        random.permutation(np.flatnonzero(whole.truth == name))[: max(1, round(most))]
-        for name, most in zip(random.permutation(classes), counts.min() * shares, strict=True)
+        random.permutation(np.flatnonzero(whole.truth == name))[: max(1, round(size))]
+        for name, size in zip(classes, sizes, strict=True)
     ]
     return np.concatenate(rows)

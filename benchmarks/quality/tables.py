@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from benchmarks.quality.criteria import RUNNER_UP, TAKEN
+from benchmarks.quality.grid import named
 from benchmarks.report import page_with
+from itae_cluster.options import ClusterOptions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -26,7 +28,7 @@ RESULTS = DOCS / "quality.json"
 PAGE = DOCS / "quality.md"
 BEGIN, END = "<!-- tables: made by python -m benchmarks.quality -->", "<!-- end of tables -->"
 BASELINE = "none · kmeans"
-_DEFAULT = "umap · kmeans"
+_DEFAULT = named(ClusterOptions())
 _METRICS = ("acc", "ari", "nmi")
 _FACTOR = 1.5
 
@@ -159,8 +161,9 @@ def _found_k(results: dict[str, Any]) -> list[str]:
         middle = {key: str(statistics.median_low(numbers)) for key, numbers in found.items()}
         cells = [f"**{middle[key]}**" if right[key] > 0.5 else middle[key] for key in criteria]
         lines.append(f"| {name} | {classes[name]} | {' | '.join(cells)} |")
-        for kind in (name.partition(", ")[2] or "whole", "all"):
-            shares[kind].append(_shares(found, classes[name]))
+        near = _shares(found, classes[name])
+        shares[name.partition(", ")[2] or "whole"].append(near)
+        shares["all"].append(near)
     for kind in sorted(shares, key="all".__eq__):
         cells = [f"{_mean([each[key] for each in shares[kind]]):.0%}" for key in criteria]
         lines.append(f"| within a factor of 1.5, {kind} | | {' | '.join(cells)} |")
