@@ -108,8 +108,8 @@ class Shelf:
 
     def close(self) -> None:
         """Keep what is not kept yet."""
-        self._cache.remember(self._seen)
-        self._seen.clear()
+        seen, self._seen = self._seen, []  # in one step: threads may add to it meanwhile
+        self._cache.remember(seen)
 
     def _remember(self, known: Sequence[Known]) -> None:
         self._seen += known

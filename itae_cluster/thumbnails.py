@@ -6,20 +6,22 @@ They lie in a temporary file: fifty thousand would take a quarter of a gigabyte 
 from __future__ import annotations
 
 import tempfile
+import threading
 import weakref
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from itae_cluster.decode import read_thumbnail, thumbnail
 from itae_cluster.errors import DecodeError
+from itae_cluster.names import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from itae_cluster.cache import Cache
-    from itae_cluster.types import Picture
+    from itae_cluster.types import Picture, Reporter
 
-__all__ = ["JPEGs", "Thumbnails", "completed"]
+__all__ = ["ByRow", "JPEGs", "Thumbnails", "completed"]
 
 _SIDE = 112
 _MOST = 100_000  # twice what a page shows, so that half of them are enough for it
@@ -28,18 +30,20 @@ _AT_ONCE = 500
 
 
 class JPEGs(Mapping[str, bytes]):
-    """JPEG bytes by path, written to a temporary file without a name."""
+    """JPEG bytes by path, written to a temporary file without a name; threads may share it."""
 
     def __init__(self) -> None:
         self._file = tempfile.TemporaryFile()  # noqa: SIM115 - read for as long as this lives
         weakref.finalize(self, self._file.close)
         self._places: dict[str, tuple[int, int]] = {}
         self._end = 0
+        self._lock = threading.Lock()  # a seek and what follows it are one step
 
     def __getitem__(self, path: str) -> bytes:
         start, length = self._places[path]
-        self._file.seek(start)
-        return self._file.read(length)
+        with self._lock:
+            self._file.seek(start)
+            return self._file.read(length)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._places)
@@ -49,10 +53,11 @@ class JPEGs(Mapping[str, bytes]):
 
     def add(self, path: str, jpeg: bytes) -> None:
         """Keep one."""
-        self._file.seek(self._end)
-        self._file.write(jpeg)
-        self._places[path] = (self._end, len(jpeg))
-        self._end += len(jpeg)
+        with self._lock:
+            self._file.seek(self._end)
+            self._file.write(jpeg)
+            self._places[path] = (self._end, len(jpeg))
+            self._end += len(jpeg)
 
     def keep_only(self, paths: set[str]) -> None:
         """Forget the others; their room in the file is not used again."""
@@ -79,7 +84,7 @@ class Thumbnails:
             self.kept.add(path, thumbnail(picture, _SIDE))
 
 
-class _ByRow(Mapping[int, bytes]):
+class ByRow(Mapping[int, bytes]):
     """The same JPEGs by row."""
 
     def __init__(self, jpegs: Mapping[str, bytes], paths: Sequence[str]) -> None:
@@ -101,14 +106,16 @@ def completed(
     chosen: Mapping[int, Sequence[int]],
     paths: Sequence[str],
     cache: Cache,
+    reporter: Reporter,
 ) -> Mapping[int, bytes]:
     """The thumbnails of the preview: those kept, those known, and some that are read for it.
 
     Args:
         kept: JPEG bytes by path.
         chosen: rows of each cluster's representatives, which are read in any case.
-        paths: the files, read where a thumbnail is missing; one that cannot be read has none.
+        paths: the files, read where a thumbnail is missing.
         cache: looked into before a file is read, and given what is new.
+        reporter: warned of each file that cannot be read, which has no thumbnail then.
 
     Returns:
         JPEG bytes by row.
@@ -121,11 +128,11 @@ def completed(
         for path, jpeg in known.items():
             jpegs.add(path, jpeg)
     for part in _parts(_to_read(chosen, paths, jpegs)):
-        fresh = _read(part)
+        fresh = _read(part, reporter)
         cache.store_thumbnails(fresh)
         for path, jpeg in fresh.items():
             jpegs.add(path, jpeg)
-    return _ByRow(jpegs, paths)
+    return ByRow(jpegs, paths)
 
 
 def _to_read(
@@ -138,13 +145,13 @@ def _to_read(
     return sorted(wanted)
 
 
-def _read(paths: Sequence[str]) -> dict[str, bytes]:
+def _read(paths: Sequence[str], reporter: Reporter) -> dict[str, bytes]:
     found = {}
     for path in paths:
         try:
             found[path] = read_thumbnail(path, _SIDE)
-        except DecodeError:
-            continue
+        except DecodeError as error:
+            reporter.warn(f"{printable(path)} has no thumbnail in the preview: {error}")
     return found
 
 

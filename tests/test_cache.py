@@ -171,9 +171,9 @@ def test_many_rows_come_back_in_their_places(path):
 def test_thumbnails_and_maps_are_kept(path, files, monkeypatch):
     run(path, files)
     with Cache(path, RecordingReporter()) as cache:
-        first = dict(completed({}, {}, files, cache))
+        first = dict(completed({}, {}, files, cache, RecordingReporter()))
         monkeypatch.setattr("itae_cluster.thumbnails.read_thumbnail", None)
-        assert dict(completed({}, {}, files, cache)) == first
+        assert dict(completed({}, {}, files, cache, RecordingReporter())) == first
         assert cache.coordinates("key") is None
         cache.store_coordinates("key", vectors(5, 2))
         np.testing.assert_array_equal(cache.coordinates("key"), vectors(5, 2))

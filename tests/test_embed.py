@@ -119,14 +119,24 @@ def test_missing_thumbnails_are_read_from_the_files(files, monkeypatch):
     none = Cache(None, RecordingReporter())
     chosen = {0: (1,), 1: (3,), 2: (7,)}
     kept = {files[row]: b"kept" for row in (0, 1, 2, 4, 5)}
-    result = completed(kept, chosen, files, none)
+    reporter = RecordingReporter()
+    result = completed(kept, chosen, files, none, reporter)
+    told = [
+        warning.partition(" has no thumbnail in the preview: ")[0] for warning in reporter.warnings
+    ]
+    assert told == [files[3], files[9]]
     assert sorted(result) == [0, 1, 2, 4, 5, 6, 7, 8]  # row 3 cannot be read
     assert result[0] == b"kept"
     assert result[7].startswith(b"\xff\xd8")
     assert len(result) == 8
     assert 3 not in result
     monkeypatch.setattr("itae_cluster.thumbnails._MOST_READ", 2)
-    assert sorted(completed({}, chosen, files, none)) == [0, 1, 5, 7]  # every fifth, and chosen
+    assert sorted(completed({}, chosen, files, none, reporter)) == [
+        0,
+        1,
+        5,
+        7,
+    ]  # every fifth, and chosen
 
 
 def test_the_whole_job_with_a_fake_encoder(album, tmp_path):

@@ -18,10 +18,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fakes import RecordingReporter
 from itae_cluster.drawing.layout import Box, fit, place, to_unit_square
 from itae_cluster.drawing.palette import NOISE_COLOUR, colour, ink_on
 from itae_cluster.errors import OutputError
 from itae_cluster.likeness import Likeness
+from itae_cluster.pipeline.previewing import make_atlas as warned_atlas
 from itae_cluster.preview import (
     PreviewData,
     rows_to_show,
@@ -29,8 +31,9 @@ from itae_cluster.preview import (
     write_page,
     write_picture,
 )
-from itae_cluster.preview.atlas import make_atlas
+from itae_cluster.preview.atlas import Atlas, make_atlas
 from itae_cluster.preview.page import SCRIPTS
+from itae_cluster.thumbnails import ByRow, JPEGs
 from itae_cluster.types import NOISE
 
 EVIL = "</script><script>alert(1)</script><!--\u2028&.jpg"
@@ -409,6 +412,47 @@ def test_each_picture_carries_its_own_thumbnail(page):
             crop = np.asarray(sheet.convert("RGB").crop((left, top, left + width, top + height)))
             assert np.abs(crop.astype(int) - rgb).max() < 24
     assert (read["tile"][1], read["tile"][3], read["sheets"]) == (None, None, 1)
+
+
+def painted(n: int) -> dict[int, tuple[int, int, int]]:
+    """A colour for each of `n` rows, no two of them near one another."""
+    return {row: (40 * (row % 7), 40 * (row // 7 % 7), 20 * (row // 49)) for row in range(n)}
+
+
+def tile_colours(atlas: Atlas) -> dict[int, np.ndarray]:
+    """The mean colour of every tile, by row."""
+    sheets = [np.asarray(Image.open(io.BytesIO(sheet)).convert("RGB")) for sheet in atlas.sheets]
+    return {
+        row: sheets[tile.sheet][
+            tile.top : tile.top + tile.height, tile.left : tile.left + tile.width
+        ].mean(axis=(0, 1))
+        for row, tile in atlas.tiles.items()
+    }
+
+
+def test_every_tile_shows_its_own_picture_however_threads_run(monkeypatch):
+    """The kept thumbnails lie in one file, which the threads that draw sheets share."""
+    monkeypatch.setattr("itae_cluster.preview.atlas.os.cpu_count", lambda: 8)
+    monkeypatch.setattr("itae_cluster.preview.atlas.SHEET", 4 * 112)  # 16 tiles a sheet
+    colours = painted(600)
+    kept = JPEGs()
+    for row, rgb in colours.items():
+        kept.add(str(row), jpeg(rgb, (112, 84)))
+    data = sample(len(colours), 5, thumbnails=ByRow(kept, [str(row) for row in colours]))
+    atlases = [make_atlas(data) for _ in range(5)]
+    for atlas in atlases:
+        assert atlas == atlases[0]
+        assert atlas.tiles.keys() == colours.keys()
+        for row, found in tile_colours(atlas).items():
+            np.testing.assert_allclose(found, colours[row], atol=9, err_msg=str(row))
+
+
+def test_a_damaged_thumbnail_is_told_by_its_path():
+    reporter = RecordingReporter()
+    data = sample(3, 1, thumbnails={0: jpeg(), 2: b"damaged"})
+    atlas = warned_atlas(data, ["a.jpg", "b.jpg", "c.jpg"], reporter)
+    assert atlas.tiles.keys() == {0}
+    assert [warning.split()[0] for warning in reporter.warnings] == ["c.jpg"]
 
 
 def test_tiles_of_an_atlas_lie_apart_and_get_smaller(monkeypatch):

@@ -17,6 +17,7 @@ from itae_cluster import likeness, preview
 from itae_cluster.manifest import path_of
 from itae_cluster.names import printable
 from itae_cluster.pipeline.following import documents, find, moved, with_examples
+from itae_cluster.pipeline.previewing import make_atlas
 from itae_cluster.reduce import placed_among
 from itae_cluster.shelf import Shelf
 from itae_cluster.thumbnails import completed
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from itae_cluster.cache import Cache
     from itae_cluster.inventory import Inventory
     from itae_cluster.pipeline.following import Drawn
-    from itae_cluster.preview import Atlas, PreviewData
+    from itae_cluster.preview import PreviewData
     from itae_cluster.types import Embeddings, Placement, Reporter
 
 __all__ = ["grown_previews"]
@@ -79,9 +80,11 @@ def grown_previews(
     rows = {path: row for row, path in enumerate(embeddings.paths)}
     fresh = embeddings.vectors[[rows[item.source] for item in arrivals]]
     paths = [item.source for item in arrivals]
-    jpegs = completed(thumbnails, {0: range(len(paths))}, paths, cache)
-    after, atlas = _grown(drawn, shown, known, arrivals, fresh, sources, jpegs)
-    return documents(drawn, after, atlas)
+    jpegs = completed(thumbnails, {0: range(len(paths))}, paths, cache, reporter)
+    alone, after = _grown(shown, known, arrivals, fresh, sources, jpegs)
+    atlas = drawn.atlas.joined(make_atlas(alone, paths, reporter), len(shown.names))
+    vectors = np.concatenate([known, fresh])
+    return documents(drawn, with_examples(drawn.data, after, vectors), atlas)
 
 
 def _known_vectors(
@@ -99,15 +102,14 @@ def _known_vectors(
 
 
 def _grown(
-    drawn: Drawn,
     shown: PreviewData,
     known: NDArray[np.float32],
     arrivals: Sequence[Placement],
     fresh: NDArray[np.float32],
     sources: Mapping[str, str],
     jpegs: Mapping[int, bytes],
-) -> tuple[PreviewData, Atlas]:
-    vectors = np.concatenate([known, fresh])
+) -> tuple[PreviewData, PreviewData]:
+    """What is new alone, and what is shown with it."""
     places = placed_among(fresh, known, shown.coordinates)
     alone = replace(
         shown,
@@ -125,10 +127,9 @@ def _grown(
         ),
         thumbnails=_Joined(shown.thumbnails, jpegs, len(shown.names)),
         sources=(*shown.sources, *(sources[item.source] for item in arrivals)),
-        likeness=likeness.liken(vectors),
+        likeness=likeness.liken(np.concatenate([known, fresh])),
     )
-    atlas = drawn.atlas.joined(preview.make_atlas(alone), len(shown.names))
-    return with_examples(drawn.data, after, vectors), atlas
+    return alone, after
 
 
 class _Joined(Mapping[int, bytes]):

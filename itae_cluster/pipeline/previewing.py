@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from itae_cluster import cluster, likeness, organize, preview
+from itae_cluster.names import printable
 from itae_cluster.options import ClusterOptions
 from itae_cluster.plan import CONTACT_FOLDER
 from itae_cluster.reduce import kept_umap
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from itae_cluster.cache import Cache
     from itae_cluster.types import Embeddings, Placement, Reporter
 
-__all__ = ["DIVERSE", "TYPICAL", "subtitle", "write_previews"]
+__all__ = ["DIVERSE", "TYPICAL", "make_atlas", "subtitle", "write_previews"]
 
 TYPICAL = 3
 """Pictures that stand for a cluster."""
@@ -98,7 +99,11 @@ def write_previews(
         representatives=typical,
         folders={label: organize.folder_name(label, clusters) for label in range(NOISE, clusters)},
         thumbnails=completed(
-            thumbnails, {key: typical[key] + diverse[key] for key in typical}, paths, cache
+            thumbnails,
+            {key: typical[key] + diverse[key] for key in typical},
+            paths,
+            cache,
+            reporter,
         ),
         title=title,
         subtitle=subtitle(len(embeddings.paths), clusters, embeddings.metadata),
@@ -112,9 +117,23 @@ def write_previews(
     )
     reporter.progress("Drawing the preview", 0, None)
     preview.write_picture(data, os.path.join(folder, "preview.png"))
-    preview.write_page(data, os.path.join(folder, "preview.html"))
+    atlas = make_atlas(data, paths, reporter)
+    preview.write_page(data, os.path.join(folder, "preview.html"), atlas)
     if contact_sheets:
         preview.write_contact_sheets(data, os.path.join(folder, CONTACT_FOLDER))
+
+
+def make_atlas(
+    data: preview.PreviewData, paths: Sequence[str], reporter: Reporter
+) -> preview.Atlas:
+    """The thumbnails on sheets; a damaged one, which has no tile, is told by its path."""
+    atlas = preview.make_atlas(data)
+    for row in sorted(data.thumbnails.keys() - atlas.tiles.keys()):
+        reporter.warn(
+            f"{printable(paths[row])} has no thumbnail in the preview: the one that was kept is "
+            "damaged; 'itae-cluster cache clear' drops it"
+        )
+    return atlas
 
 
 def _rows_to_show(

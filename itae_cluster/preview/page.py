@@ -40,17 +40,18 @@ SCRIPTS = (
 """The scripts of the page in the order they run; the first is other people's work."""
 
 
-def write_page(data: PreviewData, path: str) -> None:
+def write_page(data: PreviewData, path: str, atlas: Atlas | None = None) -> None:
     """Write `preview.html`. The same data give the same bytes.
 
     Args:
         data: what to show. A picture without a thumbnail is shown by its name alone.
         path: the file to write.
+        atlas: of the data, where it is made already.
 
     Raises:
         OutputError: the file cannot be written.
     """
-    save(render_page(data, make_atlas(data)), path)
+    save(render_page(data, atlas or make_atlas(data)), path)
 
 
 def render_page(data: PreviewData, atlas: Atlas) -> bytes:
