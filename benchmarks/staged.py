@@ -41,7 +41,7 @@ class StageClock:
 
 def main() -> None:
     """Run the job with its defaults."""
-    from itae_cluster.options import (
+    from itae_cluster.core.options import (
         Action,
         CacheOptions,
         ClusterOptions,

@@ -18,17 +18,17 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from itae_cluster import confined, organize, transfer
+from itae_cluster.core.documents import named
+from itae_cluster.core.files import file_digest
 from itae_cluster.journal import FOLDER, Earlier, Journal, Shift, Write
 from itae_cluster.leftovers import remove_empty_folders
-from itae_cluster.manifest import named
-from itae_cluster.model.digest import file_digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from itae_cluster.core.types import Reporter, Skipped
     from itae_cluster.journal import Step
     from itae_cluster.plan import Entry, Plan
-    from itae_cluster.types import Reporter, Skipped
 
 __all__ = ["Amendment", "carry_out", "workplace"]
 

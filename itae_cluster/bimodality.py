@@ -27,8 +27,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from itae_cluster.core.errors import InputError
 from itae_cluster.dip import dip_test
-from itae_cluster.errors import InputError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

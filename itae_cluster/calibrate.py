@@ -13,19 +13,19 @@ import numpy as np
 
 from itae_cluster.artifact_tokens import split
 from itae_cluster.bimodality import Finding, find_threshold
+from itae_cluster.core.errors import ModelError
+from itae_cluster.core.types import TokenMeasures
 from itae_cluster.embed import read_batches
-from itae_cluster.errors import ModelError
 from itae_cluster.sampling import sample_rows
-from itae_cluster.types import TokenMeasures
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
+    from itae_cluster.core.types import Reporter, Skipped
     from itae_cluster.encoder import TorchEncoder
     from itae_cluster.model.itae import Rule, Settings
-    from itae_cluster.types import Reporter, Skipped
 
 __all__ = ["Sample", "Touched", "collect", "draw_sample", "recommend", "touched", "touched_by"]
 

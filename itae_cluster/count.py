@@ -27,17 +27,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from itae_cluster.errors import InputError
+from itae_cluster.core.errors import InputError
+from itae_cluster.core.types import Choice
 from itae_cluster.reduce import pca_reduce
 from itae_cluster.sampling import sample_rows
-from itae_cluster.types import Choice
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from itae_cluster.types import Reporter
+    from itae_cluster.core.types import Reporter
 
 __all__ = ["Sample", "candidates", "check_range", "choose", "searched"]
 

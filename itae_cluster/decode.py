@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
-from itae_cluster.errors import DecodeError
+from itae_cluster.core.errors import DecodeError
+from itae_cluster.core.options import MAX_PIXELS
+from itae_cluster.core.text import printable
+from itae_cluster.core.types import Picture
 from itae_cluster.formats import contained_warnings, decodable_formats, limited_pixels
-from itae_cluster.names import printable
-from itae_cluster.options import MAX_PIXELS
-from itae_cluster.types import Picture
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

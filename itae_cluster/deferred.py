@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from itae_cluster.types import Encoder
+    from itae_cluster.core.types import Encoder
 
 __all__ = ["DeferredEncoder", "RecipeChangedError"]
 

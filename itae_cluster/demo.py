@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from itae_cluster.errors import OutputError
-from itae_cluster.names import printable
+from itae_cluster.core.errors import OutputError
+from itae_cluster.core.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

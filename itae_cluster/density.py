@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from itae_cluster.errors import InputError
-from itae_cluster.options import NoiseRule
-from itae_cluster.types import NOISE
+from itae_cluster.core.errors import InputError
+from itae_cluster.core.options import NoiseRule
+from itae_cluster.core.types import NOISE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from itae_cluster.types import Reporter
+    from itae_cluster.core.types import Reporter
 
 __all__ = ["check_density", "default_min_cluster_size", "hdbscan"]
 

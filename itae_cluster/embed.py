@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from itae_cluster.errors import DecodeError, InputError
+from itae_cluster.core.errors import DecodeError, InputError
+from itae_cluster.core.options import MAX_PIXELS
+from itae_cluster.core.types import Embeddings, Skipped
 from itae_cluster.isolated import Decoders, decoder_count
-from itae_cluster.options import MAX_PIXELS
 from itae_cluster.shelf import Found, Fresh, Shelf
-from itae_cluster.types import Embeddings, Skipped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from itae_cluster.cache import Cache
-    from itae_cluster.types import Encoder, Picture, Reporter
+    from itae_cluster.core.cache import Cache
+    from itae_cluster.core.types import Encoder, Picture, Reporter
 
 __all__ = ["Batch", "embed", "read_batches"]
 

@@ -14,16 +14,16 @@ import numpy as np
 import torch
 
 from itae_cluster import thresholds
-from itae_cluster.errors import ModelError, OutOfMemoryError, UsageError
+from itae_cluster.core.errors import ModelError, OutOfMemoryError, UsageError
+from itae_cluster.core.options import DeviceName, parse_theta
+from itae_cluster.core.types import TokenMeasures
 from itae_cluster.memory import pictures_that_fit
 from itae_cluster.model.acquire import locate
 from itae_cluster.model.checkpoint import load_model
 from itae_cluster.model.config import PATCH
 from itae_cluster.model.itae import ITAE, Settings
 from itae_cluster.model.registry import by_config
-from itae_cluster.options import DeviceName, parse_theta
 from itae_cluster.precision import choose_precision
-from itae_cluster.types import TokenMeasures
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -31,11 +31,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from itae_cluster.core.options import ModelOptions
+    from itae_cluster.core.types import Reporter
     from itae_cluster.model.acquire import Located
     from itae_cluster.model.dinov2 import DINOv2
     from itae_cluster.model.registry import Variant
-    from itae_cluster.options import ModelOptions
-    from itae_cluster.types import Reporter
 
 __all__ = ["TorchEncoder", "choose_device", "load_encoder"]
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from itae_cluster.errors import InputError
+from itae_cluster.core.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,10 +7,9 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from itae_cluster import paper
-from itae_cluster.errors import OutputError, UsageError
-from itae_cluster.manifest import run_metadata, skipped_record
-from itae_cluster.names import printable
-from itae_cluster.options import (
+from itae_cluster.core.documents import run_metadata, skipped_record
+from itae_cluster.core.errors import OutputError, UsageError
+from itae_cluster.core.options import (
     Algorithm,
     ClusterOptions,
     Reduction,
@@ -18,14 +17,15 @@ from itae_cluster.options import (
     check_reduction,
     check_seed,
 )
+from itae_cluster.core.text import printable
 from itae_cluster.protocol import METRICS, Comparison, Estimate, compare, estimate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from itae_cluster.core.options import ModelOptions, NoiseRule
+    from itae_cluster.core.types import Skipped
     from itae_cluster.evaluate import Scores
-    from itae_cluster.options import ModelOptions, NoiseRule
-    from itae_cluster.types import Skipped
 
 __all__ = [
     "ITAE",
@@ -44,6 +44,7 @@ ITAE = "ITAE"
 KNN = "knn"
 
 _SCHEMA = "itae-cluster/evaluation"
+_SCHEMA_VERSION = 1
 _CSV_HEAD = (
     "model",
     "variant",
@@ -246,7 +247,7 @@ class Evaluation:
     def document(self) -> dict[str, Any]:
         """Everything, as JSON has it. Scores are ratios; the paper's rows are in per cent."""
         options = {**asdict(self.options), "models": [asdict(each) for each in self.model_options]}
-        metadata = run_metadata({}, options, schema=_SCHEMA)
+        metadata = run_metadata(_SCHEMA, _SCHEMA_VERSION, {}, options)
         del metadata["model"]
         return {
             **metadata,

@@ -14,7 +14,7 @@ import threading
 import warnings
 from typing import TYPE_CHECKING
 
-from itae_cluster.options import MAX_PIXELS
+from itae_cluster.core.options import MAX_PIXELS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

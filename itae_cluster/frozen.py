@@ -22,19 +22,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from itae_cluster.core.documents import to_json
+from itae_cluster.core.errors import ResultError
+from itae_cluster.core.text import printable
+from itae_cluster.core.types import NOISE
 from itae_cluster.decode import PREPROCESSING
-from itae_cluster.errors import ResultError
-from itae_cluster.manifest import to_json
-from itae_cluster.names import printable
 from itae_cluster.plan import MODEL_FILE
-from itae_cluster.types import NOISE
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from numpy.typing import NDArray
 
-    from itae_cluster.types import Clustering, Embeddings
+    from itae_cluster.core.types import Clustering, Embeddings
 
 __all__ = ["Frozen", "content", "freeze", "load", "write"]
 

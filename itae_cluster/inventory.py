@@ -16,12 +16,12 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from itae_cluster import confined, manifest
-from itae_cluster.errors import ResultError
+from itae_cluster.core.documents import named, path_of, to_json
+from itae_cluster.core.errors import ResultError
+from itae_cluster.core.files import file_digest
+from itae_cluster.core.text import printable
+from itae_cluster.core.types import NOISE
 from itae_cluster.journal import FOLDER, Journal
-from itae_cluster.manifest import named, path_of
-from itae_cluster.model.digest import file_digest
-from itae_cluster.names import printable
-from itae_cluster.types import NOISE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -168,7 +168,7 @@ def documents(
         **({"removed": list(inventory.removed)} if inventory.removed else {}),
         "skipped": [*inventory.head["skipped"], *skipped],
     }
-    text = manifest.to_json(document, indent=2) + "\n"
+    text = to_json(document, indent=2) + "\n"
     return {_MANIFEST: text.encode("ascii"), "clusters.csv": manifest.to_csv(records)}
 
 

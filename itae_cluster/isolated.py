@@ -17,13 +17,13 @@ from concurrent.futures import BrokenExecutor, CancelledError
 from typing import TYPE_CHECKING, Any, Self
 
 from itae_cluster import decode
-from itae_cluster.errors import DecodeError
-from itae_cluster.options import MAX_PIXELS
+from itae_cluster.core.errors import DecodeError
+from itae_cluster.core.options import MAX_PIXELS
 
 if TYPE_CHECKING:
     from pebble import ProcessFuture, ProcessPool
 
-    from itae_cluster.types import Picture, Reporter
+    from itae_cluster.core.types import Picture, Reporter
 
 __all__ = ["PATIENCE", "Decoders", "decoder_count"]
 

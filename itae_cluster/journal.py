@@ -21,10 +21,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from itae_cluster import __version__, confined
-from itae_cluster.errors import JournalError
-from itae_cluster.manifest import named, path_of, to_json
-from itae_cluster.names import printable
-from itae_cluster.options import Action
+from itae_cluster.core.documents import named, path_of, to_json
+from itae_cluster.core.errors import JournalError
+from itae_cluster.core.options import Action
+from itae_cluster.core.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

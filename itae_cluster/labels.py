@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from PIL import Image
 
+from itae_cluster.core.errors import InputError
+from itae_cluster.core.text import printable
+from itae_cluster.core.types import Skipped
 from itae_cluster.decode import flatten
 from itae_cluster.embed import read_batches
-from itae_cluster.errors import InputError
-from itae_cluster.names import printable
-from itae_cluster.types import Skipped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
-    from itae_cluster.types import Reporter
+    from itae_cluster.core.types import Reporter
 
 __all__ = [
     "FolderPictures",

@@ -15,16 +15,16 @@ import stat
 from typing import TYPE_CHECKING
 
 from itae_cluster import confined, transfer
-from itae_cluster.errors import JournalError
+from itae_cluster.core.documents import path_of
+from itae_cluster.core.errors import JournalError
 from itae_cluster.journal import Journal, Place
-from itae_cluster.manifest import path_of
 from itae_cluster.organize import generated_names, staging_pattern
 from itae_cluster.plan import CONTACT_FOLDER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from itae_cluster.types import Reporter
+    from itae_cluster.core.types import Reporter
 
 __all__ = ["clear", "remove_empty_folders"]
 

@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
-from itae_cluster.errors import BusyError
-from itae_cluster.model.store import cache_root
-from itae_cluster.names import printable
+from itae_cluster.core.errors import BusyError
+from itae_cluster.core.files import cache_root
+from itae_cluster.core.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from itae_cluster.types import Reporter
+    from itae_cluster.core.types import Reporter
 
 __all__ = ["claimed"]
 

@@ -1,62 +1,42 @@
 """What a run says of itself: one document for OUT/manifest.json, `--format` and vector files.
 
 The schema is versioned; `docs/manifest.md` describes it and `docs/manifest.schema.json` checks it.
-JSON is plain ASCII. A name that is not valid UTF-8 keeps its bytes as surrogate escapes (which
-Python and JavaScript read back) and comes a second time as base64 of its raw bytes.
 """
 
 from __future__ import annotations
 
-import base64
 import csv
 import io
-import json
 import math
 import os
 from collections import Counter
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from itae_cluster import __version__
-from itae_cluster.names import is_text, to_base64
+from itae_cluster.core.documents import named, path_of, run_metadata, skipped_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from itae_cluster.types import Placement, Skipped
+    from itae_cluster.core.types import Placement, Skipped
 
 __all__ = [
     "SCHEMA",
     "SCHEMA_VERSION",
     "clusters",
     "document",
-    "named",
-    "path_of",
-    "run_metadata",
-    "skipped_record",
+    "head",
     "to_csv",
-    "to_json",
     "to_record",
     "write_csv",
-    "write_json",
 ]
 
 SCHEMA = "itae-cluster/manifest"
 SCHEMA_VERSION = 1
 
 
-def run_metadata(
-    model: Mapping[str, Any], options: Mapping[str, Any], *, schema: str = SCHEMA
-) -> dict[str, Any]:
-    """The part that all documents share: schema, tool, time, model, options."""
-    return {
-        "schema": schema,
-        "schema_version": SCHEMA_VERSION,
-        "tool": {"name": "itae-cluster", "version": __version__},
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "model": dict(model),
-        "options": dict(options),
-    }
+def head(model: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
+    """The head of a manifest, and of what is made on the way to one."""
+    return run_metadata(SCHEMA, SCHEMA_VERSION, model, options)
 
 
 def document(
@@ -70,7 +50,7 @@ def document(
     """The whole manifest: metadata, clusters by size, one record a picture, what was skipped.
 
     Args:
-        metadata: its head, as `run_metadata` makes it.
+        metadata: its head, as `head` makes it.
         placements: the pictures.
         skipped: what was passed over.
         placed: whether the destinations exist.
@@ -141,42 +121,6 @@ def _sidecars(item: Placement, *, placed: bool) -> list[dict[str, Any]]:
         }
         for source, destination in item.sidecars
     ]
-
-
-def skipped_record(item: Skipped) -> dict[str, str]:
-    """One input that was passed over."""
-    reason = item.reason.encode("utf-8", "replace").decode()
-    return {**named("path", item.path), "reason": reason}
-
-
-def named(key: str, path: str) -> dict[str, str]:
-    """A path under `key`, and its bytes as `<key>_base64` where it is not valid UTF-8."""
-    return {key: path} if is_text(path) else {key: path, f"{key}_base64": to_base64(path)}
-
-
-def path_of(record: Mapping[str, Any], key: str) -> str:
-    """What `named` wrote; the bytes win, because not every program keeps surrogate escapes.
-
-    Raises:
-        ValueError: if there is no path that a file system could hold.
-    """
-    raw = record.get(f"{key}_base64")
-    path = record.get(key) if raw is None else os.fsdecode(base64.b64decode(raw, validate=True))
-    if not isinstance(path, str) or not path or "\0" in path:
-        raise ValueError(f"no {key}")
-    os.fsencode(path)
-    return path
-
-
-def to_json(value: Any, *, indent: int | None = None) -> str:
-    """ASCII JSON without NaN."""
-    return json.dumps(value, indent=indent, ensure_ascii=True, allow_nan=False)
-
-
-def write_json(value: Any, path: str) -> None:
-    """`value` as indented JSON in a new file."""
-    with open(path, "x", encoding="ascii") as file:
-        file.write(to_json(value, indent=2) + "\n")
 
 
 def write_csv(placements: Sequence[Placement], path: str) -> None:

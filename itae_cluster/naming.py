@@ -13,11 +13,11 @@ import re
 import unicodedata
 from typing import TYPE_CHECKING, Any
 
-from itae_cluster.errors import ResultError, UsageError
-from itae_cluster.names import folded, folder_fault, printable
+from itae_cluster.core.errors import ResultError, UsageError
+from itae_cluster.core.text import folded, folder_fault, printable
+from itae_cluster.core.types import NOISE
 from itae_cluster.organize import NOISE_FOLDER
 from itae_cluster.plan import RESERVED
-from itae_cluster.types import NOISE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -19,20 +19,20 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from itae_cluster import confined, transfer
-from itae_cluster.errors import OutputError
+from itae_cluster.core.errors import OutputError
+from itae_cluster.core.files import file_digest
+from itae_cluster.core.options import Action
+from itae_cluster.core.text import Namer, printable
+from itae_cluster.core.types import NOISE, Placement, Skipped
 from itae_cluster.journal import Journal, Place, Write
-from itae_cluster.model.digest import file_digest
-from itae_cluster.names import Namer, printable
-from itae_cluster.options import Action
 from itae_cluster.plan import CONTACT_FOLDER, GENERATED, MODEL_FILE
-from itae_cluster.types import NOISE, Placement, Skipped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from itae_cluster.core.types import Clustering, Reporter
     from itae_cluster.journal import Transaction
     from itae_cluster.plan import Entry, Plan
-    from itae_cluster.types import Clustering, Reporter
 
 __all__ = [
     "NOISE_FOLDER",

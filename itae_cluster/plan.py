@@ -16,19 +16,19 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from itae_cluster import confined
-from itae_cluster.cache import is_unchanged
-from itae_cluster.errors import PlanError
+from itae_cluster.core.documents import named, path_of, skipped_record
+from itae_cluster.core.errors import PlanError
+from itae_cluster.core.files import is_unchanged
+from itae_cluster.core.options import Action
+from itae_cluster.core.text import folded, printable
+from itae_cluster.core.types import NOISE, Placement, Skipped
 from itae_cluster.journal import FOLDER
-from itae_cluster.manifest import named, path_of, skipped_record
-from itae_cluster.names import folded, printable
-from itae_cluster.options import Action
 from itae_cluster.transfer import has_content
-from itae_cluster.types import NOISE, Placement, Skipped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from itae_cluster.types import Reporter
+    from itae_cluster.core.types import Reporter
 
 __all__ = [
     "CONTACT_FOLDER",

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from itae_cluster.errors import ModelError
-from itae_cluster.options import Precision
+from itae_cluster.core.errors import ModelError
+from itae_cluster.core.options import Precision
 
 if TYPE_CHECKING:
     from collections.abc import Callable

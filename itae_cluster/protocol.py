@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from itae_cluster.options import ClusterOptions
-    from itae_cluster.types import Reporter
+    from itae_cluster.core.options import ClusterOptions
+    from itae_cluster.core.types import Reporter
 
 __all__ = [
     "METRICS",

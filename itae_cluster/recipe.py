@@ -10,16 +10,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from itae_cluster import cluster, count, density
-from itae_cluster.options import Algorithm, Reduction
+from itae_cluster.core.options import Algorithm, Reduction
 from itae_cluster.reduce import kept_umap, pca_reduce
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from itae_cluster.cache import Cache
-    from itae_cluster.options import ClusterOptions
-    from itae_cluster.types import Choice, Clustering, Reporter
+    from itae_cluster.core.cache import Cache
+    from itae_cluster.core.options import ClusterOptions
+    from itae_cluster.core.types import Choice, Clustering, Reporter
 
 __all__ = ["check_size", "cluster_vectors", "labels_of", "reduced"]
 

@@ -18,7 +18,7 @@ from itae_cluster.sampling import sample_rows
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from itae_cluster.cache import Cache
+    from itae_cluster.core.cache import Cache
 
 __all__ = ["kept_umap", "pca_reduce", "placed_among", "umap_reduce"]
 

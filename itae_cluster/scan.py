@@ -15,10 +15,10 @@ import stat
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from itae_cluster.errors import UsageError
+from itae_cluster.core.errors import UsageError
+from itae_cluster.core.text import from_bytes, printable
+from itae_cluster.core.types import ScanResult, Skipped
 from itae_cluster.formats import looks_like_picture, picture_suffixes
-from itae_cluster.names import from_bytes, printable
-from itae_cluster.types import ScanResult, Skipped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from itae_cluster.cache import content_digest, is_unchanged
+from itae_cluster.core.files import content_digest, is_unchanged
 from itae_cluster.decode import PREPROCESSING
 
 if TYPE_CHECKING:
@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from itae_cluster.cache import Cache, Known
-    from itae_cluster.types import Picture
+    from itae_cluster.core.cache import Cache
+    from itae_cluster.core.files import Known
+    from itae_cluster.core.types import Picture
 
 __all__ = ["Found", "Fresh", "Shelf", "fingerprint"]
 

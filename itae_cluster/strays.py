@@ -10,9 +10,9 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
+from itae_cluster.core.files import file_digest
+from itae_cluster.core.options import Action
 from itae_cluster.journal import FOLDER, Place
-from itae_cluster.model.digest import file_digest
-from itae_cluster.options import Action
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,9 +9,9 @@ import json
 import os
 from dataclasses import asdict, dataclass
 
-from itae_cluster.appearing import appearing
-from itae_cluster.errors import OutputError
-from itae_cluster.names import printable
+from itae_cluster.core.errors import OutputError
+from itae_cluster.core.files import appearing
+from itae_cluster.core.text import printable
 
 __all__ = ["Saved", "forget", "path", "save", "saved"]
 

@@ -11,15 +11,15 @@ import weakref
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from itae_cluster.core.errors import DecodeError
+from itae_cluster.core.text import printable
 from itae_cluster.decode import read_thumbnail, thumbnail
-from itae_cluster.errors import DecodeError
-from itae_cluster.names import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from itae_cluster.cache import Cache
-    from itae_cluster.types import Picture, Reporter
+    from itae_cluster.core.cache import Cache
+    from itae_cluster.core.types import Picture, Reporter
 
 __all__ = ["ByRow", "JPEGs", "Thumbnails", "completed"]
 

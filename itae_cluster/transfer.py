@@ -13,7 +13,7 @@ import stat
 import sys
 from typing import TYPE_CHECKING
 
-from itae_cluster.model.digest import file_digest
+from itae_cluster.core.files import file_digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

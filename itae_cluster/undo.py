@@ -18,17 +18,17 @@ from typing import TYPE_CHECKING
 
 from itae_cluster import confined, strays, transfer
 from itae_cluster.amend import workplace
+from itae_cluster.core.options import Action
+from itae_cluster.core.types import Skipped
 from itae_cluster.journal import FOLDER, Journal, Place, Shift, Write
 from itae_cluster.leftovers import remove_empty_folders
-from itae_cluster.options import Action
 from itae_cluster.organize import staging_name
-from itae_cluster.types import Skipped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from itae_cluster.core.types import Reporter
     from itae_cluster.journal import Earlier, Step, Transaction
-    from itae_cluster.types import Reporter
 
 __all__ = ["Undone", "Verdict", "close", "judge", "last_to_undo", "undo"]
 

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from itae_cluster.appearing import appearing, check_new
-from itae_cluster.errors import InputError, OutputError, UsageError
-from itae_cluster.manifest import to_json
-from itae_cluster.names import from_bytes, is_text, printable, to_tsv
-from itae_cluster.types import Embeddings
+from itae_cluster.core.documents import to_json
+from itae_cluster.core.errors import InputError, OutputError, UsageError
+from itae_cluster.core.files import appearing, check_new
+from itae_cluster.core.text import from_bytes, is_text, printable, to_tsv
+from itae_cluster.core.types import Embeddings
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from fakes import MeanColourEncoder, RecordingReporter
-from itae_cluster.options import (
+from itae_cluster.core.options import (
     Action,
     AskedModel,
     CacheOptions,

@@ -28,7 +28,7 @@ from albums import picture
 from fakes import RecordingReporter
 from faults import Faults
 from itae_cluster import plan as plans
-from itae_cluster.errors import JournalError
+from itae_cluster.core.errors import JournalError
 from itae_cluster.journal import Journal
 from itae_cluster.pipeline.applying import apply_plan, resume
 from itae_cluster.pipeline.undoing import undo_result

@@ -8,12 +8,13 @@ import stat
 import numpy as np
 
 from fakes import RecordingReporter
-from itae_cluster import manifest, organize
-from itae_cluster.cache import Cache
-from itae_cluster.options import Action
+from itae_cluster import organize
+from itae_cluster.core.cache import Cache
+from itae_cluster.core.options import Action
+from itae_cluster.core.types import Clustering
+from itae_cluster.manifest import head
 from itae_cluster.pipeline.applying import apply_plan
 from itae_cluster.pipeline.planning import make_plan
-from itae_cluster.types import Clustering
 
 SETTLED = 1_000_000_000
 
@@ -43,7 +44,7 @@ def planned(paths, out, action, labels=None, placements=None):
     return make_plan(
         placements or organize.placements(paths, clustering(labels)),
         (),
-        manifest.run_metadata(model, options),
+        head(model, options),
         out=os.fspath(out),
         action=Action(action),
         cache=Cache(None, RecordingReporter()),

@@ -12,11 +12,11 @@ from typer.testing import CliRunner
 
 from fakes import RecordingReporter
 from itae_cluster.cli import app
-from itae_cluster.errors import DownloadError, UsageError, WeightsError
+from itae_cluster.core.errors import DownloadError, UsageError, WeightsError
+from itae_cluster.core.files import file_digest
 from itae_cluster.model import acquire, download, registry, store
 from itae_cluster.model.checkpoint import load_model
 from itae_cluster.model.config import DINOv2Config
-from itae_cluster.model.digest import file_digest
 from itae_cluster.model.dinov2 import DINOv2
 
 CONFIG = DINOv2Config(64, depth=1, grid=2)

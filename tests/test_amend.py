@@ -14,20 +14,20 @@ from fakes import RecordingReporter
 from faults import Faults, KilledError
 from itae_cluster import inventory, locks
 from itae_cluster.amend import Amendment
-from itae_cluster.errors import (
+from itae_cluster.core.errors import (
     BusyError,
     ItaeClusterError,
     JournalError,
     OutputError,
     ResultError,
 )
+from itae_cluster.core.options import Action
+from itae_cluster.core.types import Placement
 from itae_cluster.journal import Journal, Shift
-from itae_cluster.options import Action
 from itae_cluster.pipeline.amending import amend, look
 from itae_cluster.pipeline.applying import resume
 from itae_cluster.pipeline.renaming import rename_clusters
 from itae_cluster.pipeline.undoing import undo_result
-from itae_cluster.types import Placement
 from results import collection, organized, planned, snapshot
 
 JOURNAL = "sorted/.itae-cluster/journal.jsonl"

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from itae_cluster.bimodality import find_threshold
+from itae_cluster.core.errors import InputError
 from itae_cluster.dip import dip_statistic, dip_test
-from itae_cluster.errors import InputError
 
 UNIMODAL = {
     "normal": lambda rng, n: rng.normal(4, 0.3, n),

@@ -15,11 +15,12 @@ import pytest
 from PIL import Image
 
 from fakes import RECIPE, KnownEncoder, MeanColourEncoder, RecordingReporter
-from itae_cluster import cache as cache_module
-from itae_cluster.cache import Cache, content_digest
 from itae_cluster.cli.parameters import parse_size
+from itae_cluster.core import cache as cache_module
+from itae_cluster.core.cache import Cache
+from itae_cluster.core.errors import UsageError
+from itae_cluster.core.files import content_digest
 from itae_cluster.embed import embed
-from itae_cluster.errors import UsageError
 from itae_cluster.shelf import fingerprint
 from itae_cluster.thumbnails import completed
 
@@ -200,7 +201,7 @@ WRITER = """
 import sys, numpy as np
 sys.path.insert(0, {tests!r})
 from fakes import RecordingReporter
-from itae_cluster.cache import Cache
+from itae_cluster.core.cache import Cache
 first, reporter = int(sys.argv[1]), RecordingReporter()
 cache = Cache({path!r}, reporter)
 recipe = cache.recipe({recipe!r})

@@ -10,7 +10,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from itae_cluster.errors import WeightsError
+from itae_cluster.core.errors import WeightsError
+from itae_cluster.core.files import file_digest
 from itae_cluster.model.checkpoint import (
     infer_config,
     load_model,
@@ -18,7 +19,6 @@ from itae_cluster.model.checkpoint import (
     to_official,
 )
 from itae_cluster.model.config import DINOv2Config
-from itae_cluster.model.digest import file_digest
 from itae_cluster.model.dinov2 import DINOv2
 
 CONFIGS = {

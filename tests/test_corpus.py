@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from itae_cluster.core.errors import DecodeError
 from itae_cluster.decode import decode, read_thumbnail
-from itae_cluster.errors import DecodeError
 from itae_cluster.scan import scan
 from pictures import encoded, scene
 

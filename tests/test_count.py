@@ -9,9 +9,9 @@ from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score, pairwise_distances, silhouette_score
 
 from itae_cluster import count
+from itae_cluster.core.errors import InputError
+from itae_cluster.core.options import ClusterOptions, Reduction
 from itae_cluster.count import Sample, candidates, choose
-from itae_cluster.errors import InputError
-from itae_cluster.options import ClusterOptions, Reduction
 from itae_cluster.recipe import check_size, cluster_vectors
 from points import blobs, unit
 

@@ -7,7 +7,7 @@ import io
 from rich.console import Console
 
 from itae_cluster.cli.curve import print_curve
-from itae_cluster.types import Choice
+from itae_cluster.core.types import Choice
 
 
 def printed(choice, encoding="utf-8", width=60):

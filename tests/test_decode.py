@@ -16,9 +16,9 @@ from PIL import Image, ImageFile
 
 from itae_cluster import decode as decoding
 from itae_cluster import formats
+from itae_cluster.core.errors import DecodeError
+from itae_cluster.core.types import Picture
 from itae_cluster.decode import decode, flatten, read_thumbnail, thumbnail
-from itae_cluster.errors import DecodeError
-from itae_cluster.types import Picture
 from pictures import (
     ORIENTATION,
     encoded,

@@ -14,9 +14,9 @@ from PIL import Image
 
 from fakes import KnownEncoder, RecordingReporter
 from itae_cluster import encoder as encoder_module
-from itae_cluster.cache import Cache
+from itae_cluster.core.cache import Cache, open_cache
+from itae_cluster.core.options import CacheOptions, InputOptions, ModelOptions
 from itae_cluster.deferred import DeferredEncoder, RecipeChangedError
-from itae_cluster.options import CacheOptions, InputOptions, ModelOptions
 from itae_cluster.pipeline import embedding
 
 
@@ -60,7 +60,7 @@ def loaded(monkeypatch):
 
 def run(photos, cache_folder, reporter=None):
     reporter = reporter or RecordingReporter()
-    with embedding.open_cache(CacheOptions(str(cache_folder)), reporter) as cache:
+    with open_cache(CacheOptions(str(cache_folder)), reporter) as cache:
         return embedding.embed_pictures(
             InputOptions((photos,)), ModelOptions("mini"), cache=cache, reporter=reporter
         )

@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
-from itae_cluster import __version__, errors
+from itae_cluster import __version__
 from itae_cluster.cli import app
 from itae_cluster.cli.interrupts import INTERRUPTED
+from itae_cluster.core import errors
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])

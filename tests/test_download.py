@@ -17,7 +17,7 @@ import pytest
 from filelock import FileLock
 
 from fakes import RecordingReporter
-from itae_cluster.errors import DownloadError
+from itae_cluster.core.errors import DownloadError
 from itae_cluster.model import download as module
 from itae_cluster.model.acquire import locate
 from itae_cluster.model.download import Patience, download, source_url

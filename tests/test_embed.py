@@ -11,10 +11,10 @@ from PIL import Image
 
 from fakes import MeanColourEncoder, RecordingReporter
 from itae_cluster import embed as embed_stage
-from itae_cluster.cache import Cache
-from itae_cluster.errors import InputError
+from itae_cluster.core.cache import Cache
+from itae_cluster.core.errors import InputError
+from itae_cluster.core.options import ClusterOptions, InputOptions, ModelOptions, OutputOptions
 from itae_cluster.isolated import Decoders
-from itae_cluster.options import ClusterOptions, InputOptions, ModelOptions, OutputOptions
 from itae_cluster.pipeline import sort_pictures
 from itae_cluster.thumbnails import Thumbnails, completed
 

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from itae_cluster.cli import app
 from itae_cluster.cli.eval import parse_runs
-from itae_cluster.errors import UsageError
+from itae_cluster.core.errors import UsageError
 from itae_cluster.pipeline import evaluation as job
 
 FULL = {"original": None, "ITAE": 0.62}

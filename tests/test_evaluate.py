@@ -9,9 +9,9 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from fakes import RecordingReporter
 from itae_cluster import evaluate, paper, protocol
-from itae_cluster.errors import InputError
+from itae_cluster.core.errors import InputError
+from itae_cluster.core.options import Algorithm, ClusterOptions
 from itae_cluster.evaluate import Scores, knn_accuracy, score
-from itae_cluster.options import Algorithm, ClusterOptions
 from itae_cluster.protocol import (
     KMeansOnce,
     RecipeOnce,

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from itae_cluster.errors import OutputError, UsageError
+from itae_cluster.core.errors import OutputError, UsageError
 from itae_cluster.figures import TokenMap, draw_attention, draw_norms, draw_sweep
 from itae_cluster.figures.attention import OUTLINE
 from itae_cluster.figures.chart import ARTIFACTS, PATCHES, REGISTERS, THETA

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from itae_cluster import formats
-from itae_cluster.options import MAX_PIXELS
+from itae_cluster.core.options import MAX_PIXELS
 from pictures import encoded, huge_png, scene, write
 
 if TYPE_CHECKING:

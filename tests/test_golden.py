@@ -14,11 +14,11 @@ import pytest
 import torch
 
 from fakes import RecordingReporter
+from itae_cluster.core.options import ModelOptions, Precision
 from itae_cluster.encoder import load_encoder
 from itae_cluster.model.checkpoint import load_model
 from itae_cluster.model.registry import variant
 from itae_cluster.model.store import find
-from itae_cluster.options import ModelOptions, Precision
 
 SIDE = 224
 GOLDEN = Path(__file__).with_name("golden.npy")

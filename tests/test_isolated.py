@@ -17,9 +17,9 @@ from PIL import Image
 
 from fakes import MeanColourEncoder, RecordingReporter
 from itae_cluster import decode as decoding
-from itae_cluster.cache import Cache
+from itae_cluster.core.cache import Cache
+from itae_cluster.core.errors import DecodeError
 from itae_cluster.embed import embed, read_batches
-from itae_cluster.errors import DecodeError
 from itae_cluster.isolated import Decoders
 
 

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from itae_cluster.errors import ModelError
+from itae_cluster.core.errors import ModelError
 from itae_cluster.model.config import DINOv2Config
 from itae_cluster.model.dinov2 import DINOv2
 from itae_cluster.model.itae import (

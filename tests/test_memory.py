@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from itae_cluster import memory
+from itae_cluster.core.options import ModelOptions
 from itae_cluster.memory import bytes_a_picture, pictures_that_fit
 from itae_cluster.model.config import DINOv2Config
-from itae_cluster.options import ModelOptions
 
 BASE = DINOv2Config(768, depth=12)
 CUDA, MPS, CPU = (torch.device(name) for name in ("cuda", "mps", "cpu"))

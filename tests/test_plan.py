@@ -18,10 +18,10 @@ from fakes import RecordingReporter
 from itae_cluster import plan as plans
 from itae_cluster.cli import app
 from itae_cluster.confined import is_inside, resolve
-from itae_cluster.errors import PlanError
+from itae_cluster.core.documents import to_json
+from itae_cluster.core.errors import PlanError
+from itae_cluster.core.options import Action
 from itae_cluster.locks import claimed
-from itae_cluster.manifest import to_json
-from itae_cluster.options import Action
 from results import collection, pictures, planned, snapshot, tree
 
 DOCS = os.path.join(os.path.dirname(__file__), "..", "docs")

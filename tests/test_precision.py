@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from itae_cluster import precision
-from itae_cluster.errors import ModelError
-from itae_cluster.options import Precision
+from itae_cluster.core.errors import ModelError
+from itae_cluster.core.options import Precision
 from itae_cluster.precision import choose_precision, is_bfloat16_fast
 
 AUTO, CPU = Precision.AUTO, torch.device("cpu")

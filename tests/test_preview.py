@@ -19,9 +19,10 @@ import pytest
 from PIL import Image
 
 from fakes import RecordingReporter
+from itae_cluster.core.errors import OutputError
+from itae_cluster.core.types import NOISE
 from itae_cluster.drawing.layout import Box, fit, place, to_unit_square
 from itae_cluster.drawing.palette import NOISE_COLOUR, colour, ink_on
-from itae_cluster.errors import OutputError
 from itae_cluster.likeness import Likeness
 from itae_cluster.pipeline.previewing import make_atlas as warned_atlas
 from itae_cluster.preview import (
@@ -34,7 +35,6 @@ from itae_cluster.preview import (
 from itae_cluster.preview.atlas import Atlas, make_atlas
 from itae_cluster.preview.page import SCRIPTS
 from itae_cluster.thumbnails import ByRow, JPEGs
-from itae_cluster.types import NOISE
 
 EVIL = "</script><script>alert(1)</script><!--\u2028&.jpg"
 ROOT = Path(__file__).parent.parent

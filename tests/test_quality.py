@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.quality import data, grid, limits, tables
 from itae_cluster import density
-from itae_cluster.options import ClusterOptions
+from itae_cluster.core.options import ClusterOptions
 
 
 @pytest.fixture(scope="module")

@@ -13,11 +13,11 @@ from fakes import MeanColourEncoder, RecordingReporter
 from faults import Faults
 from itae_cluster import frozen
 from itae_cluster.cli import app
-from itae_cluster.errors import InputError, OutputError, ResultError, UsageError
-from itae_cluster.options import AskedModel
+from itae_cluster.core.errors import InputError, OutputError, ResultError, UsageError
+from itae_cluster.core.options import AskedModel
+from itae_cluster.core.types import NOISE
 from itae_cluster.pipeline.regrouping import merge_clusters, split_cluster
 from itae_cluster.pipeline.renaming import rename_clusters
-from itae_cluster.types import NOISE
 
 
 @pytest.fixture(autouse=True)

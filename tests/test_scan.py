@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from itae_cluster.errors import UsageError
+from itae_cluster.core.errors import UsageError
 from itae_cluster.scan import read_list, read_list_file, scan
 from pictures import write
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from itae_cluster.types import ScanResult
+    from itae_cluster.core.types import ScanResult
 
 
 @pytest.fixture

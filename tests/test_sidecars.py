@@ -9,9 +9,9 @@ import pytest
 from fakes import RecordingReporter
 from itae_cluster import organize, sidecars
 from itae_cluster import plan as plans
-from itae_cluster.errors import PlanError
-from itae_cluster.names import Namer
-from itae_cluster.options import Action
+from itae_cluster.core.errors import PlanError
+from itae_cluster.core.options import Action
+from itae_cluster.core.text import Namer
 from itae_cluster.pipeline.applying import apply_plan
 from itae_cluster.pipeline.undoing import undo_result
 from results import clustering, collection, pictures, planned, snapshot
@@ -135,6 +135,6 @@ def test_a_plan_keeps_them_together(tmp_path):
 
 
 def plans_json(record):
-    from itae_cluster.manifest import to_json
+    from itae_cluster.core.documents import to_json
 
     return to_json(record)

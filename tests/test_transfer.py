@@ -10,8 +10,8 @@ import sys
 import pytest
 
 from itae_cluster import transfer
+from itae_cluster.core.options import Action
 from itae_cluster.journal import Journal
-from itae_cluster.options import Action
 from results import collection, organized
 
 

@@ -13,10 +13,10 @@ from albums import Sorted, picture, without_journal
 from fakes import MeanColourEncoder, RecordingReporter
 from itae_cluster import frozen
 from itae_cluster.cli import app
-from itae_cluster.errors import InputError, ResultError, UsageError, WeightsError
+from itae_cluster.core.errors import InputError, ResultError, UsageError, WeightsError
+from itae_cluster.core.types import NOISE, Clustering, Embeddings
 from itae_cluster.pipeline.renaming import rename_clusters
 from itae_cluster.pipeline.updating import _advice
-from itae_cluster.types import NOISE, Clustering, Embeddings
 from results import snapshot
 
 COLOURS = {"red": (220, 30, 30), "green": (20, 200, 40), "blue": (30, 40, 220)}

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from itae_cluster import vectors
-from itae_cluster.errors import InputError, OutputError, UsageError
-from itae_cluster.types import Embeddings
+from itae_cluster.core.errors import InputError, OutputError, UsageError
+from itae_cluster.core.types import Embeddings
 
 NAMES = ("/p/plain.jpg", "/p/tab\t, line\n, back\\slash\\n.jpg", os.fsdecode(b"/p/\xff\xfe.jpg"))
 METADATA = {"schema_version": 1, "model": {"name": "mini", "theta": None}, "options": {}}

@@ -22,16 +22,16 @@ import numpy as np
 
 from benchmarks.quality import criteria, data, grid, limits, tables
 from itae_cluster.cli.reporting import ConsoleReporter
+from itae_cluster.core.cache import open_cache
+from itae_cluster.core.options import CacheOptions, ModelOptions
 from itae_cluster.count import Sample, candidates
-from itae_cluster.options import CacheOptions, ModelOptions
-from itae_cluster.pipeline.embedding import open_cache
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from benchmarks.quality.data import Labelled
-    from itae_cluster.cache import Cache
-    from itae_cluster.types import Reporter
+    from itae_cluster.core.cache import Cache
+    from itae_cluster.core.types import Reporter
 
 _MANY = 100_000
 _LISTED = ("clusters", "noise", "acc", "ari", "nmi", "small", "small_found")

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from itae_cluster.cluster import kmeans
+from itae_cluster.core.options import ClusterOptions
 from itae_cluster.count import Sample, candidates, searched
-from itae_cluster.options import ClusterOptions
 from itae_cluster.recipe import reduced
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from itae_cluster.cache import Cache
+    from itae_cluster.core.cache import Cache
 
 __all__ = ["RUNNER_UP", "TAKEN", "found", "taken"]
 

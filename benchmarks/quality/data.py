@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from itae_cluster.core.options import InputOptions, ModelOptions
 from itae_cluster.demo import ALBUM, make_album
 from itae_cluster.labels import folder_labels
-from itae_cluster.options import InputOptions, ModelOptions
 from itae_cluster.pipeline import embed_pictures
 
 if TYPE_CHECKING:
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from itae_cluster.cache import Cache
-    from itae_cluster.types import Reporter
+    from itae_cluster.core.cache import Cache
+    from itae_cluster.core.types import Reporter
 
 __all__ = ["Labelled", "drawn", "embed_folder", "sets", "shipped"]
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from itae_cluster.core.options import Algorithm, ClusterOptions, Linkage, Reduction
 from itae_cluster.evaluate import score
-from itae_cluster.options import Algorithm, ClusterOptions, Linkage, Reduction
 from itae_cluster.recipe import cluster_vectors
 
 if TYPE_CHECKING:
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from benchmarks.quality.data import Labelled
-    from itae_cluster.cache import Cache
-    from itae_cluster.types import Reporter
+    from itae_cluster.core.cache import Cache
+    from itae_cluster.core.types import Reporter
 
 __all__ = ["RECIPES", "Run", "named", "numbers", "run", "small_classes"]
 

@@ -14,7 +14,7 @@ import numpy as np
 from benchmarks.quality.criteria import RUNNER_UP, TAKEN
 from benchmarks.quality.grid import named
 from benchmarks.report import page_with
-from itae_cluster.options import ClusterOptions
+from itae_cluster.core.options import ClusterOptions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

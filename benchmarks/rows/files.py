@@ -12,10 +12,10 @@ from benchmarks.figure import Figure
 from benchmarks.pictures import large_photos
 from benchmarks.timing import paired
 from itae_cluster import decode as decoding
-from itae_cluster.cache import Cache
+from itae_cluster.core.cache import Cache
+from itae_cluster.core.options import ModelOptions
 from itae_cluster.embed import embed
 from itae_cluster.encoder import load_encoder
-from itae_cluster.options import ModelOptions
 from itae_cluster.scan import scan
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from benchmarks.context import Context
-    from itae_cluster.types import Encoder, Picture
+    from itae_cluster.core.types import Encoder, Picture
 
 __all__ = ["ROW", "decode_whole", "measure"]
 

@@ -13,9 +13,10 @@ import numpy as np
 from benchmarks.figure import Figure
 from benchmarks.scaling import blobs
 from benchmarks.timing import child
-from itae_cluster.cache import Cache, Known, file_in
-from itae_cluster.options import CacheOptions, InputOptions, ModelOptions
-from itae_cluster.pipeline.embedding import embed_pictures, open_cache
+from itae_cluster.core.cache import Cache, file_in, open_cache
+from itae_cluster.core.files import Known
+from itae_cluster.core.options import CacheOptions, InputOptions, ModelOptions
+from itae_cluster.pipeline.embedding import embed_pictures
 from itae_cluster.shelf import Shelf
 
 if TYPE_CHECKING:

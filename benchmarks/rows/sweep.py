@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from benchmarks.figure import Figure
 from benchmarks.pictures import pixels
 from benchmarks.timing import paired
+from itae_cluster.core.options import ModelOptions, Precision, parse_range
 from itae_cluster.encoder import load_encoder
 from itae_cluster.model.itae import Settings
-from itae_cluster.options import ModelOptions, Precision, parse_range
 
 if TYPE_CHECKING:
     from benchmarks.context import Context

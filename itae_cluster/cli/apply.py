@@ -10,9 +10,8 @@ import typer
 from itae_cluster.cli import parameters as given
 from itae_cluster.cli.cluster import check_kept
 from itae_cluster.cli.reporting import ConsoleReporter
-from itae_cluster.errors import PlanError, UsageError
-from itae_cluster.names import printable
-from itae_cluster.wording import counted
+from itae_cluster.core.errors import PlanError, UsageError
+from itae_cluster.core.text import counted, printable
 
 __all__ = ["apply"]
 

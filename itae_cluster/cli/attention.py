@@ -10,10 +10,9 @@ import typer
 from itae_cluster.cli import parameters as given
 from itae_cluster.cli.option_groups import Encoder, with_option_groups
 from itae_cluster.cli.reporting import ConsoleReporter
-from itae_cluster.errors import UsageError
-from itae_cluster.manifest import named, skipped_record, to_json
-from itae_cluster.names import to_tsv
-from itae_cluster.wording import counted
+from itae_cluster.core.documents import named, skipped_record, to_json
+from itae_cluster.core.errors import UsageError
+from itae_cluster.core.text import counted, to_tsv
 
 if TYPE_CHECKING:
     from itae_cluster.figures import TokenMap

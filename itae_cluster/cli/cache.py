@@ -12,11 +12,11 @@ import typer
 from itae_cluster.cli import parameters as given
 from itae_cluster.cli.group import Command, Group
 from itae_cluster.cli.reporting import ConsoleReporter
-from itae_cluster.errors import OutputError
-from itae_cluster.names import printable
+from itae_cluster.core.errors import OutputError
+from itae_cluster.core.text import printable
 
 if TYPE_CHECKING:
-    from itae_cluster.cache import Cache, CacheInfo
+    from itae_cluster.core.cache import Cache, CacheInfo
 
 __all__ = ["cache"]
 
@@ -26,7 +26,7 @@ cache = typer.Typer(
 
 
 def _opened(folder: str | None, reporter: ConsoleReporter) -> Cache:
-    from itae_cluster.cache import Cache, file_in
+    from itae_cluster.core.cache import Cache, file_in
 
     path = file_in(folder)
     return Cache(path if os.path.exists(path) else None, reporter)
@@ -38,7 +38,7 @@ def info(
     json_: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
 ) -> None:
     """Show what the cache holds: vectors of which models, thumbnails, maps, and its size."""
-    from itae_cluster.cache import file_in
+    from itae_cluster.core.cache import file_in
 
     with ConsoleReporter(quiet=False, verbose=False) as reporter:
         opened = _opened(folder, reporter)
@@ -104,7 +104,7 @@ def prune(
 @cache.command(cls=Command)
 def clear(folder: given.CacheFolder = None, quiet: given.Quiet = False) -> None:
     """Remove the cache of embeddings. Model weights and pictures are left alone."""
-    from itae_cluster.cache import file_in
+    from itae_cluster.core.cache import file_in
 
     path = file_in(folder)
     with ConsoleReporter(quiet=quiet, verbose=False) as reporter:
@@ -126,6 +126,6 @@ def clear(folder: given.CacheFolder = None, quiet: given.Quiet = False) -> None:
 @cache.command(cls=Command)
 def path(folder: given.CacheFolder = None) -> None:
     """Print where the cache is or would be."""
-    from itae_cluster.cache import file_in
+    from itae_cluster.core.cache import file_in
 
     print(file_in(folder))

@@ -10,9 +10,9 @@ import typer
 from itae_cluster.cli import parameters as given
 from itae_cluster.cli.option_groups import Pictures, with_option_groups
 from itae_cluster.cli.reporting import ConsoleReporter
-from itae_cluster.errors import UsageError
-from itae_cluster.manifest import to_json
-from itae_cluster.options import CalibrationOptions, DeviceName, ModelOptions, parse_range
+from itae_cluster.core.documents import to_json
+from itae_cluster.core.errors import UsageError
+from itae_cluster.core.options import CalibrationOptions, DeviceName, ModelOptions, parse_range
 
 if TYPE_CHECKING:
     from rich.table import Table

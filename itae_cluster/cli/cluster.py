@@ -19,10 +19,10 @@ from itae_cluster.cli.option_groups import (
 )
 from itae_cluster.cli.reporting import ConsoleReporter
 from itae_cluster.cli.results import Format, write_plan, write_result
-from itae_cluster.errors import OutputError
-from itae_cluster.options import OutputOptions
-from itae_cluster.types import NOISE, Skipped
-from itae_cluster.wording import counted
+from itae_cluster.core.errors import OutputError
+from itae_cluster.core.options import OutputOptions
+from itae_cluster.core.text import counted
+from itae_cluster.core.types import NOISE, Skipped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-    from itae_cluster.types import Choice
+    from itae_cluster.core.types import Choice
 
 __all__ = ["print_curve"]
 

@@ -9,7 +9,7 @@ import typer
 
 from itae_cluster.cli import parameters as given
 from itae_cluster.cli.reporting import ConsoleReporter
-from itae_cluster.options import DeviceName, ModelOptions
+from itae_cluster.core.options import DeviceName, ModelOptions
 
 __all__ = ["demo"]
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from itae_cluster.appearing import check_new
 from itae_cluster.cli import parameters as given
 from itae_cluster.cli.reporting import ConsoleReporter
-from itae_cluster.errors import UsageError
-from itae_cluster.options import ClusterOptions, DeviceName, ModelOptions, Reduction
+from itae_cluster.core.errors import UsageError
+from itae_cluster.core.files import check_new
+from itae_cluster.core.options import ClusterOptions, DeviceName, ModelOptions, Reduction
 from itae_cluster.paper import DATASETS, NEIGHBOURS, RUNS, SETS
 
 if TYPE_CHECKING:
@@ -199,7 +199,7 @@ def evaluate(
     if csv is not None:
         write_csv(found, csv)
     if json_:
-        from itae_cluster.manifest import to_json
+        from itae_cluster.core.documents import to_json
 
         print(to_json(found.document(), indent=2))
     else:

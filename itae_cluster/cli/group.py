@@ -15,8 +15,8 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from itae_cluster.cli.interrupts import exit_code
-from itae_cluster.errors import ItaeClusterError
-from itae_cluster.names import printable
+from itae_cluster.core.errors import ItaeClusterError
+from itae_cluster.core.text import printable
 
 __all__ = ["DEFAULT_COMMAND", "Command", "Group", "RootGroup"]
 

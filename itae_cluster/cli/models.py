@@ -108,7 +108,7 @@ def import_(
 @models.command(cls=Command)
 def path(name: Name) -> None:
     """Print where a model's weights are; an error where they are not here."""
-    from itae_cluster.errors import WeightsError
+    from itae_cluster.core.errors import WeightsError
     from itae_cluster.model.registry import variant
     from itae_cluster.model.store import find
 

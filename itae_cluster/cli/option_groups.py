@@ -11,8 +11,8 @@ from dataclasses import MISSING, dataclass, fields, is_dataclass
 from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 
 from itae_cluster.cli import parameters as given
-from itae_cluster.errors import UsageError
-from itae_cluster.options import (
+from itae_cluster.core.errors import UsageError
+from itae_cluster.core.options import (
     CacheOptions,
     ClusterOptions,
     DeviceName,

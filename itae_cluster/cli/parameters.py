@@ -1,4 +1,4 @@
-"""Options that several commands share. Their defaults live in `itae_cluster.options`."""
+"""Options that several commands share. Their defaults live in `itae_cluster.core.options`."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import Annotated
 
 import typer
 
-from itae_cluster import options
-from itae_cluster.errors import StrictError, UsageError
-from itae_cluster.options import Action as ActionName
-from itae_cluster.options import Algorithm as AlgorithmName
-from itae_cluster.options import DeviceName, InputOptions, NoiseRule, Reduction
-from itae_cluster.options import Linkage as LinkageName
-from itae_cluster.options import Precision as PrecisionName
+from itae_cluster.core import options
+from itae_cluster.core.errors import StrictError, UsageError
+from itae_cluster.core.options import Action as ActionName
+from itae_cluster.core.options import Algorithm as AlgorithmName
+from itae_cluster.core.options import DeviceName, InputOptions, NoiseRule, Reduction
+from itae_cluster.core.options import Linkage as LinkageName
+from itae_cluster.core.options import Precision as PrecisionName
+from itae_cluster.core.types import Skipped
 from itae_cluster.scan import read_list, read_list_file
-from itae_cluster.types import Skipped
 
 __all__ = [
     "AUTO_K",

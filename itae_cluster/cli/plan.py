@@ -16,8 +16,8 @@ from itae_cluster.cli.option_groups import (
     with_option_groups,
 )
 from itae_cluster.cli.reporting import ConsoleReporter
-from itae_cluster.options import OutputOptions
-from itae_cluster.wording import counted
+from itae_cluster.core.options import OutputOptions
+from itae_cluster.core.text import counted
 
 __all__ = ["plan"]
 
@@ -60,7 +60,7 @@ def plan(
     inputs = pictures.read()
     with ConsoleReporter(quiet=quiet, verbose=verbose) as reporter:
         from itae_cluster import plan as plans
-        from itae_cluster.manifest import to_json
+        from itae_cluster.core.documents import to_json
         from itae_cluster.pipeline import plan_pictures
 
         made = plan_pictures(

@@ -10,13 +10,8 @@ from itae_cluster.cli import parameters as given
 from itae_cluster.cli.option_groups import Caching, with_option_groups
 from itae_cluster.cli.reporting import ConsoleReporter
 from itae_cluster.cli.results import write_pairs
-from itae_cluster.options import (
-    AskedModel,
-    ClusterOptions,
-    DeviceName,
-    ModelOptions,
-)
-from itae_cluster.wording import counted
+from itae_cluster.core.options import AskedModel, ClusterOptions, DeviceName, ModelOptions
+from itae_cluster.core.text import counted
 
 if TYPE_CHECKING:
     from itae_cluster.pipeline.regrouping import Regrouped

@@ -9,7 +9,7 @@ import typer
 from itae_cluster.cli import parameters as given
 from itae_cluster.cli.reporting import ConsoleReporter
 from itae_cluster.cli.results import write_pairs
-from itae_cluster.wording import counted
+from itae_cluster.core.text import counted
 
 __all__ = ["rename"]
 

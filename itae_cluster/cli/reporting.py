@@ -18,15 +18,15 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from itae_cluster.names import printable
-from itae_cluster.types import BYTES_STAGE
+from itae_cluster.core.text import printable
+from itae_cluster.core.types import BYTES_STAGE
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from rich.progress import Task, TaskID
 
-    from itae_cluster.types import Skipped
+    from itae_cluster.core.types import Skipped
 
 __all__ = ["ConsoleReporter"]
 

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 
 from itae_cluster.cli import parameters as given
 from itae_cluster.cli.reporting import ConsoleReporter
-from itae_cluster.errors import UndoError
+from itae_cluster.core.errors import UndoError
+from itae_cluster.core.text import counted, printable, to_tsv
 from itae_cluster.journal import FOLDER
-from itae_cluster.names import printable, to_tsv
-from itae_cluster.wording import counted
 
 if TYPE_CHECKING:
     from itae_cluster.undo import Undone

@@ -11,13 +11,8 @@ from itae_cluster.cli.cluster import check_kept
 from itae_cluster.cli.option_groups import Caching, Pictures, with_option_groups
 from itae_cluster.cli.reporting import ConsoleReporter
 from itae_cluster.cli.results import Format, write_plan, write_result
-from itae_cluster.options import (
-    AskedModel,
-    DeviceName,
-    ModelOptions,
-    OutputOptions,
-)
-from itae_cluster.wording import counted
+from itae_cluster.core.options import AskedModel, DeviceName, ModelOptions, OutputOptions
+from itae_cluster.core.text import counted
 
 if TYPE_CHECKING:
     from itae_cluster.pipeline.updating import Updated

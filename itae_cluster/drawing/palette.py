@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 
-from itae_cluster.types import NOISE
+from itae_cluster.core.types import NOISE
 
 __all__ = ["NOISE_COLOUR", "colour", "ink_on"]
 

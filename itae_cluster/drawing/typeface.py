@@ -10,7 +10,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from itae_cluster.names import printable
+from itae_cluster.core.text import printable
 
 if TYPE_CHECKING:
     from matplotlib.font_manager import FontProperties

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 
-from itae_cluster.appearing import appearing, check_new
-from itae_cluster.errors import OutputError, UsageError
-from itae_cluster.names import printable
+from itae_cluster.core.errors import OutputError, UsageError
+from itae_cluster.core.files import appearing, check_new
+from itae_cluster.core.text import printable
 
 __all__ = ["SUFFIXES", "check_target", "suffix_of", "write"]
 

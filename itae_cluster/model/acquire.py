@@ -9,9 +9,9 @@ import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from itae_cluster.appearing import appearing
-from itae_cluster.errors import DownloadError, UsageError, WeightsError
-from itae_cluster.model.digest import file_digest
+from itae_cluster.core.errors import DownloadError, UsageError, WeightsError
+from itae_cluster.core.files import appearing, file_digest
+from itae_cluster.core.text import printable
 from itae_cluster.model.registry import (
     AUTO,
     MINI,
@@ -22,12 +22,11 @@ from itae_cluster.model.registry import (
     variant,
 )
 from itae_cluster.model.store import Found, cache_dir, found_files
-from itae_cluster.names import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from itae_cluster.types import Reporter
+    from itae_cluster.core.types import Reporter
 
 __all__ = ["Located", "fetch", "import_checkpoint", "is_offline", "locate"]
 

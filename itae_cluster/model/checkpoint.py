@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from itae_cluster.errors import WeightsError
+from itae_cluster.core.errors import WeightsError
+from itae_cluster.core.text import printable
 from itae_cluster.model.config import HEAD_DIM, PATCH, DINOv2Config
 from itae_cluster.model.dinov2 import DINOv2
 from itae_cluster.model.quantized import dequantize
-from itae_cluster.names import printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -23,16 +23,16 @@ from typing import TYPE_CHECKING
 import httpx
 from filelock import FileLock, Timeout
 
-from itae_cluster.errors import DownloadError
-from itae_cluster.model.digest import file_digest
-from itae_cluster.names import printable
-from itae_cluster.types import BYTES_STAGE
+from itae_cluster.core.errors import DownloadError
+from itae_cluster.core.files import file_digest
+from itae_cluster.core.text import printable
+from itae_cluster.core.types import BYTES_STAGE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from itae_cluster.core.types import Reporter
     from itae_cluster.model.registry import Checkpoint
-    from itae_cluster.types import Reporter
 
 __all__ = ["MIRROR", "Patience", "download", "source_url"]
 

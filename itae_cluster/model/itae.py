@@ -23,7 +23,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from itae_cluster.errors import ModelError
+from itae_cluster.core.errors import ModelError
 from itae_cluster.model.dinov2 import Block, DINOv2
 
 if TYPE_CHECKING:

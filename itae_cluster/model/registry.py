@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from itae_cluster.errors import UsageError
+from itae_cluster.core.errors import UsageError
 from itae_cluster.model.config import DINOv2Config
 
 __all__ = ["AUTO", "MINI", "PREFERRED", "VARIANTS", "Checkpoint", "Variant", "by_config", "variant"]

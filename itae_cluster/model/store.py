@@ -16,12 +16,14 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
+from itae_cluster.core.files import cache_root
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from itae_cluster.model.registry import Variant
 
-__all__ = ["Found", "cache_dir", "cache_root", "find", "found_files"]
+__all__ = ["Found", "cache_dir", "find", "found_files"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +32,6 @@ class Found:
 
     path: str
     origin: str
-
-
-def cache_root() -> str:
-    """The folder of all that can be had again: $ITAE_CLUSTER_CACHE, else the platform's cache."""
-    from platformdirs import user_cache_dir
-
-    return os.environ.get("ITAE_CLUSTER_CACHE") or user_cache_dir("itae-cluster", appauthor=False)
 
 
 def cache_dir() -> str:

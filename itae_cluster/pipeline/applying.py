@@ -8,18 +8,19 @@ from typing import TYPE_CHECKING
 
 from itae_cluster import leftovers, locks, manifest, organize
 from itae_cluster import plan as plans
-from itae_cluster.errors import JournalError, OutputError
+from itae_cluster.core.documents import named, write_json
+from itae_cluster.core.errors import JournalError, OutputError
+from itae_cluster.core.options import Action
+from itae_cluster.core.text import printable
 from itae_cluster.journal import Journal, Place
-from itae_cluster.names import printable
-from itae_cluster.options import Action
 from itae_cluster.undo import last_to_undo
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from itae_cluster.core.types import Placement, Reporter, Skipped
     from itae_cluster.journal import Transaction
     from itae_cluster.plan import Plan
-    from itae_cluster.types import Placement, Reporter, Skipped
 
 __all__ = ["KIND", "Applied", "apply_plan", "resume", "settled"]
 
@@ -85,7 +86,7 @@ def _build(
             [step for _, step in steps],
             action=str(plan.action),
             made_out=made_out,
-            **manifest.named("out", real),
+            **named("out", real),
         )
         skipped = organize.place(steps, staging, reporter)
         placed = plans.placements(
@@ -113,7 +114,7 @@ def _write_documents(
     contents = {entry.destination: (entry.size, entry.sha256) for entry in plan.entries}
     skipped = (*plan.skipped, *lost)
     document = manifest.document(head, placed, skipped, placed=True, contents=contents)
-    manifest.write_json(document, os.path.join(staging, "manifest.json"))
+    write_json(document, os.path.join(staging, "manifest.json"))
     manifest.write_csv(placed, os.path.join(staging, "clusters.csv"))
 
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from itae_cluster import likeness, preview
-from itae_cluster.manifest import path_of
-from itae_cluster.names import printable
+from itae_cluster.core.documents import path_of
+from itae_cluster.core.text import printable
 from itae_cluster.pipeline.following import documents, find, moved, with_examples
 from itae_cluster.pipeline.previewing import make_atlas
 from itae_cluster.reduce import placed_among
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from itae_cluster.cache import Cache
+    from itae_cluster.core.cache import Cache
+    from itae_cluster.core.types import Embeddings, Placement, Reporter
     from itae_cluster.inventory import Inventory
     from itae_cluster.pipeline.following import Drawn
     from itae_cluster.preview import PreviewData
-    from itae_cluster.types import Embeddings, Placement, Reporter
 
 __all__ = ["grown_previews"]
 

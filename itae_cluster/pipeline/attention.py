@@ -10,9 +10,9 @@ import numpy as np
 
 from itae_cluster import figures
 from itae_cluster.artifact_tokens import split
+from itae_cluster.core.errors import DecodeError, InputError, ModelError
 from itae_cluster.decode import decode
 from itae_cluster.embed import read_batches
-from itae_cluster.errors import DecodeError, InputError, ModelError
 from itae_cluster.pipeline.embedding import find_pictures, load_encoder
 
 if TYPE_CHECKING:
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from itae_cluster.core.options import InputOptions, ModelOptions
+    from itae_cluster.core.types import Picture, Reporter, Skipped, TokenMeasures
     from itae_cluster.embed import Batch
     from itae_cluster.encoder import TorchEncoder
-    from itae_cluster.options import InputOptions, ModelOptions
-    from itae_cluster.types import Picture, Reporter, Skipped, TokenMeasures
 
 __all__ = ["MOST_PICTURES", "AttentionMaps", "draw_attention_maps"]
 

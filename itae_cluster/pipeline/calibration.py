@@ -8,25 +8,28 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from itae_cluster import calibrate, manifest, thresholds
+from itae_cluster import calibrate, thresholds
 from itae_cluster.artifact_tokens import split
 from itae_cluster.cluster import check_k
-from itae_cluster.errors import InputError, UsageError
+from itae_cluster.core.documents import run_metadata, skipped_record
+from itae_cluster.core.errors import InputError, UsageError
+from itae_cluster.core.options import input_options
 from itae_cluster.labels import check_classes, folder_labels
-from itae_cluster.pipeline.embedding import find_pictures, input_options, load_encoder
+from itae_cluster.pipeline.embedding import find_pictures, load_encoder
 from itae_cluster.sweep import ClusterScores, judge
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from itae_cluster.bimodality import Finding
+    from itae_cluster.core.options import CalibrationOptions, InputOptions, ModelOptions
+    from itae_cluster.core.types import Reporter
     from itae_cluster.model.itae import Rule
-    from itae_cluster.options import CalibrationOptions, InputOptions, ModelOptions
-    from itae_cluster.types import Reporter
 
 __all__ = ["Calibration", "SweepPoint", "draw", "forget_theta", "run_calibration", "save_theta"]
 
 SCHEMA = "itae-cluster/calibration"
+SCHEMA_VERSION = 1
 _BINS = 64
 _MOST_CLUSTERS = 20
 
@@ -67,7 +70,7 @@ class Calibration:
         norms, registers = self.sample.measures.query_norms[:, 1:], self.sample.measures.registers
         edges = np.histogram_bin_edges(norms, bins=_BINS)
         return {
-            **manifest.run_metadata(self.model, self.options, schema=SCHEMA),
+            **run_metadata(SCHEMA, SCHEMA_VERSION, self.model, self.options),
             "pictures": len(self.sample.paths),
             "tokens": int(norms.size),
             "theta": self.theta,
@@ -81,7 +84,7 @@ class Calibration:
                 "registers": np.histogram(norms[:, :registers], edges)[0].tolist(),
             },
             "sweep": [asdict(point) for point in self.sweep],
-            "skipped": [manifest.skipped_record(item) for item in self.sample.skipped],
+            "skipped": [skipped_record(item) for item in self.sample.skipped],
         }
 
 

@@ -6,12 +6,12 @@ import os
 from typing import TYPE_CHECKING
 
 from itae_cluster import demo
+from itae_cluster.core.options import ClusterOptions, InputOptions, ModelOptions, OutputOptions
 from itae_cluster.evaluate import clustering_accuracy
-from itae_cluster.options import ClusterOptions, InputOptions, ModelOptions, OutputOptions
 from itae_cluster.pipeline.sorting import Result, sort_pictures
 
 if TYPE_CHECKING:
-    from itae_cluster.types import Reporter
+    from itae_cluster.core.types import Reporter
 
 __all__ = ["run_demo"]
 

@@ -7,23 +7,23 @@ import platform
 from dataclasses import asdict, replace
 from functools import partial
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from itae_cluster import __version__, manifest, thresholds, vectors
-from itae_cluster.cache import Cache, file_in
+from itae_cluster.core.cache import Cache, open_cache
+from itae_cluster.core.errors import InputError
+from itae_cluster.core.options import Precision, input_options
 from itae_cluster.deferred import DeferredEncoder, RecipeChangedError
 from itae_cluster.embed import embed
-from itae_cluster.errors import InputError
 from itae_cluster.model.acquire import locate
-from itae_cluster.options import Precision
 from itae_cluster.scan import scan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from itae_cluster.core.options import CacheOptions, InputOptions, ModelOptions
+    from itae_cluster.core.types import Embeddings, Encoder, Picture, Reporter, ScanResult
     from itae_cluster.encoder import TorchEncoder
-    from itae_cluster.options import CacheOptions, InputOptions, ModelOptions
-    from itae_cluster.types import Embeddings, Encoder, Picture, Reporter, ScanResult
 
 __all__ = [
     "embed_files",
@@ -31,9 +31,7 @@ __all__ = [
     "embed_to_file",
     "encoder_for",
     "find_pictures",
-    "input_options",
     "load_encoder",
-    "open_cache",
 ]
 
 
@@ -140,15 +138,8 @@ def embed_to_file(
     options = {**input_options(inputs), "model": asdict(model)}
     absolute = tuple(os.path.abspath(path) for path in embeddings.paths)
     embeddings = replace(embeddings, paths=absolute)
-    vectors.save(target, embeddings, manifest.run_metadata(embeddings.metadata, options))
+    vectors.save(target, embeddings, manifest.head(embeddings.metadata, options))
     return embeddings
-
-
-def open_cache(options: CacheOptions | None, reporter: Reporter) -> Cache:
-    """The cache that is asked for; one that keeps nothing where `options` is None or off."""
-    if options is None or options.off:
-        return Cache(None, reporter)
-    return Cache(file_in(options.folder), reporter)
 
 
 def _no_pictures(ignored: int) -> str:
@@ -204,13 +195,3 @@ def _saved_theta(sha256: str) -> list[float | None]:
     """What `--theta auto` is by the user's own calibration, if there was one."""
     saved = thresholds.saved(sha256)
     return [] if saved is None else [saved.theta]
-
-
-def input_options(inputs: InputOptions) -> dict[str, Any]:
-    """Which pictures were asked for, as manifests tell it."""
-    return {
-        "paths": list(inputs.paths),
-        "listed": len(inputs.listed),
-        "excludes": list(inputs.excludes),
-        "only": None if inputs.only is None else len(inputs.only),
-    }

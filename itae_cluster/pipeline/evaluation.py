@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from itae_cluster.errors import InputError, ModelError
+from itae_cluster.core.errors import InputError, ModelError
+from itae_cluster.core.options import InputOptions
+from itae_cluster.core.text import printable
 from itae_cluster.evaluate import knn_accuracy
 from itae_cluster.evaluation import ITAE, ORIGINAL, EvalOptions, Evaluation, Judged, Variant
 from itae_cluster.labels import (
@@ -22,8 +24,6 @@ from itae_cluster.labels import (
     open_torchvision,
 )
 from itae_cluster.model.registry import AUTO, variant
-from itae_cluster.names import printable
-from itae_cluster.options import InputOptions
 from itae_cluster.pipeline.embedding import find_pictures, load_encoder
 from itae_cluster.protocol import (
     Clusterer,
@@ -38,10 +38,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from itae_cluster.core.options import ModelOptions
+    from itae_cluster.core.types import Reporter, Skipped
     from itae_cluster.encoder import TorchEncoder
     from itae_cluster.evaluate import Scores
-    from itae_cluster.options import ModelOptions
-    from itae_cluster.types import Reporter, Skipped
 
 __all__ = ["evaluate_models"]
 

@@ -15,22 +15,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from itae_cluster import likeness, preview
+from itae_cluster.core.documents import path_of
+from itae_cluster.core.files import file_digest
+from itae_cluster.core.text import printable
+from itae_cluster.core.types import NOISE
 from itae_cluster.journal import Journal, last_written
-from itae_cluster.manifest import path_of
-from itae_cluster.model.digest import file_digest
-from itae_cluster.names import printable
 from itae_cluster.pipeline.previewing import DIVERSE, TYPICAL, subtitle
 from itae_cluster.plan import CONTACT_FOLDER
-from itae_cluster.types import NOISE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
+    from itae_cluster.core.types import Reporter
     from itae_cluster.inventory import Inventory
     from itae_cluster.preview import Atlas, PreviewData
-    from itae_cluster.types import Reporter
 
 __all__ = ["Drawn", "documents", "find", "followed", "moved", "with_examples"]
 

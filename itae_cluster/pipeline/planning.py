@@ -5,17 +5,17 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from itae_cluster.cache import Known, content_digest
-from itae_cluster.errors import OutputError
+from itae_cluster.core.errors import OutputError
+from itae_cluster.core.files import Known, content_digest
+from itae_cluster.core.types import Skipped
 from itae_cluster.plan import Entry, Plan
-from itae_cluster.types import Skipped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from itae_cluster.cache import Cache
-    from itae_cluster.options import Action
-    from itae_cluster.types import Placement, Reporter
+    from itae_cluster.core.cache import Cache
+    from itae_cluster.core.options import Action
+    from itae_cluster.core.types import Placement, Reporter
 
 __all__ = ["make_plan"]
 

@@ -8,21 +8,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from itae_cluster import cluster, likeness, organize, preview
-from itae_cluster.names import printable
-from itae_cluster.options import ClusterOptions
+from itae_cluster.core.options import ClusterOptions
+from itae_cluster.core.text import counted, printable
+from itae_cluster.core.types import NOISE, Clustering
 from itae_cluster.plan import CONTACT_FOLDER
 from itae_cluster.reduce import kept_umap
 from itae_cluster.thumbnails import completed
-from itae_cluster.types import NOISE, Clustering
-from itae_cluster.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from itae_cluster.cache import Cache
-    from itae_cluster.types import Embeddings, Placement, Reporter
+    from itae_cluster.core.cache import Cache
+    from itae_cluster.core.types import Embeddings, Placement, Reporter
 
 __all__ = ["DIVERSE", "TYPICAL", "make_atlas", "subtitle", "write_previews"]
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from itae_cluster.core.errors import ResultError, UsageError, WeightsError
+from itae_cluster.core.options import AskedModel, ModelOptions, Precision, parse_theta
 from itae_cluster.decode import PREPROCESSING
-from itae_cluster.errors import ResultError, UsageError, WeightsError
-from itae_cluster.options import AskedModel, ModelOptions, Precision, parse_theta
 from itae_cluster.pipeline.embedding import encoder_for
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from itae_cluster.cache import Cache
-    from itae_cluster.types import Encoder, Reporter
+    from itae_cluster.core.cache import Cache
+    from itae_cluster.core.types import Encoder, Reporter
 
 __all__ = ["recalled", "same_encoder"]
 

@@ -10,25 +10,26 @@ import numpy as np
 
 from itae_cluster import cluster, frozen, inventory, naming
 from itae_cluster.amend import Amendment
-from itae_cluster.errors import InputError, UsageError
+from itae_cluster.core.cache import open_cache
+from itae_cluster.core.errors import InputError, UsageError
+from itae_cluster.core.options import check_seed
+from itae_cluster.core.text import Namer, folded, printable
+from itae_cluster.core.types import NOISE
 from itae_cluster.journal import Shift
-from itae_cluster.names import Namer, folded, printable
-from itae_cluster.options import check_seed
 from itae_cluster.pipeline.amending import amend, look
-from itae_cluster.pipeline.embedding import embed_files, open_cache
+from itae_cluster.pipeline.embedding import embed_files
 from itae_cluster.pipeline.following import followed
 from itae_cluster.pipeline.recalling import recalled, same_encoder
 from itae_cluster.pipeline.renaming import moved_to
 from itae_cluster.plan import MODEL_FILE
-from itae_cluster.types import NOISE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from itae_cluster.core.options import AskedModel, CacheOptions
+    from itae_cluster.core.types import Embeddings, Encoder, Reporter
     from itae_cluster.frozen import Frozen
     from itae_cluster.inventory import Held, Inventory
-    from itae_cluster.options import AskedModel, CacheOptions
-    from itae_cluster.types import Embeddings, Encoder, Reporter
 
 __all__ = ["Regrouped", "merge_clusters", "split_cluster"]
 

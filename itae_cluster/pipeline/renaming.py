@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 
 from itae_cluster import inventory, naming
 from itae_cluster.amend import Amendment
-from itae_cluster.errors import UsageError
+from itae_cluster.core.errors import UsageError
+from itae_cluster.core.text import folded, printable
 from itae_cluster.journal import Shift
-from itae_cluster.names import folded, printable
 from itae_cluster.pipeline.amending import amend, look
 from itae_cluster.pipeline.following import followed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from itae_cluster.core.types import Reporter
     from itae_cluster.inventory import Held, Inventory
     from itae_cluster.naming import Wish
-    from itae_cluster.types import Reporter
 
 __all__ = ["moved_to", "rename_clusters"]
 

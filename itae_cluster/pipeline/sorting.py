@@ -8,16 +8,18 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from itae_cluster import frozen, manifest, organize, recipe, sidecars, vectors
-from itae_cluster.errors import UsageError
-from itae_cluster.options import (
+from itae_cluster.core.cache import open_cache
+from itae_cluster.core.errors import UsageError
+from itae_cluster.core.options import (
     Action,
     ClusterOptions,
     InputOptions,
     ModelOptions,
     OutputOptions,
+    input_options,
 )
 from itae_cluster.pipeline.applying import apply_plan
-from itae_cluster.pipeline.embedding import embed_pictures, input_options, open_cache
+from itae_cluster.pipeline.embedding import embed_pictures
 from itae_cluster.pipeline.planning import make_plan
 from itae_cluster.pipeline.previewing import write_previews
 from itae_cluster.thumbnails import Thumbnails
@@ -25,10 +27,9 @@ from itae_cluster.thumbnails import Thumbnails
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from itae_cluster.cache import Cache
-    from itae_cluster.options import CacheOptions
-    from itae_cluster.plan import Plan
-    from itae_cluster.types import (
+    from itae_cluster.core.cache import Cache
+    from itae_cluster.core.options import CacheOptions
+    from itae_cluster.core.types import (
         Choice,
         Clustering,
         Embeddings,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
         Reporter,
         Skipped,
     )
+    from itae_cluster.plan import Plan
 
 __all__ = [
     "Result",
@@ -63,7 +65,7 @@ class Result:
 
     def document(self) -> dict[str, Any]:
         """The manifest of this run."""
-        metadata = manifest.run_metadata(self.embeddings.metadata, self.options)
+        metadata = manifest.head(self.embeddings.metadata, self.options)
         return manifest.document(metadata, self.placements, self.skipped, placed=self.placed)
 
 
@@ -232,7 +234,7 @@ def plan_result(result: Result, output: OutputOptions, cache: Cache, reporter: R
     return make_plan(
         result.placements,
         result.skipped,
-        manifest.run_metadata(result.embeddings.metadata, result.options),
+        manifest.head(result.embeddings.metadata, result.options),
         out=output.out,
         action=output.action,
         cache=cache,

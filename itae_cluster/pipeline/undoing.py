@@ -6,13 +6,13 @@ import os
 from typing import TYPE_CHECKING
 
 from itae_cluster import leftovers, locks
-from itae_cluster.errors import OutputError
+from itae_cluster.core.errors import OutputError
+from itae_cluster.core.text import printable
 from itae_cluster.journal import Journal, Place
-from itae_cluster.names import printable
 from itae_cluster.undo import Undone, close, last_to_undo, undo
 
 if TYPE_CHECKING:
-    from itae_cluster.types import Reporter
+    from itae_cluster.core.types import Reporter
 
 __all__ = ["undo_result"]
 

@@ -11,27 +11,29 @@ import numpy as np
 from itae_cluster import frozen, inventory, manifest, organize, sidecars
 from itae_cluster import plan as plans
 from itae_cluster.amend import Amendment
-from itae_cluster.cache import content_digest
-from itae_cluster.options import Action
+from itae_cluster.core.cache import open_cache
+from itae_cluster.core.documents import skipped_record
+from itae_cluster.core.files import content_digest
+from itae_cluster.core.options import Action
+from itae_cluster.core.types import NOISE, Clustering, Embeddings
 from itae_cluster.pipeline.amending import amend, look
 from itae_cluster.pipeline.arriving import grown_previews
-from itae_cluster.pipeline.embedding import embed_files, find_pictures, open_cache
+from itae_cluster.pipeline.embedding import embed_files, find_pictures
 from itae_cluster.pipeline.planning import make_plan
 from itae_cluster.pipeline.recalling import recalled, same_encoder
 from itae_cluster.pipeline.sorting import Result
 from itae_cluster.thumbnails import Thumbnails
-from itae_cluster.types import NOISE, Clustering, Embeddings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
-    from itae_cluster.cache import Cache
+    from itae_cluster.core.cache import Cache
+    from itae_cluster.core.options import AskedModel, CacheOptions, InputOptions, OutputOptions
+    from itae_cluster.core.types import Encoder, Placement, Reporter, Skipped
     from itae_cluster.frozen import Frozen
     from itae_cluster.inventory import Inventory
-    from itae_cluster.options import AskedModel, CacheOptions, InputOptions, OutputOptions
     from itae_cluster.plan import Entry, Plan
-    from itae_cluster.types import Encoder, Placement, Reporter, Skipped
 
 __all__ = ["Updated", "update_result"]
 
@@ -183,7 +185,7 @@ def _added(
         records = [item.as_record() for item in held.pictures] + _records(new, placed)
         made = {item.cluster: os.path.dirname(item.destination) for item in new}
         folders = {**made, **held.folders}
-        skipped = [manifest.skipped_record(item) for item in (*plan.skipped, *lost)]
+        skipped = [skipped_record(item) for item in (*plan.skipped, *lost)]
         return inventory.documents(held, records, folders, held.names, skipped) | grown_previews(
             held,
             records,

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from itae_cluster.core.errors import OutputError
+from itae_cluster.core.files import save
+from itae_cluster.core.text import printable
 from itae_cluster.drawing.sheet import INK, PAPER, QUIET
 from itae_cluster.drawing.typeface import Typeface
-from itae_cluster.errors import OutputError
-from itae_cluster.names import printable
 from itae_cluster.preview.groups import list_groups
-from itae_cluster.preview.saving import save
 from itae_cluster.preview.thumbnails import read_image
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from itae_cluster.core.text import printable
+from itae_cluster.core.types import NOISE
 from itae_cluster.drawing.palette import colour
-from itae_cluster.names import printable
-from itae_cluster.types import NOISE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -13,10 +13,10 @@ import hashlib
 from importlib import resources
 from typing import TYPE_CHECKING
 
-from itae_cluster.names import printable
+from itae_cluster.core.files import save
+from itae_cluster.core.text import printable
 from itae_cluster.preview.atlas import make_atlas
 from itae_cluster.preview.payload import make_payload, to_json
-from itae_cluster.preview.saving import save
 
 if TYPE_CHECKING:
     import jinja2

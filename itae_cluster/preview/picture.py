@@ -5,12 +5,12 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING
 
+from itae_cluster.core.files import save
 from itae_cluster.drawing.sheet import DPI, HEIGHT, PAPER, QUIET, WIDTH, Sheet
 from itae_cluster.drawing.typeface import Typeface
 from itae_cluster.preview.groups import list_groups
 from itae_cluster.preview.legend import LEGEND, draw_legend
 from itae_cluster.preview.map_view import MAP, draw_map
-from itae_cluster.preview.saving import save
 
 if TYPE_CHECKING:
     from itae_cluster.preview.data import PreviewData

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from itae_cluster.core.types import NOISE
 from itae_cluster.likeness import Likeness
 from itae_cluster.preview.atlas import SHEET, Atlas, Tile
 from itae_cluster.preview.data import PreviewData
-from itae_cluster.types import NOISE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 from math import isinf, isnan
-from typing import Literal
+from typing import Any, Literal
 
-from itae_cluster.errors import UsageError
+from itae_cluster.core.errors import UsageError
 
 __all__ = [
     "MAX_PIXELS",
@@ -29,6 +29,7 @@ __all__ = [
     "check_clustering",
     "check_reduction",
     "check_seed",
+    "input_options",
     "parse_k",
     "parse_range",
     "parse_theta",
@@ -388,3 +389,13 @@ def parse_range(text: str) -> tuple[float, ...]:
             "1:8:0.5"
         )
     return tuple(round(start + step * i, 10) for i in range(count))
+
+
+def input_options(inputs: InputOptions) -> dict[str, Any]:
+    """Which pictures were asked for, as manifests tell it."""
+    return {
+        "paths": list(inputs.paths),
+        "listed": len(inputs.listed),
+        "excludes": list(inputs.excludes),
+        "only": None if inputs.only is None else len(inputs.only),
+    }

@@ -1,4 +1,4 @@
-"""File names as text: safe in a terminal, in a table, and unique in a folder.
+"""Text for people: file names that are safe in a terminal and in a table; numbers and nouns.
 
 A file name is any bytes but `/` and NUL. These functions are the only places where one is turned
 into something else.
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Namer",
+    "counted",
     "folded",
     "folder_fault",
     "from_bytes",
@@ -136,3 +137,8 @@ def _fit(stem: str, number: str, longest: str) -> str:
     while stem and len(os.fsencode(stem + number + longest)) > _MAX_NAME_BYTES:
         stem = stem[:-1]
     return stem + number
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 picture`, `2 pictures`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

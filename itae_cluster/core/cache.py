@@ -22,27 +22,18 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import numpy as np
 
-from itae_cluster.model.digest import file_digest
-from itae_cluster.model.store import cache_root
-from itae_cluster.names import printable
+from itae_cluster.core.files import Known, cache_root, is_unchanged
+from itae_cluster.core.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from itae_cluster.types import Reporter
+    from itae_cluster.core.options import CacheOptions
+    from itae_cluster.core.types import Reporter
 
-__all__ = [
-    "FILE",
-    "MAX_BYTES",
-    "Cache",
-    "CacheInfo",
-    "Known",
-    "content_digest",
-    "file_in",
-    "is_unchanged",
-]
+__all__ = ["FILE", "MAX_BYTES", "Cache", "CacheInfo", "file_in", "open_cache"]
 
 FILE = "embeddings.sqlite"
 MAX_BYTES = 4_000_000_000
@@ -70,16 +61,6 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """A file whose content was read: `digest` is the SHA-256 of what had this size and time."""
-
-    path: str
-    size: int
-    mtime_ns: int
-    digest: bytes
-
-
-@dataclass(frozen=True, slots=True)
 class CacheInfo:
     """What a cache holds. `days` is the age in days of the oldest use of a vector."""
 
@@ -96,26 +77,6 @@ class CacheInfo:
 def file_in(folder: str | None) -> str:
     """The cache's file in `folder`; in $ITAE_CLUSTER_CACHE or the platform's cache by default."""
     return os.path.join(folder or cache_root(), FILE)
-
-
-def content_digest(path: str) -> Known:
-    """Read a file and say what it is.
-
-    Raises:
-        OSError: if it cannot be read.
-    """
-    before = os.stat(path)
-    digest = bytes.fromhex(file_digest(path))
-    return Known(os.path.abspath(path), before.st_size, before.st_mtime_ns, digest)
-
-
-def is_unchanged(path: str, size: int, mtime_ns: int) -> bool:
-    """Whether the file is there and still has this size and time of change."""
-    try:
-        status = os.stat(path)
-    except OSError:
-        return False
-    return (status.st_size, status.st_mtime_ns) == (size, mtime_ns)
 
 
 class Cache:
@@ -510,3 +471,10 @@ def _size(db: sqlite3.Connection) -> int:
 def _today() -> int:
     """Days since 1970: fine enough for a cache, and a second run on one day writes nothing."""
     return int(time.time()) // 86_400
+
+
+def open_cache(options: CacheOptions | None, reporter: Reporter) -> Cache:
+    """The cache that is asked for; one that keeps nothing where `options` is None or off."""
+    if options is None or options.off:
+        return Cache(None, reporter)
+    return Cache(file_in(options.folder), reporter)

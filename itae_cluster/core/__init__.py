@@ -1,0 +1,1 @@
+"""What everybody may use: errors, types, options, text, files, documents, the cache."""

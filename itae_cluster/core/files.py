@@ -1,0 +1,125 @@
+"""Files written whole or not at all, and what is in them: digests, size and time of change."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import secrets
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from itae_cluster.core.errors import OutputError
+from itae_cluster.core.text import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = [
+    "Known",
+    "appearing",
+    "cache_root",
+    "check_new",
+    "content_digest",
+    "file_digest",
+    "is_unchanged",
+    "save",
+]
+
+_LONGEST = 100  # characters of the name in the temporary one, which must stay below 255 bytes
+
+
+def check_new(path: str) -> None:
+    """Raise before any work where a new file `path` could not be written in the end.
+
+    Raises:
+        OutputError: if there is something already, or its folder is not there or read-only.
+    """
+    if os.path.lexists(path):
+        raise OutputError(f"{printable(path)} exists; choose another name or remove it first")
+    folder = os.path.dirname(os.path.abspath(path))
+    if not os.path.isdir(folder) or not os.access(folder, os.W_OK):
+        raise OutputError(
+            f"{printable(folder)} is no folder that can be written to; make it or choose another"
+        )
+
+
+@contextlib.contextmanager
+def appearing(path: str) -> Iterator[str]:
+    """A temporary name beside `path`, renamed to it at the end, or removed on any error.
+
+    Raises:
+        OSError: if the file cannot be renamed.
+    """
+    folder, name = os.path.split(path)
+    short = os.fsencode(name)[:_LONGEST].decode("utf-8", "ignore")
+    part = os.path.join(folder, f".{short}.partial-{secrets.token_hex(4)}")
+    try:
+        yield part
+        os.replace(part, path)
+    finally:
+        with contextlib.suppress(OSError):
+            os.unlink(part)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A file whose content was read: `digest` is the SHA-256 of what had this size and time."""
+
+    path: str
+    size: int
+    mtime_ns: int
+    digest: bytes
+
+
+def content_digest(path: str) -> Known:
+    """Read a file and say what it is.
+
+    Raises:
+        OSError: if it cannot be read.
+    """
+    before = os.stat(path)
+    digest = bytes.fromhex(file_digest(path))
+    return Known(os.path.abspath(path), before.st_size, before.st_mtime_ns, digest)
+
+
+def is_unchanged(path: str, size: int, mtime_ns: int) -> bool:
+    """Whether the file is there and still has this size and time of change."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return False
+    return (status.st_size, status.st_mtime_ns) == (size, mtime_ns)
+
+
+def file_digest(path: str) -> str:
+    """SHA-256 of a file, in hexadecimal.
+
+    Raises:
+        OSError: if the file cannot be read.
+    """
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def cache_root() -> str:
+    """The folder of all that can be had again: $ITAE_CLUSTER_CACHE, else the platform's cache."""
+    from platformdirs import user_cache_dir
+
+    return os.environ.get("ITAE_CLUSTER_CACHE") or user_cache_dir("itae-cluster", appauthor=False)
+
+
+def save(content: bytes, path: str) -> None:
+    """Write the file.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    try:
+        with open(path, "wb") as stream:
+            stream.write(content)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise OutputError(
+            f"cannot write {printable(path)}: {reason}; choose a folder you may write to"
+        ) from error
