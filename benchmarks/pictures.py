@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from itae_cluster.decode import decode
-from itae_cluster.scan import scan
+from itae_cluster.pictures.decode import decode
+from itae_cluster.pictures.scan import scan
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -18,7 +18,7 @@ import numpy as np
 from itae_cluster.core.errors import DecodeError, InputError
 from itae_cluster.core.options import MAX_PIXELS
 from itae_cluster.core.types import Embeddings, Skipped
-from itae_cluster.isolated import Decoders, decoder_count
+from itae_cluster.pictures.decoders import Decoders, decoder_count
 from itae_cluster.shelf import Found, Fresh, Shelf
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ from itae_cluster.core.documents import to_json
 from itae_cluster.core.errors import ResultError
 from itae_cluster.core.text import printable
 from itae_cluster.core.types import NOISE
-from itae_cluster.decode import PREPROCESSING
+from itae_cluster.pictures.decode import PREPROCESSING
 from itae_cluster.plan import MODEL_FILE
 
 if TYPE_CHECKING:

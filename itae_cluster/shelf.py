@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from itae_cluster.core.files import content_digest, is_unchanged
-from itae_cluster.decode import PREPROCESSING
+from itae_cluster.pictures.decode import PREPROCESSING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

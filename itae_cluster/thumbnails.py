@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from itae_cluster.core.errors import DecodeError
 from itae_cluster.core.text import printable
-from itae_cluster.decode import read_thumbnail, thumbnail
+from itae_cluster.pictures.decode import read_thumbnail, thumbnail
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

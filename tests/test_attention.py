@@ -14,12 +14,12 @@ from typer.testing import CliRunner
 
 from itae_cluster.artifact_tokens import split
 from itae_cluster.cli import app
-from itae_cluster.decode import decode
 from itae_cluster.encoder import TorchEncoder
 from itae_cluster.model.checkpoint import load_model
 from itae_cluster.model.config import DINOv2Config
 from itae_cluster.model.dinov2 import DINOv2
 from itae_cluster.model.itae import Settings, artifacts
+from itae_cluster.pictures.decode import decode
 
 SIZE = 56  # 4 × 4 patches
 

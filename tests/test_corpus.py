@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from itae_cluster.core.errors import DecodeError
-from itae_cluster.decode import decode, read_thumbnail
-from itae_cluster.scan import scan
+from itae_cluster.pictures.decode import decode, read_thumbnail
+from itae_cluster.pictures.scan import scan
 from pictures import encoded, scene
 
 KINDS = (

@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile
 
-from itae_cluster import decode as decoding
-from itae_cluster import formats
 from itae_cluster.core.errors import DecodeError
 from itae_cluster.core.types import Picture
-from itae_cluster.decode import decode, flatten, read_thumbnail, thumbnail
+from itae_cluster.pictures import formats
+from itae_cluster.pictures.decode import decode, read_thumbnail, thumbnail
+from itae_cluster.pictures.flatten import flatten
 from pictures import (
     ORIENTATION,
     encoded,
@@ -313,14 +313,14 @@ def test_each_orientation_is_put_upright(tmp_path: Path, orientation: int) -> No
 def decoded_sizes(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
     """The sizes at which files were decoded."""
     sizes: list[tuple[int, int]] = []
-    flattened = decoding.flatten
+    flattened = flatten
 
     def recorded(image: Image.Image) -> Image.Image:
         image.load()
         sizes.append(image.size)
         return flattened(image)
 
-    monkeypatch.setattr(decoding, "flatten", recorded)
+    monkeypatch.setattr("itae_cluster.pictures.decode.flatten", recorded)
     return sizes
 
 

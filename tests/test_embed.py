@@ -14,7 +14,7 @@ from itae_cluster import embed as embed_stage
 from itae_cluster.core.cache import Cache
 from itae_cluster.core.errors import InputError
 from itae_cluster.core.options import ClusterOptions, InputOptions, ModelOptions, OutputOptions
-from itae_cluster.isolated import Decoders
+from itae_cluster.pictures.decoders import Decoders
 from itae_cluster.pipeline import sort_pictures
 from itae_cluster.thumbnails import Thumbnails, completed
 

@@ -261,8 +261,8 @@ def test_a_dataset_of_torchvision(run, cifar):
 
 def test_its_pictures_are_resized_as_files_are(cifar, tmp_path):
     from fakes import RecordingReporter
-    from itae_cluster.decode import decode
     from itae_cluster.labels import open_torchvision
+    from itae_cluster.pictures.decode import decode
 
     pictures = open_torchvision("CIFAR10", str(cifar), train=False)
     batches = list(pictures.batches(56, 4, RecordingReporter()))

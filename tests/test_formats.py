@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 from PIL import Image
 
-from itae_cluster import formats
 from itae_cluster.core.options import MAX_PIXELS
+from itae_cluster.pictures import formats
 from pictures import encoded, huge_png, scene, write
 
 if TYPE_CHECKING:

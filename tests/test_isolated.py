@@ -16,11 +16,11 @@ import pytest
 from PIL import Image
 
 from fakes import MeanColourEncoder, RecordingReporter
-from itae_cluster import decode as decoding
 from itae_cluster.core.cache import Cache
 from itae_cluster.core.errors import DecodeError
 from itae_cluster.embed import embed, read_batches
-from itae_cluster.isolated import Decoders
+from itae_cluster.pictures import decode as decoding
+from itae_cluster.pictures.decoders import Decoders
 
 
 def treacherous(path, size, max_pixels):
@@ -119,7 +119,7 @@ def test_reasons_survive_the_way_back(folder):
 
 
 def test_a_pass_names_the_bad_files_and_embeds_the_others(folder, treachery, monkeypatch):
-    monkeypatch.setattr("itae_cluster.isolated.PATIENCE", 3)
+    monkeypatch.setattr("itae_cluster.pictures.decoders.PATIENCE", 3)
     files = sorted(str(path) for path in folder.iterdir())
     reporter = RecordingReporter()
     nowhere = Cache(None, reporter)
@@ -143,7 +143,7 @@ def test_no_process_starts_before_the_first_picture(monkeypatch):
 
 SCRIPT = """
 import os, sys, time
-from itae_cluster.isolated import Decoders
+from itae_cluster.pictures.decoders import Decoders
 
 if __name__ == "__main__":
     with Decoders(None) as decoders:

@@ -11,13 +11,13 @@ import torch
 from fakes import RecordingReporter
 from itae_cluster.cluster import kmeans
 from itae_cluster.core.options import ModelOptions
-from itae_cluster.decode import flatten
 from itae_cluster.encoder import TorchEncoder, load_encoder
 from itae_cluster.evaluate import clustering_accuracy
 from itae_cluster.model.checkpoint import load_model, read_state_dict
 from itae_cluster.model.quantized import SCALE, dequantize, quantize
 from itae_cluster.model.registry import variant
 from itae_cluster.model.store import find
+from itae_cluster.pictures.flatten import flatten
 
 BUNDLED = find(variant("mini"))
 

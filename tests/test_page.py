@@ -20,8 +20,8 @@ from PIL import Image, ImageDraw
 from itae_cluster.core.types import NOISE
 from itae_cluster.drawing.palette import colour
 from itae_cluster.likeness import diverse, liken
+from itae_cluster.pictures.scan import read_list_file, scan
 from itae_cluster.preview import PreviewData, write_page
-from itae_cluster.scan import read_list_file, scan
 
 sync_api = pytest.importorskip("playwright.sync_api")
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)

@@ -13,9 +13,9 @@ from fakes import RecordingReporter
 from itae_cluster.artifact_tokens import split
 from itae_cluster.cli import app
 from itae_cluster.core.options import ModelOptions
-from itae_cluster.decode import decode
 from itae_cluster.encoder import load_encoder
 from itae_cluster.model.itae import Settings
+from itae_cluster.pictures.decode import decode
 
 THETA = sum(GAP) / 2
 EACH = 14

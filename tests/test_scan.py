@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from itae_cluster.core.errors import UsageError
-from itae_cluster.scan import read_list, read_list_file, scan
+from itae_cluster.pictures.scan import read_list, read_list_file, scan
 from pictures import write
 
 if TYPE_CHECKING:

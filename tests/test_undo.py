@@ -351,7 +351,7 @@ def test_resume_does_not_go_against_an_undo_that_was_begun(sorted_):
 
 
 def test_scans_pass_over_what_the_tool_keeps_for_itself(sorted_):
-    from itae_cluster.scan import scan
+    from itae_cluster.pictures.scan import scan
 
     case = sorted_("copy")
     os.rename(case.placed[0], case.out / ".itae-cluster/hidden.jpg")

@@ -11,12 +11,12 @@ import numpy as np
 from benchmarks.figure import Figure
 from benchmarks.pictures import large_photos
 from benchmarks.timing import paired
-from itae_cluster import decode as decoding
 from itae_cluster.core.cache import Cache
 from itae_cluster.core.options import ModelOptions
 from itae_cluster.embed import embed
 from itae_cluster.encoder import load_encoder
-from itae_cluster.scan import scan
+from itae_cluster.pictures import decode as decoding
+from itae_cluster.pictures.scan import scan
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -17,7 +17,7 @@ from itae_cluster.core.options import DeviceName, InputOptions, NoiseRule, Reduc
 from itae_cluster.core.options import Linkage as LinkageName
 from itae_cluster.core.options import Precision as PrecisionName
 from itae_cluster.core.types import Skipped
-from itae_cluster.scan import read_list, read_list_file
+from itae_cluster.pictures.scan import read_list, read_list_file
 
 __all__ = [
     "AUTO_K",

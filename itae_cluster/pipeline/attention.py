@@ -11,9 +11,10 @@ import numpy as np
 from itae_cluster import figures
 from itae_cluster.artifact_tokens import split
 from itae_cluster.core.errors import DecodeError, InputError, ModelError
-from itae_cluster.decode import decode
 from itae_cluster.embed import read_batches
-from itae_cluster.pipeline.embedding import find_pictures, load_encoder
+from itae_cluster.pictures.decode import decode
+from itae_cluster.pictures.scan import find_pictures
+from itae_cluster.pipeline.embedding import load_encoder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -11,28 +11,20 @@ from typing import TYPE_CHECKING
 
 from itae_cluster import __version__, manifest, thresholds, vectors
 from itae_cluster.core.cache import Cache, open_cache
-from itae_cluster.core.errors import InputError
 from itae_cluster.core.options import Precision, input_options
 from itae_cluster.deferred import DeferredEncoder, RecipeChangedError
 from itae_cluster.embed import embed
 from itae_cluster.model.acquire import locate
-from itae_cluster.scan import scan
+from itae_cluster.pictures.scan import find_pictures
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from itae_cluster.core.options import CacheOptions, InputOptions, ModelOptions
-    from itae_cluster.core.types import Embeddings, Encoder, Picture, Reporter, ScanResult
+    from itae_cluster.core.types import Embeddings, Encoder, Picture, Reporter
     from itae_cluster.encoder import TorchEncoder
 
-__all__ = [
-    "embed_files",
-    "embed_pictures",
-    "embed_to_file",
-    "encoder_for",
-    "find_pictures",
-    "load_encoder",
-]
+__all__ = ["embed_files", "embed_pictures", "embed_to_file", "encoder_for", "load_encoder"]
 
 
 def embed_pictures(
@@ -95,29 +87,6 @@ def embed_files(
         return work(changed.encoder)
 
 
-def find_pictures(inputs: InputOptions, out: str | None, reporter: Reporter) -> ScanResult:
-    """Scan, and tell what was passed over.
-
-    Raises:
-        InputError: if there is no picture.
-    """
-    found = scan(
-        inputs.paths,
-        excludes=inputs.excludes,
-        output=out,
-        listed=inputs.listed,
-        only=inputs.only,
-    )
-    for skipped in found.skipped:
-        reporter.skip(skipped)
-    for note in found.notes:
-        reporter.note(note)
-    reporter.info(f"{len(found.files)} pictures found, {found.ignored} other files ignored")
-    if not found.files:
-        raise InputError(_no_pictures(found.ignored))
-    return found
-
-
 def embed_to_file(
     inputs: InputOptions,
     model: ModelOptions,
@@ -140,11 +109,6 @@ def embed_to_file(
     embeddings = replace(embeddings, paths=absolute)
     vectors.save(target, embeddings, manifest.head(embeddings.metadata, options))
     return embeddings
-
-
-def _no_pictures(ignored: int) -> str:
-    others = f" among {ignored} other files" if ignored else ""
-    return f"no picture found{others}; name a file or folder that holds some, or check --exclude"
 
 
 def load_encoder(options: ModelOptions, reporter: Reporter) -> TorchEncoder:

@@ -24,7 +24,8 @@ from itae_cluster.labels import (
     open_torchvision,
 )
 from itae_cluster.model.registry import AUTO, variant
-from itae_cluster.pipeline.embedding import find_pictures, load_encoder
+from itae_cluster.pictures.scan import find_pictures
+from itae_cluster.pipeline.embedding import load_encoder
 from itae_cluster.protocol import (
     Clusterer,
     KMeansOnce,

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from itae_cluster import frozen, manifest, organize, recipe, sidecars, vectors
+from itae_cluster import frozen, manifest, organize, recipe, vectors
 from itae_cluster.core.cache import open_cache
 from itae_cluster.core.errors import UsageError
 from itae_cluster.core.options import (
@@ -18,6 +18,7 @@ from itae_cluster.core.options import (
     OutputOptions,
     input_options,
 )
+from itae_cluster.pictures import sidecars
 from itae_cluster.pipeline.applying import apply_plan
 from itae_cluster.pipeline.embedding import embed_pictures
 from itae_cluster.pipeline.planning import make_plan

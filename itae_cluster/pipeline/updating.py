@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from itae_cluster import frozen, inventory, manifest, organize, sidecars
+from itae_cluster import frozen, inventory, manifest, organize
 from itae_cluster import plan as plans
 from itae_cluster.amend import Amendment
 from itae_cluster.core.cache import open_cache
@@ -16,9 +16,11 @@ from itae_cluster.core.documents import skipped_record
 from itae_cluster.core.files import content_digest
 from itae_cluster.core.options import Action
 from itae_cluster.core.types import NOISE, Clustering, Embeddings
+from itae_cluster.pictures import sidecars
+from itae_cluster.pictures.scan import find_pictures
 from itae_cluster.pipeline.amending import amend, look
 from itae_cluster.pipeline.arriving import grown_previews
-from itae_cluster.pipeline.embedding import embed_files, find_pictures
+from itae_cluster.pipeline.embedding import embed_files
 from itae_cluster.pipeline.planning import make_plan
 from itae_cluster.pipeline.recalling import recalled, same_encoder
 from itae_cluster.pipeline.sorting import Result

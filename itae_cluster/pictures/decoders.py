@@ -16,9 +16,9 @@ import threading
 from concurrent.futures import BrokenExecutor, CancelledError
 from typing import TYPE_CHECKING, Any, Self
 
-from itae_cluster import decode
 from itae_cluster.core.errors import DecodeError
 from itae_cluster.core.options import MAX_PIXELS
+from itae_cluster.pictures import decode
 
 if TYPE_CHECKING:
     from pebble import ProcessFuture, ProcessPool
@@ -33,7 +33,7 @@ PATIENCE = 120.0
 _NICENESS = 10  # the model goes first: pictures are decoded ahead of it anyway
 _MOST = 8
 _ATTEMPTS = 3  # a process that starts while another one crashes can be drawn into it
-_PRELOADED = "itae_cluster.decode"
+_PRELOADED = "itae_cluster.pictures.decode"
 
 
 def decoder_count() -> int:

@@ -15,10 +15,10 @@ import stat
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from itae_cluster.core.errors import UsageError
+from itae_cluster.core.errors import InputError, UsageError
 from itae_cluster.core.text import from_bytes, printable
 from itae_cluster.core.types import ScanResult, Skipped
-from itae_cluster.formats import looks_like_picture, picture_suffixes
+from itae_cluster.pictures.formats import looks_like_picture, picture_suffixes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 
     from pathspec import GitIgnoreSpec
 
-__all__ = ["read_list", "read_list_file", "scan"]
+    from itae_cluster.core.options import InputOptions
+    from itae_cluster.core.types import Reporter
+
+__all__ = ["find_pictures", "read_list", "read_list_file", "scan"]
 
 _MANIFEST = "manifest.json"
 _MANIFEST_MARK = b'"itae-cluster/manifest"'
@@ -343,3 +346,31 @@ def _reason(error: OSError | ValueError, path: str) -> str:
     if isinstance(error, FileNotFoundError | NotADirectoryError):
         return _BROKEN_LINK if os.path.islink(path) else "no such file or folder"
     return (error.strerror or str(error)).lower()
+
+
+def find_pictures(inputs: InputOptions, out: str | None, reporter: Reporter) -> ScanResult:
+    """Scan, and tell what was passed over.
+
+    Raises:
+        InputError: if there is no picture.
+    """
+    found = scan(
+        inputs.paths,
+        excludes=inputs.excludes,
+        output=out,
+        listed=inputs.listed,
+        only=inputs.only,
+    )
+    for skipped in found.skipped:
+        reporter.skip(skipped)
+    for note in found.notes:
+        reporter.note(note)
+    reporter.info(f"{len(found.files)} pictures found, {found.ignored} other files ignored")
+    if not found.files:
+        raise InputError(_no_pictures(found.ignored))
+    return found
+
+
+def _no_pictures(ignored: int) -> str:
+    others = f" among {ignored} other files" if ignored else ""
+    return f"no picture found{others}; name a file or folder that holds some, or check --exclude"

@@ -1,0 +1,1 @@
+"""Paths → pixels: which files are pictures, and what they show."""
