@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from itae_cluster import thresholds
 from itae_cluster.core.errors import ModelError, OutOfMemoryError, UsageError
 from itae_cluster.core.options import DeviceName, parse_theta
 from itae_cluster.core.types import TokenMeasures
 from itae_cluster.memory import pictures_that_fit
+from itae_cluster.model import thresholds
 from itae_cluster.model.acquire import locate
 from itae_cluster.model.checkpoint import load_model
 from itae_cluster.model.config import PATCH

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from itae_cluster import calibrate, thresholds
+from itae_cluster import calibrate
 from itae_cluster.artifact_tokens import split
 from itae_cluster.cluster import check_k
 from itae_cluster.core.documents import run_metadata, skipped_record
 from itae_cluster.core.errors import InputError, UsageError
 from itae_cluster.core.options import input_options
 from itae_cluster.labels import check_classes, folder_labels
+from itae_cluster.model import thresholds
 from itae_cluster.pictures.scan import find_pictures
 from itae_cluster.pipeline.embedding import load_encoder
 from itae_cluster.sweep import ClusterScores, judge

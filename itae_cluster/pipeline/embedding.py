@@ -9,11 +9,12 @@ from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from itae_cluster import __version__, manifest, thresholds, vectors
+from itae_cluster import __version__, manifest, vectors
 from itae_cluster.core.cache import Cache, open_cache
 from itae_cluster.core.options import Precision, input_options
 from itae_cluster.deferred import DeferredEncoder, RecipeChangedError
 from itae_cluster.embed import embed
+from itae_cluster.model import thresholds
 from itae_cluster.model.acquire import locate
 from itae_cluster.pictures.scan import find_pictures
 
