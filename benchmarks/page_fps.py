@@ -20,7 +20,7 @@ import numpy as np
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
-from itae_cluster.likeness import Likeness
+from itae_cluster.clustering.similarity import Likeness
 from itae_cluster.preview import PreviewData, write_page
 
 CLUSTERS = 60

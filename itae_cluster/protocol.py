@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from itae_cluster.clustering.recipe import cluster_vectors
 from itae_cluster.evaluate import Scores, score
-from itae_cluster.recipe import cluster_vectors
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

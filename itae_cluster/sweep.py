@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from itae_cluster.cluster import kmeans
+from itae_cluster.clustering.algorithms import kmeans
+from itae_cluster.clustering.reduce import umap_reduce
 from itae_cluster.evaluate import Scores, score
-from itae_cluster.reduce import umap_reduce
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

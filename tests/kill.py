@@ -64,7 +64,8 @@ if how == "apart":
 if how == "album":
     from fakes import MeanColourEncoder
     from itae_cluster.pipeline import embedding, recalling, sorting
-    import itae_cluster.cli.cluster, itae_cluster.cli.update, itae_cluster.cluster, sklearn.cluster
+    import itae_cluster.cli.cluster, itae_cluster.cli.update
+    import itae_cluster.clustering.algorithms, sklearn.cluster
     made = lambda *_: MeanColourEncoder()
     embedding.encoder_for = recalling.encoder_for = made
     sorting._write_previews = lambda *_: None

@@ -460,7 +460,7 @@ def test_an_interrupt_is_130(run, album, tmp_path, monkeypatch):
     def interrupt(*_args, **_kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("itae_cluster.recipe.cluster_vectors", interrupt)
+    monkeypatch.setattr("itae_cluster.clustering.recipe.cluster_vectors", interrupt)
     result = run(album, "--k", "3", "--out", tmp_path / "sorted")
     assert result.exit_code == 130
     assert "interrupted" in result.stderr

@@ -8,18 +8,18 @@ import numpy as np
 import pytest
 
 from fakes import RecordingReporter
-from itae_cluster import cluster as cluster_stage
-from itae_cluster import density
-from itae_cluster import reduce as reduce_stage
-from itae_cluster.cluster import agglomerative, described, kmeans, representatives
+from itae_cluster.clustering import algorithms as cluster_stage
+from itae_cluster.clustering import density
+from itae_cluster.clustering import reduce as reduce_stage
+from itae_cluster.clustering.algorithms import agglomerative, described, kmeans, representatives
+from itae_cluster.clustering.density import default_min_cluster_size
+from itae_cluster.clustering.recipe import check_size, cluster_vectors
+from itae_cluster.clustering.reduce import kept_umap, pca_reduce, umap_reduce
 from itae_cluster.core.cache import Cache
 from itae_cluster.core.errors import InputError
 from itae_cluster.core.options import Algorithm, ClusterOptions, Linkage, NoiseRule, Reduction
 from itae_cluster.core.types import NOISE
-from itae_cluster.density import default_min_cluster_size
 from itae_cluster.evaluate import clustering_accuracy
-from itae_cluster.recipe import check_size, cluster_vectors
-from itae_cluster.reduce import kept_umap, pca_reduce, umap_reduce
 from points import blobs, unit
 
 

@@ -8,11 +8,11 @@ import pytest
 from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score, pairwise_distances, silhouette_score
 
-from itae_cluster import count
+from itae_cluster.clustering import choose_k
+from itae_cluster.clustering.choose_k import Sample, candidates, choose
+from itae_cluster.clustering.recipe import check_size, cluster_vectors
 from itae_cluster.core.errors import InputError
 from itae_cluster.core.options import ClusterOptions, Reduction
-from itae_cluster.count import Sample, candidates, choose
-from itae_cluster.recipe import check_size, cluster_vectors
 from points import blobs, unit
 
 
@@ -34,7 +34,7 @@ def test_a_range_is_kept_and_a_sample_is_enough(monkeypatch):
     vectors, _ = blobs([40] * 6, dim=24)
     found = choose(vectors, (8, 20), seed=0)
     assert 8 <= min(k for k, _ in found.scores) <= max(k for k, _ in found.scores) <= 20
-    monkeypatch.setattr(count, "_MOST_SAMPLED", 100)
+    monkeypatch.setattr(choose_k, "_MOST_SAMPLED", 100)
     sampled = choose(vectors, None, seed=0)
     assert sampled.sample == 100
     assert 4 <= sampled.k <= 9
@@ -73,7 +73,7 @@ def test_local_scales_let_a_loose_group_hold_as_well_as_a_tight_one():
     points = np.concatenate([groups[0] + (-15, 0), groups[1] + (15, 0)])
     near, far = points[:30], points[30:]
     plain = pairwise_distances(points)
-    scaled = count._locally_scaled(plain.astype(np.float32))
+    scaled = choose_k._locally_scaled(plain.astype(np.float32))
     within = [np.median(scaled[:30, :30]), np.median(scaled[30:, 30:])]
     assert max(within) / min(within) < 1.5
     assert np.median(pairwise_distances(far)) / np.median(pairwise_distances(near)) > 20

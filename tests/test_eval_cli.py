@@ -133,7 +133,8 @@ def test_other_numbers_of_clusters(run, album):
     ],
 )
 def test_other_recipes_run_once_a_set(run, album, monkeypatch, options, how):
-    from itae_cluster import protocol, recipe
+    from itae_cluster import protocol
+    from itae_cluster.clustering import recipe
 
     seeds = []
 

@@ -14,8 +14,8 @@ from PIL import Image
 from albums import Sorted, picture, without_journal
 from fakes import KnownEncoder, RecordingReporter
 from itae_cluster import preview
+from itae_cluster.clustering.similarity import liken
 from itae_cluster.core.options import AskedModel, CacheOptions
-from itae_cluster.likeness import liken
 from itae_cluster.pipeline.regrouping import merge_clusters, split_cluster
 from itae_cluster.pipeline.renaming import rename_clusters
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from itae_cluster import likeness
-from itae_cluster.likeness import diverse, liken
+from itae_cluster.clustering import similarity
+from itae_cluster.clustering.similarity import diverse, liken
 from points import unit
 
 
@@ -18,7 +18,7 @@ def at(degrees):
 
 @pytest.mark.parametrize("n", [1, 2, 9, 64, 65, 300])
 def test_neighbours_are_exact(n, monkeypatch):
-    monkeypatch.setattr(likeness, "_CELLS_AT_ONCE", 70 * n)  # several blocks
+    monkeypatch.setattr(similarity, "_CELLS_AT_ONCE", 70 * n)  # several blocks
     vectors = unit(np.random.default_rng(n).normal(size=(n, 12)))
     similar = vectors @ vectors.T
     np.fill_diagonal(similar, -np.inf)
@@ -50,8 +50,8 @@ def test_no_chain_joins_unlike_pictures():
 
 @pytest.mark.parametrize("most", [4096, 7])
 def test_groups_hold_their_threshold_in_parts_and_blocks(most, monkeypatch):
-    monkeypatch.setattr(likeness, "_CELLS_AT_ONCE", 1000)
-    monkeypatch.setattr(likeness, "_MOST_LINKED", most)
+    monkeypatch.setattr(similarity, "_CELLS_AT_ONCE", 1000)
+    monkeypatch.setattr(similarity, "_MOST_LINKED", most)
     vectors = at(np.random.default_rng(0).uniform(0, 60, 150))
     groups = liken(vectors, threshold=0.998).duplicates
     members = [row for group in groups for row in group]

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from fakes import RecordingReporter
-from itae_cluster.cluster import kmeans
+from itae_cluster.clustering.algorithms import kmeans
 from itae_cluster.core.options import ModelOptions
 from itae_cluster.encoder import TorchEncoder, load_encoder
 from itae_cluster.evaluate import clustering_accuracy

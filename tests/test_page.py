@@ -17,9 +17,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+from itae_cluster.clustering.similarity import diverse, liken
 from itae_cluster.core.types import NOISE
 from itae_cluster.drawing.palette import colour
-from itae_cluster.likeness import diverse, liken
 from itae_cluster.pictures.scan import read_list_file, scan
 from itae_cluster.preview import PreviewData, write_page
 

@@ -19,11 +19,11 @@ import pytest
 from PIL import Image
 
 from fakes import RecordingReporter
+from itae_cluster.clustering.similarity import Likeness
 from itae_cluster.core.errors import OutputError
 from itae_cluster.core.types import NOISE
 from itae_cluster.drawing.layout import Box, fit, place, to_unit_square
 from itae_cluster.drawing.palette import NOISE_COLOUR, colour, ink_on
-from itae_cluster.likeness import Likeness
 from itae_cluster.pipeline.previewing import make_atlas as warned_atlas
 from itae_cluster.preview import (
     PreviewData,

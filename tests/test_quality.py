@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks.quality import data, grid, limits, tables
-from itae_cluster import density
+from itae_cluster.clustering import density
 from itae_cluster.core.options import ClusterOptions
 
 

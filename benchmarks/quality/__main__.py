@@ -22,9 +22,9 @@ import numpy as np
 
 from benchmarks.quality import criteria, data, grid, limits, tables
 from itae_cluster.cli.reporting import ConsoleReporter
+from itae_cluster.clustering.choose_k import Sample, candidates
 from itae_cluster.core.cache import open_cache
 from itae_cluster.core.options import CacheOptions, ModelOptions
-from itae_cluster.count import Sample, candidates
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from itae_cluster.cluster import kmeans
+from itae_cluster.clustering.algorithms import kmeans
+from itae_cluster.clustering.choose_k import Sample, candidates, searched
+from itae_cluster.clustering.recipe import reduced
 from itae_cluster.core.options import ClusterOptions
-from itae_cluster.count import Sample, candidates, searched
-from itae_cluster.recipe import reduced
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

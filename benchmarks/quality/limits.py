@@ -16,11 +16,11 @@ from typing import Any
 from benchmarks.quality.grid import RECIPES, named, numbers
 from benchmarks.scaling import blobs
 from benchmarks.timing import child, seconds
+from itae_cluster.clustering.recipe import cluster_vectors
+from itae_cluster.clustering.reduce import umap_reduce
 from itae_cluster.core.errors import ItaeClusterError
 from itae_cluster.core.options import ClusterOptions
 from itae_cluster.evaluate import score
-from itae_cluster.recipe import cluster_vectors
-from itae_cluster.reduce import umap_reduce
 
 __all__ = ["AUTO", "measured"]
 

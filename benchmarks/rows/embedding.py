@@ -11,10 +11,10 @@ from benchmarks import other_models
 from benchmarks.figure import Figure
 from benchmarks.pictures import pixels
 from benchmarks.timing import Ratio, paired, seconds
+from itae_cluster.clustering.recipe import cluster_vectors
 from itae_cluster.core.options import ClusterOptions, ModelOptions, Precision, Reduction
 from itae_cluster.encoder import TorchEncoder, load_encoder
 from itae_cluster.evaluate import score
-from itae_cluster.recipe import cluster_vectors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

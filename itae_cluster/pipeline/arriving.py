@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from itae_cluster import likeness, preview
+from itae_cluster import preview
+from itae_cluster.clustering import similarity
+from itae_cluster.clustering.reduce import placed_among
 from itae_cluster.core.documents import path_of
 from itae_cluster.core.text import printable
 from itae_cluster.pipeline.following import documents, find, moved, with_examples
 from itae_cluster.pipeline.previewing import make_atlas
-from itae_cluster.reduce import placed_among
 from itae_cluster.shelf import Shelf
 from itae_cluster.thumbnails import completed
 
@@ -127,7 +128,7 @@ def _grown(
         ),
         thumbnails=_Joined(shown.thumbnails, jpegs, len(shown.names)),
         sources=(*shown.sources, *(sources[item.source] for item in arrivals)),
-        likeness=likeness.liken(np.concatenate([known, fresh])),
+        likeness=similarity.liken(np.concatenate([known, fresh])),
     )
     return alone, after
 

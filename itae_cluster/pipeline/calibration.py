@@ -10,7 +10,7 @@ import numpy as np
 
 from itae_cluster import calibrate
 from itae_cluster.artifact_tokens import split
-from itae_cluster.cluster import check_k
+from itae_cluster.clustering.algorithms import check_k
 from itae_cluster.core.documents import run_metadata, skipped_record
 from itae_cluster.core.errors import InputError, UsageError
 from itae_cluster.core.options import input_options

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from itae_cluster.clustering.recipe import check_size
 from itae_cluster.core.errors import InputError, ModelError
 from itae_cluster.core.options import InputOptions
 from itae_cluster.core.text import printable
@@ -32,7 +33,6 @@ from itae_cluster.protocol import (
     RecipeOnce,
     run_protocol,
 )
-from itae_cluster.recipe import check_size
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

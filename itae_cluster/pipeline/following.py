@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from itae_cluster import likeness, preview
+from itae_cluster import preview
+from itae_cluster.clustering import similarity
 from itae_cluster.core.documents import path_of
 from itae_cluster.core.files import file_digest
 from itae_cluster.core.text import printable
@@ -230,7 +231,7 @@ def with_examples(
         diverse[label] = (
             _spread(order, DIVERSE)
             if vectors is None
-            else likeness.diverse(vectors, order, DIVERSE)
+            else similarity.diverse(vectors, order, DIVERSE)
         )
     return replace(after, representatives=typical, diverse=diverse)
 

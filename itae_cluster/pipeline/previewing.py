@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from itae_cluster import cluster, likeness, organize, preview
+from itae_cluster import organize, preview
+from itae_cluster.clustering import algorithms, similarity
+from itae_cluster.clustering.reduce import kept_umap
 from itae_cluster.core.options import ClusterOptions
 from itae_cluster.core.text import counted, printable
 from itae_cluster.core.types import NOISE, Clustering
 from itae_cluster.plan import CONTACT_FOLDER
-from itae_cluster.reduce import kept_umap
 from itae_cluster.thumbnails import completed
 
 if TYPE_CHECKING:
@@ -81,10 +82,10 @@ def write_previews(
     paths = [embeddings.paths[row] for row in rows]
     vectors = embeddings.vectors[rows]
     shown = Clustering(found.labels[rows], found.centres, found.distances[rows])
-    typical_first = cluster.representatives(shown, len(rows))
+    typical_first = algorithms.representatives(shown, len(rows))
     typical = {label: members[:TYPICAL] for label, members in typical_first.items()}
     diverse = {
-        label: likeness.diverse(vectors, np.array(members, dtype=np.intp), DIVERSE)
+        label: similarity.diverse(vectors, np.array(members, dtype=np.intp), DIVERSE)
         for label, members in typical_first.items()
     }
     destinations = {item.source: item.destination for item in placements}
@@ -108,7 +109,7 @@ def write_previews(
         subtitle=subtitle(len(embeddings.paths), clusters, embeddings.metadata),
         sources=tuple(sources[path] for path in paths),
         diverse=diverse,
-        likeness=likeness.liken(vectors),
+        likeness=similarity.liken(vectors),
         sizes={
             int(label): int(size)
             for label, size in zip(*np.unique(found.labels, return_counts=True), strict=True)
@@ -138,7 +139,7 @@ def make_atlas(
 def _rows_to_show(
     paths: Sequence[str], found: Clustering, thumbnails: Mapping[str, bytes], seed: int
 ) -> NDArray[np.intp]:
-    typical = cluster.representatives(found, TYPICAL)
+    typical = algorithms.representatives(found, TYPICAL)
     always = [row for members in typical.values() for row in members]
     has_thumbnail = np.fromiter((path in thumbnails for path in paths), dtype=np.bool_)
     return preview.rows_to_show(found.labels, always, has_thumbnail, seed=seed)

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from itae_cluster import cluster, frozen, inventory, naming
+from itae_cluster import frozen, inventory, naming
 from itae_cluster.amend import Amendment
+from itae_cluster.clustering import algorithms
 from itae_cluster.core.cache import open_cache
 from itae_cluster.core.errors import InputError, UsageError
 from itae_cluster.core.options import check_seed
@@ -173,12 +174,12 @@ def split_cluster(
     label = naming.label_of(held, folder)
     model = frozen.load(held.root)
     members = [item for item in held.pictures if item.cluster == label]
-    cluster.check_k(k, len(members))
+    algorithms.check_k(k, len(members))
     paths = [os.path.join(held.root, item.destination) for item in members]
     embeddings = _embedded(paths, model, asked, encoder, caching, reporter)
-    cluster.check_k(k, len(embeddings.paths))
-    found = cluster.described(
-        embeddings.vectors, cluster.kmeans(embeddings.vectors, k, seed=seed, restarts=_RESTARTS)
+    algorithms.check_k(k, len(embeddings.paths))
+    found = algorithms.described(
+        embeddings.vectors, algorithms.kmeans(embeddings.vectors, k, seed=seed, restarts=_RESTARTS)
     )
     if len(found.centres) < 2:
         raise InputError(

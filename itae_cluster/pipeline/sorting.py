@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from itae_cluster import frozen, manifest, organize, recipe, vectors
+from itae_cluster import frozen, manifest, organize, vectors
+from itae_cluster.clustering import recipe
 from itae_cluster.core.cache import open_cache
 from itae_cluster.core.errors import UsageError
 from itae_cluster.core.options import (

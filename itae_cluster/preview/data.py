@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from itae_cluster.likeness import Likeness
+    from itae_cluster.clustering.similarity import Likeness
 
 __all__ = ["PreviewData"]
 

@@ -11,10 +11,10 @@ import math
 import os
 from typing import TYPE_CHECKING, Any
 
+from itae_cluster.clustering.similarity import NEAR_DUPLICATE
 from itae_cluster.core.text import printable
 from itae_cluster.drawing.layout import to_unit_square
 from itae_cluster.drawing.palette import ink_on
-from itae_cluster.likeness import NEAR_DUPLICATE
 from itae_cluster.preview.groups import list_groups
 
 if TYPE_CHECKING:

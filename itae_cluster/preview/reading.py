@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from itae_cluster.clustering.similarity import Likeness
 from itae_cluster.core.types import NOISE
-from itae_cluster.likeness import Likeness
 from itae_cluster.preview.atlas import SHEET, Atlas, Tile
 from itae_cluster.preview.data import PreviewData
 

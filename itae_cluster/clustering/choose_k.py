@@ -27,10 +27,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from itae_cluster.clustering.reduce import pca_reduce
+from itae_cluster.clustering.sampling import sample_rows
 from itae_cluster.core.errors import InputError
 from itae_cluster.core.types import Choice
-from itae_cluster.reduce import pca_reduce
-from itae_cluster.sampling import sample_rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

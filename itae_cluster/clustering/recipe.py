@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from itae_cluster import cluster, count, density
+from itae_cluster.clustering import algorithms, choose_k, density
+from itae_cluster.clustering.reduce import kept_umap, pca_reduce
 from itae_cluster.core.options import Algorithm, Reduction
-from itae_cluster.reduce import kept_umap, pca_reduce
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,10 +35,10 @@ def check_size(n: int, dim: int | None, options: ClusterOptions) -> None:
     Raises:
         InputError: naming the limit, and what has none.
     """
-    cluster.check_k(options.k or 1, n)
-    count.check_range(n, options.k_range)
+    algorithms.check_k(options.k or 1, n)
+    choose_k.check_range(n, options.k_range)
     if options.k is not None and options.algorithm in {Algorithm.AGGLOMERATIVE, Algorithm.SPECTRAL}:
-        cluster.check_sample(options.k, n)
+        algorithms.check_sample(options.k, n)
     if options.algorithm is Algorithm.HDBSCAN:
         unreduced = options.reduce is Reduction.NONE
         density.check_density(n, (dim or 384) if unreduced else options.dim)
@@ -75,14 +75,14 @@ def cluster_vectors(
             noise=options.assign_noise,
             reporter=reporter,
         )
-        return cluster.described(vectors, labels, membership)
+        return algorithms.described(vectors, labels, membership)
     choice = None
     if options.k is None:
-        choice = count.choose(vectors, options.k_range, seed=options.seed, reporter=reporter)
+        choice = choose_k.choose(vectors, options.k_range, seed=options.seed, reporter=reporter)
     k = choice.k if choice else options.k or 1
     if choice and reporter:
         reporter.note(_reason(choice))
-    clustering = cluster.described(vectors, labels_of(points, k, options))
+    clustering = algorithms.described(vectors, labels_of(points, k, options))
     if reporter and len(clustering.centres) < k:
         reporter.warn(
             f"only {len(clustering.centres)} of {k} clusters have pictures: the others "
@@ -105,10 +105,10 @@ def reduced(
 def labels_of(points: NDArray[np.float32], k: int, options: ClusterOptions) -> NDArray[np.int64]:
     """(n,) labels by the algorithm, which is any but HDBSCAN."""
     if options.algorithm is Algorithm.AGGLOMERATIVE:
-        return cluster.agglomerative(points, k, seed=options.seed, linkage=options.linkage)
+        return algorithms.agglomerative(points, k, seed=options.seed, linkage=options.linkage)
     if options.algorithm is Algorithm.SPECTRAL:
-        return cluster.spectral(points, k, seed=options.seed, neighbours=options.graph)
-    return cluster.kmeans(points, k, seed=options.seed, restarts=options.restarts)
+        return algorithms.spectral(points, k, seed=options.seed, neighbours=options.graph)
+    return algorithms.kmeans(points, k, seed=options.seed, restarts=options.restarts)
 
 
 def _reason(choice: Choice) -> str:

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from itae_cluster.clustering.sampling import sample_rows
 from itae_cluster.core.errors import InputError
 from itae_cluster.core.options import Linkage
 from itae_cluster.core.types import NOISE, Clustering
-from itae_cluster.sampling import sample_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

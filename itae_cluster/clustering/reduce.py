@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from itae_cluster.sampling import sample_rows
+from itae_cluster.clustering.sampling import sample_rows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

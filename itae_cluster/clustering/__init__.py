@@ -1,0 +1,1 @@
+"""Vectors → labels: reduction, algorithms, the number of clusters, similarity."""
