@@ -17,20 +17,21 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from itae_cluster import confined, organize, transfer
+from itae_cluster import organize, transfer
 from itae_cluster.core.documents import named
 from itae_cluster.core.files import file_digest
-from itae_cluster.journal import FOLDER, Earlier, Journal, Shift, Write
 from itae_cluster.leftovers import remove_empty_folders
+from itae_cluster.results import paths
+from itae_cluster.results.journal import FOLDER, Earlier, Journal, Shift, Write, workplace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from itae_cluster.core.types import Reporter, Skipped
-    from itae_cluster.journal import Step
-    from itae_cluster.plan import Entry, Plan
+    from itae_cluster.results.journal import Step
+    from itae_cluster.results.plan import Entry, Plan
 
-__all__ = ["Amendment", "carry_out", "workplace"]
+__all__ = ["Amendment", "carry_out"]
 
 
 @dataclass(frozen=True)
@@ -46,11 +47,6 @@ class Amendment:
     documents: Callable[[Sequence[Entry], Sequence[Skipped]], Mapping[str, bytes | None]]
     shifts: tuple[Shift, ...] = ()
     plan: Plan | None = None
-
-
-def workplace(root: str, ident: str) -> str:
-    """The folder in which the pieces of a transaction are made; it holds no only copy."""
-    return os.path.join(root, FOLDER, f"new-{ident}")
 
 
 def carry_out(
@@ -104,12 +100,12 @@ def _check_free(root: str, amendment: Amendment) -> None:
         if name.split("/")[0] == FOLDER:
             raise ValueError(f"{name} is no place for a picture")
     for step in amendment.shifts:
-        path = confined.resolve(root, step.destination)
-        origin = confined.resolve(root, step.origin)
+        path = paths.resolve(root, step.destination)
+        origin = paths.resolve(root, step.origin)
         if os.path.lexists(path) and not (os.path.exists(origin) and _is_same(path, origin)):
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), path)
     for entry in entries:
-        path = confined.resolve(root, entry.destination)
+        path = paths.resolve(root, entry.destination)
         if os.path.lexists(path):
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), path)
 
@@ -137,7 +133,7 @@ def _made(root: str, staging: str, ident: str, name: str, content: bytes | None)
 
 
 def _earlier(root: str, ident: str, name: str) -> Earlier | None:
-    path = confined.resolve(root, name)
+    path = paths.resolve(root, name)
     try:
         status = os.lstat(path)
     except FileNotFoundError:
@@ -169,14 +165,14 @@ def _put(
     """Everything to its place: what was there before moves, then what is new comes."""
     for shift in shifts:
         target = _roomy(root, shift.destination)
-        transfer.shift(confined.resolve(root, shift.origin), target)
+        transfer.shift(paths.resolve(root, shift.origin), target)
     for name in placed:
         transfer.shift(os.path.join(staging, name), _roomy(root, name))
     for step in writes:
         if step.sha256:
             os.replace(os.path.join(staging, step.destination), _roomy(root, step.destination))
         else:
-            os.unlink(confined.resolve(root, step.destination))  # it has a second name by now
+            os.unlink(paths.resolve(root, step.destination))  # it has a second name by now
     left = {os.path.dirname(shift.origin) for shift in shifts}
     with contextlib.suppress(OSError):  # an empty folder that stays is no loss
         remove_empty_folders(root, left)
@@ -186,7 +182,7 @@ def _put(
 
 def _roomy(root: str, name: str) -> str:
     """The path of `name`, in a folder that is there."""
-    path = confined.resolve(root, name)
+    path = paths.resolve(root, name)
     os.makedirs(os.path.dirname(path), exist_ok=True)
     return path
 

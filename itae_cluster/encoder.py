@@ -23,6 +23,7 @@ from itae_cluster.model.checkpoint import load_model
 from itae_cluster.model.config import PATCH
 from itae_cluster.model.itae import ITAE, Settings
 from itae_cluster.model.registry import by_config
+from itae_cluster.pictures.decode import PREPROCESSING
 from itae_cluster.precision import choose_precision
 
 if TYPE_CHECKING:
@@ -164,6 +165,7 @@ class TorchEncoder:
             "size": size,
             "device": device.type,
             "precision": str(dtype).removeprefix("torch."),
+            "preprocessing": PREPROCESSING,
             "dim": self.dim,
         }
 
@@ -179,7 +181,7 @@ class TorchEncoder:
 
     @property
     def metadata(self) -> Mapping[str, Any]:
-        """Model, weights digest, θ (None: no ITAE), size, device, precision and D."""
+        """Model, weights digest, θ (None: no ITAE), size, device, precision, preprocessing, D."""
         return self._metadata
 
     def encode(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -14,12 +14,13 @@ import socket
 import stat
 from typing import TYPE_CHECKING
 
-from itae_cluster import confined, transfer
+from itae_cluster import transfer
 from itae_cluster.core.documents import path_of
 from itae_cluster.core.errors import JournalError
-from itae_cluster.journal import Journal, Place
 from itae_cluster.organize import generated_names, staging_pattern
-from itae_cluster.plan import CONTACT_FOLDER
+from itae_cluster.results import paths
+from itae_cluster.results.journal import Journal, Place
+from itae_cluster.results.plan import CONTACT_FOLDER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -94,7 +95,7 @@ def _take_back(journal: Journal, real: str) -> None:
 
 
 def _remove_place(root: str, step: Place) -> None:
-    path = confined.resolve(root, step.destination)
+    path = paths.resolve(root, step.destination)
     if not os.path.lexists(path):
         return
     status = os.stat(step.source)
@@ -117,7 +118,7 @@ def remove_empty_folders(root: str, folders: Iterable[str]) -> None:
             folder = os.path.dirname(folder)
     for folder in sorted(wanted, key=lambda name: name.count("/"), reverse=True):
         try:
-            os.rmdir(confined.resolve(root, folder))
+            os.rmdir(paths.resolve(root, folder))
         except ValueError:  # a link or a file has taken its place
             continue
         except OSError as error:

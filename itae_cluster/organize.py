@@ -18,91 +18,40 @@ import stat
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from itae_cluster import confined, transfer
+from itae_cluster import transfer
 from itae_cluster.core.errors import OutputError
 from itae_cluster.core.files import file_digest
 from itae_cluster.core.options import Action
-from itae_cluster.core.text import Namer, printable
-from itae_cluster.core.types import NOISE, Placement, Skipped
-from itae_cluster.journal import Journal, Place, Write
-from itae_cluster.plan import CONTACT_FOLDER, GENERATED, MODEL_FILE
+from itae_cluster.core.text import printable
+from itae_cluster.core.types import Skipped
+from itae_cluster.results import paths
+from itae_cluster.results.journal import Journal, Place, Write
+from itae_cluster.results.plan import CONTACT_FOLDER, GENERATED, MODEL_FILE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
-    from itae_cluster.core.types import Clustering, Reporter
-    from itae_cluster.journal import Transaction
-    from itae_cluster.plan import Entry, Plan
+    from itae_cluster.core.types import Reporter
+    from itae_cluster.results.journal import Transaction
+    from itae_cluster.results.plan import Entry, Plan
 
 __all__ = [
-    "NOISE_FOLDER",
     "announced",
     "check_output",
-    "folder_name",
     "generated",
     "generated_names",
     "place",
-    "placements",
     "settle",
     "staged",
     "staging_name",
     "staging_pattern",
 ]
 
-NOISE_FOLDER = "unclustered"
-
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
 _LOST_SOURCE = {errno.ENOENT, errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE, errno.ENOTDIR}
 _CHANGED = "changed since it was planned"
 _ALONE = "the picture that it belongs to was not placed"
 _LONGEST = 100  # bytes of OUT's name in that of its staging folder, which must stay below 255
-
-
-def folder_name(label: int, clusters: int) -> str:
-    """`cluster-007`, wide enough for `clusters` folders to sort; `unclustered` for noise."""
-    if label == NOISE:
-        return NOISE_FOLDER
-    return f"cluster-{label:0{max(3, len(str(clusters - 1)))}d}"
-
-
-def placements(
-    paths: Sequence[str],
-    clustering: Clustering,
-    sidecars: Mapping[str, tuple[str, ...]] | None = None,
-    folders: Mapping[int, str] | None = None,
-    taken: Mapping[int, Sequence[str]] | None = None,
-) -> tuple[Placement, ...]:
-    """Where each picture goes: its own name in its cluster's folder, made unique there.
-
-    Args:
-        paths: the pictures.
-        clustering: their clusters.
-        sidecars: what follows a picture, as `sidecars.find` says; under its new stem.
-        folders: those of clusters that are there already.
-        taken: the names that those hold.
-
-    Returns:
-        In the order of `paths`; destinations are relative to OUT.
-    """
-    clusters = len(clustering.centres)
-    namers = {label: Namer(names) for label, names in (taken or {}).items()}
-    found = []
-    membership = clustering.membership
-    for path, label, distance, own in zip(
-        paths,
-        clustering.labels.tolist(),
-        clustering.distances.tolist(),
-        [None] * len(paths) if membership is None else membership.tolist(),
-        strict=True,
-    ):
-        tails = (sidecars or {}).get(path, ())
-        name = namers.setdefault(label, Namer()).unique(os.path.basename(path), tails)
-        folder = (folders or {}).get(label) or folder_name(label, clusters)
-        destination = f"{folder}/{name}"
-        old, new = os.path.splitext(path)[0], os.path.splitext(destination)[0]
-        followers = tuple((old + tail, new + tail) for tail in tails)
-        found.append(Placement(path, destination, label, distance, followers, own))
-    return tuple(found)
 
 
 def check_output(out: str) -> None:
@@ -370,7 +319,7 @@ def settle(root: str, transaction: Transaction, reporter: Reporter) -> tuple[Ski
 
 def _remove_original(root: str, step: Place) -> str | None:
     """Why it was kept; None where it has gone."""
-    target = confined.resolve(root, step.destination)
+    target = paths.resolve(root, step.destination)
     try:
         os.lstat(step.source)
     except (FileNotFoundError, NotADirectoryError):

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from itae_cluster.core.files import content_digest, is_unchanged
-from itae_cluster.pictures.decode import PREPROCESSING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -43,8 +42,8 @@ def fingerprint(metadata: Mapping[str, Any]) -> dict[str, Any] | None:
     """All that shapes a vector, from an encoder's metadata; None where its weights are unknown."""
     if not metadata.get("weights_sha256"):
         return None
-    kept = ("weights_sha256", "theta", "size", "precision", "dim")
-    return {**{key: metadata[key] for key in kept}, "preprocessing": PREPROCESSING}
+    kept = ("weights_sha256", "theta", "size", "precision", "dim", "preprocessing")
+    return {key: metadata[key] for key in kept}
 
 
 class Shelf:

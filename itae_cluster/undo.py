@@ -16,21 +16,30 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from itae_cluster import confined, strays, transfer
-from itae_cluster.amend import workplace
+from itae_cluster import transfer
 from itae_cluster.core.options import Action
 from itae_cluster.core.types import Skipped
-from itae_cluster.journal import FOLDER, Journal, Place, Shift, Write
 from itae_cluster.leftovers import remove_empty_folders
 from itae_cluster.organize import staging_name
+from itae_cluster.results import paths
+from itae_cluster.results.journal import (
+    FOLDER,
+    Journal,
+    Place,
+    Shift,
+    Write,
+    last_to_undo,
+    workplace,
+)
+from itae_cluster.results.moved import find_moved
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from itae_cluster.core.types import Reporter
-    from itae_cluster.journal import Earlier, Step, Transaction
+    from itae_cluster.results.journal import Earlier, Step, Transaction
 
-__all__ = ["Undone", "Verdict", "close", "judge", "last_to_undo", "undo"]
+__all__ = ["Undone", "Verdict", "close", "judge", "undo"]
 
 
 class Verdict(Enum):
@@ -54,11 +63,6 @@ class Undone:
     refused: tuple[Skipped, ...]
 
 
-def last_to_undo(transactions: list[Transaction]) -> Transaction | None:
-    """The last transaction that is not undone."""
-    return next((t for t in reversed(transactions) if "undone" not in t.marks), None)
-
-
 def judge(root: str, step: Step) -> Verdict:
     """What undoing `step` takes, from what is there now; changes nothing.
 
@@ -78,7 +82,7 @@ def judge(root: str, step: Step) -> Verdict:
 
 def _confined(root: str, name: str) -> str:
     try:
-        return confined.resolve(root, name)
+        return paths.resolve(root, name)
     except ValueError as error:
         raise RefusedError(str(error)) from error
 
@@ -167,7 +171,7 @@ def undo(root: str, transaction: Transaction, reporter: Reporter, *, dry_run: bo
         JournalError: if the journal cannot be written.
         OSError: if it is not possible to flush what was restored.
     """
-    found = strays.find(root, transaction)
+    found = find_moved(root, transaction)
     for number, destination in found.items():
         transaction.relocate(number, destination)
     steps = _from_the_end(transaction.taken())

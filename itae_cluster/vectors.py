@@ -31,6 +31,7 @@ __all__ = ["SUFFIXES", "check_target", "load", "save"]
 SUFFIXES = (".npz", ".parquet", ".npy")
 
 _ESCAPES = {b"\\\\": b"\\", b"\\t": b"\t", b"\\n": b"\n", b"\\r": b"\r"}
+_FIRST_PREPROCESSING = 2  # that of encoders which did not yet say so
 
 
 def check_target(path: str) -> None:
@@ -74,11 +75,21 @@ def load(path: str) -> Embeddings:
     try:
         paths, vectors, metadata = loader(path)
         model = json.loads(metadata)["model"]
+        if "weights_sha256" in model:
+            model.setdefault("preprocessing", _FIRST_PREPROCESSING)
         return Embeddings(tuple(paths), _checked(vectors, len(paths)), model)
     except FileNotFoundError as error:
         missing = printable(os.fsdecode(error.filename or path))
         raise InputError(f"{missing} is missing; make it with 'itae-cluster embed'") from error
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        EOFError,
+        zipfile.BadZipFile,
+    ) as error:
         raise InputError(
             f"{printable(path)} holds no embeddings that can be read ({error}); "
             "make it anew with 'itae-cluster embed'"

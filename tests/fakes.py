@@ -47,7 +47,14 @@ class MeanColourEncoder:
         return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
 
 
-RECIPE = {"weights_sha256": "ab", "theta": None, "size": 28, "precision": "float32", "dim": 4}
+RECIPE = {
+    "weights_sha256": "ab",
+    "theta": None,
+    "size": 28,
+    "precision": "float32",
+    "dim": 4,
+    "preprocessing": 2,
+}
 
 
 class KnownEncoder(MeanColourEncoder):

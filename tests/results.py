@@ -8,13 +8,13 @@ import stat
 import numpy as np
 
 from fakes import RecordingReporter
-from itae_cluster import organize
 from itae_cluster.core.cache import Cache
 from itae_cluster.core.options import Action
 from itae_cluster.core.types import Clustering
-from itae_cluster.manifest import head
 from itae_cluster.pipeline.applying import apply_plan
 from itae_cluster.pipeline.planning import make_plan
+from itae_cluster.results.manifest import head
+from itae_cluster.results.placements import place_pictures
 
 SETTLED = 1_000_000_000
 
@@ -42,7 +42,7 @@ def planned(paths, out, action, labels=None, placements=None):
     model = {"name": "none", "theta": None, "size": 28, "dim": 2}
     options = {"clustering": {"seed": 0}, "output": {"action": str(action)}}
     return make_plan(
-        placements or organize.placements(paths, clustering(labels)),
+        placements or place_pictures(paths, clustering(labels)),
         (),
         head(model, options),
         out=os.fspath(out),

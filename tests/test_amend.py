@@ -12,7 +12,7 @@ import pytest
 
 from fakes import RecordingReporter
 from faults import Faults, KilledError
-from itae_cluster import inventory, locks
+from itae_cluster import locks
 from itae_cluster.amend import Amendment
 from itae_cluster.core.errors import (
     BusyError,
@@ -23,11 +23,12 @@ from itae_cluster.core.errors import (
 )
 from itae_cluster.core.options import Action
 from itae_cluster.core.types import Placement
-from itae_cluster.journal import Journal, Shift
 from itae_cluster.pipeline.amending import amend, look
 from itae_cluster.pipeline.applying import resume
 from itae_cluster.pipeline.renaming import rename_clusters
 from itae_cluster.pipeline.undoing import undo_result
+from itae_cluster.results import inventory
+from itae_cluster.results.journal import Journal, Shift
 from results import collection, organized, planned, snapshot
 
 JOURNAL = "sorted/.itae-cluster/journal.jsonl"

@@ -123,7 +123,7 @@ def test_every_promise_is_held_by_a_test():
 
 
 def test_every_record_of_the_journal_is_documented():
-    from itae_cluster import journal
+    from itae_cluster.results import journal
 
     documented = set(re.findall(r"^\| `(\w+)` \|", read("docs/safety.md"), re.M))
     known = set(re.findall(r"`(\w+)`", journal.__doc__)) - {"step"}

@@ -14,6 +14,7 @@ from itae_cluster.model import registry, thresholds
 from itae_cluster.model.checkpoint import load_model
 from itae_cluster.model.config import DINOv2Config
 from itae_cluster.model.itae import ITAE, Settings
+from itae_cluster.pictures.decode import PREPROCESSING
 
 
 @pytest.fixture
@@ -170,6 +171,7 @@ def test_the_metadata_say_what_made_an_embedding(encoder, tiny_weights):
         "size": 28,
         "device": "cuda" if torch.cuda.is_available() else encoder.metadata["device"],
         "precision": "float32",
+        "preprocessing": PREPROCESSING,
         "dim": 64,
     }
     assert len(encoder.metadata["weights_sha256"]) == 64

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from itae_cluster.core.text import Namer, is_text, printable, to_base64, to_tsv
+from itae_cluster.core.text import is_text, printable, to_base64, to_tsv
+from itae_cluster.results.filenames import Namer
 
 raw_names = st.binary(min_size=1, max_size=60).filter(lambda raw: b"\0" not in raw)
 

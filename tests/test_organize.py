@@ -15,6 +15,7 @@ from itae_cluster.core.errors import OutputError
 from itae_cluster.core.options import Action
 from itae_cluster.core.types import NOISE
 from itae_cluster.pipeline.applying import apply_plan
+from itae_cluster.results.placements import folder_name, place_pictures
 from results import SETTLED, clustering, collection, pictures, planned, tree
 
 
@@ -89,14 +90,14 @@ def test_move_takes_a_symbolic_link_but_not_its_target(photos, tmp_path):
 
 
 def test_folders_sort_by_number_and_noise_has_its_own():
-    assert organize.folder_name(7, 10) == "cluster-007"
-    assert organize.folder_name(7, 1000) == "cluster-007"
-    assert organize.folder_name(7, 1001) == "cluster-0007"
-    assert organize.folder_name(NOISE, 10) == "unclustered"
+    assert folder_name(7, 10) == "cluster-007"
+    assert folder_name(7, 1000) == "cluster-007"
+    assert folder_name(7, 1001) == "cluster-0007"
+    assert folder_name(NOISE, 10) == "unclustered"
 
 
 def test_two_files_of_one_name_in_two_clusters_keep_it(photos):
-    found = organize.placements(photos, clustering([0, 1, NOISE]))
+    found = place_pictures(photos, clustering([0, 1, NOISE]))
     assert [p.destination for p in found] == [
         "cluster-000/img.jpg",
         "cluster-001/img.jpg",

@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from fakes import RecordingReporter
-from itae_cluster import plan as plans
 from itae_cluster.cli import app
-from itae_cluster.confined import is_inside, resolve
 from itae_cluster.core.documents import to_json
 from itae_cluster.core.errors import PlanError
 from itae_cluster.core.options import Action
 from itae_cluster.locks import claimed
+from itae_cluster.results import plan as plans
+from itae_cluster.results.paths import is_inside, resolve
 from results import collection, pictures, planned, snapshot, tree
 
 DOCS = os.path.join(os.path.dirname(__file__), "..", "docs")

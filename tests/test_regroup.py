@@ -11,13 +11,13 @@ from typer.testing import CliRunner
 from albums import Sorted, picture, without_journal
 from fakes import MeanColourEncoder, RecordingReporter
 from faults import Faults
-from itae_cluster import frozen
 from itae_cluster.cli import app
 from itae_cluster.core.errors import InputError, OutputError, ResultError, UsageError
 from itae_cluster.core.options import AskedModel
 from itae_cluster.core.types import NOISE
 from itae_cluster.pipeline.regrouping import merge_clusters, split_cluster
 from itae_cluster.pipeline.renaming import rename_clusters
+from itae_cluster.results import centres
 
 
 @pytest.fixture(autouse=True)
@@ -214,7 +214,7 @@ def test_a_name_that_was_given_to_what_is_merged_goes(case):
     rename_clusters(str(case.out), [(blue, None, "Sea")], RecordingReporter())
     merge(case, red, "Sea")
     assert [item.get("name") for item in case.manifest()["clusters"]] == [None, None]
-    assert len(frozen.load(str(case.out)).labels) == 3
+    assert len(centres.load(str(case.out)).labels) == 3
 
 
 def test_the_commands(album, tmp_path, tiny_weights):

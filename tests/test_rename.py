@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from itae_cluster.cli import app
-from itae_cluster.core.text import folder_fault
+from itae_cluster.results.filenames import folder_fault
 from results import collection, organized, snapshot
 
 DOCS = os.path.join(os.path.dirname(__file__), "..", "docs")

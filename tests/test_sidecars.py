@@ -8,13 +8,14 @@ import pytest
 
 from fakes import RecordingReporter
 from itae_cluster import organize
-from itae_cluster import plan as plans
 from itae_cluster.core.errors import PlanError
 from itae_cluster.core.options import Action
-from itae_cluster.core.text import Namer
 from itae_cluster.pictures import sidecars
 from itae_cluster.pipeline.applying import apply_plan
 from itae_cluster.pipeline.undoing import undo_result
+from itae_cluster.results import plan as plans
+from itae_cluster.results.filenames import Namer
+from itae_cluster.results.placements import place_pictures
 from results import clustering, collection, pictures, planned, snapshot
 
 
@@ -83,7 +84,7 @@ def album(tmp_path, action):
     names = ("a/A.jpg", "b/A.jpg", "b/A.jpg.xmp", "b/A.mov", "a/A.xmp", "b/other.txt")
     paths = collection(str(tmp_path / "photos"), names)
     chosen = paths[:2]
-    found = organize.placements(chosen, clustering([0, 0]), sidecars.find(chosen))
+    found = place_pictures(chosen, clustering([0, 0]), sidecars.find(chosen))
     return paths, planned(chosen, tmp_path / "sorted", action, placements=found)
 
 

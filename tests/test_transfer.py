@@ -11,7 +11,7 @@ import pytest
 
 from itae_cluster import transfer
 from itae_cluster.core.options import Action
-from itae_cluster.journal import Journal
+from itae_cluster.results.journal import Journal
 from results import collection, organized
 
 

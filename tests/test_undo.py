@@ -12,10 +12,10 @@ from faults import Faults
 from itae_cluster.cli import app
 from itae_cluster.core.errors import BusyError, JournalError
 from itae_cluster.core.options import Action
-from itae_cluster.journal import Journal
 from itae_cluster.locks import claimed
 from itae_cluster.pipeline.applying import apply_plan, resume
 from itae_cluster.pipeline.undoing import undo_result
+from itae_cluster.results.journal import Journal
 from results import collection, organized, pictures, planned, snapshot
 
 FILES = [Action.COPY, Action.HARDLINK, Action.MOVE]

@@ -11,12 +11,12 @@ from typer.testing import CliRunner
 
 from albums import Sorted, picture, without_journal
 from fakes import MeanColourEncoder, RecordingReporter
-from itae_cluster import frozen
 from itae_cluster.cli import app
 from itae_cluster.core.errors import InputError, ResultError, UsageError, WeightsError
 from itae_cluster.core.types import NOISE, Clustering, Embeddings
 from itae_cluster.pipeline.renaming import rename_clusters
 from itae_cluster.pipeline.updating import _advice
+from itae_cluster.results.centres import content, freeze, load, write
 from results import snapshot
 
 COLOURS = {"red": (220, 30, 30), "green": (20, 200, 40), "blue": (30, 40, 220)}
@@ -179,7 +179,7 @@ def test_a_model_with_a_pickle_in_it_is_never_loaded(case, album, tmp_path):
         def __reduce__(self):
             return (os.mkdir, (str(tmp_path / "pwned"),))
 
-    model = frozen.load(str(case.out))
+    model = load(str(case.out))
     path = case.out / ".itae-cluster" / "model.npz"
     with open(path, "wb") as file:
         np.savez(file, about=np.array(Evil(), dtype=object), centres=model.centres)
@@ -196,7 +196,7 @@ def model_of(vectors, labels):
     centres = np.stack([vectors[labels == k].mean(axis=0) for k in range(labels.max() + 1)])
     distances = np.linalg.norm(vectors - centres[labels], axis=1)
     embeddings = Embeddings(("x",) * len(labels), vectors, {"name": "none"})
-    return frozen.freeze(embeddings, Clustering(labels, centres, distances))
+    return freeze(embeddings, Clustering(labels, centres, distances))
 
 
 def test_the_share_beyond_is_as_the_quantile_says():
@@ -221,9 +221,9 @@ def test_a_small_cluster_reaches_as_far_as_is_usual():
 def test_the_model_comes_back_as_it_was(tmp_path):
     model = model_of([[0, 1], [1, 0], [1, 1]], [0, 0, 1])
     os.mkdir(tmp_path / ".itae-cluster")
-    frozen.write(model, str(tmp_path))
-    back = frozen.load(str(tmp_path))
-    assert frozen.content(back) == frozen.content(model)
+    write(model, str(tmp_path))
+    back = load(str(tmp_path))
+    assert content(back) == content(model)
     assert back.encoder["name"] == "none"
 
 

@@ -60,9 +60,9 @@ def _resume(out: str, reporter: ConsoleReporter) -> None:
 
 
 def _apply(path: str, reporter: ConsoleReporter, *, strict: bool) -> None:
-    from itae_cluster import plan as plans
     from itae_cluster.organize import check_output
     from itae_cluster.pipeline.applying import apply_plan
+    from itae_cluster.results import plan as plans
 
     plan = plans.read(_content(path))
     check_output(plan.out)

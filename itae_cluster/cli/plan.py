@@ -59,9 +59,9 @@ def plan(
     cache_options = caching.options()
     inputs = pictures.read()
     with ConsoleReporter(quiet=quiet, verbose=verbose) as reporter:
-        from itae_cluster import plan as plans
         from itae_cluster.core.documents import to_json
         from itae_cluster.pipeline import plan_pictures
+        from itae_cluster.results import plan as plans
 
         made = plan_pictures(
             inputs,

@@ -32,8 +32,8 @@ def rename(
     All of them or none; 'itae-cluster undo' takes it back. The previews follow.
     """
     with ConsoleReporter(quiet=quiet, verbose=verbose) as reporter:
-        from itae_cluster.naming import read_names, read_words
         from itae_cluster.pipeline.renaming import rename_clusters
+        from itae_cluster.results.cluster_names import read_names, read_words
 
         one = len(names) == 1 and "=" not in names[0]
         wishes = read_names(names[0]) if one else read_words(names)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from itae_cluster.core.documents import to_json
 from itae_cluster.core.text import to_tsv
-from itae_cluster.manifest import to_record
+from itae_cluster.results.manifest import to_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -10,7 +10,7 @@ from itae_cluster.cli import parameters as given
 from itae_cluster.cli.reporting import ConsoleReporter
 from itae_cluster.core.errors import UndoError
 from itae_cluster.core.text import counted, printable, to_tsv
-from itae_cluster.journal import FOLDER
+from itae_cluster.results.journal import FOLDER
 
 if TYPE_CHECKING:
     from itae_cluster.undo import Undone

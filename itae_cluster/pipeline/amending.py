@@ -7,21 +7,22 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from itae_cluster import inventory, locks
+from itae_cluster import locks
 from itae_cluster.amend import carry_out
 from itae_cluster.core.errors import BusyError, ItaeClusterError, OutputError, ResultError
 from itae_cluster.core.options import Action
 from itae_cluster.core.text import printable
-from itae_cluster.journal import Journal
 from itae_cluster.pipeline.applying import settled
-from itae_cluster.undo import last_to_undo, undo
+from itae_cluster.results import inventory
+from itae_cluster.results.journal import Journal, last_to_undo
+from itae_cluster.undo import undo
 
 if TYPE_CHECKING:
     from itae_cluster.amend import Amendment
     from itae_cluster.core.types import Reporter, Skipped
-    from itae_cluster.inventory import Inventory
-    from itae_cluster.journal import Transaction
-    from itae_cluster.plan import Entry
+    from itae_cluster.results.inventory import Inventory
+    from itae_cluster.results.journal import Transaction
+    from itae_cluster.results.plan import Entry
 
 __all__ = ["Amended", "amend", "look"]
 

@@ -6,21 +6,21 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from itae_cluster import leftovers, locks, manifest, organize
-from itae_cluster import plan as plans
+from itae_cluster import leftovers, locks, organize
 from itae_cluster.core.documents import named, write_json
 from itae_cluster.core.errors import JournalError, OutputError
 from itae_cluster.core.options import Action
 from itae_cluster.core.text import printable
-from itae_cluster.journal import Journal, Place
-from itae_cluster.undo import last_to_undo
+from itae_cluster.results import manifest
+from itae_cluster.results import plan as plans
+from itae_cluster.results.journal import Journal, Place, last_to_undo
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from itae_cluster.core.types import Placement, Reporter, Skipped
-    from itae_cluster.journal import Transaction
-    from itae_cluster.plan import Plan
+    from itae_cluster.results.journal import Transaction
+    from itae_cluster.results.plan import Plan
 
 __all__ = ["KIND", "Applied", "apply_plan", "resume", "settled"]
 

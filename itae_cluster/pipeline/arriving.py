@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 
     from itae_cluster.core.cache import Cache
     from itae_cluster.core.types import Embeddings, Placement, Reporter
-    from itae_cluster.inventory import Inventory
     from itae_cluster.pipeline.following import Drawn
     from itae_cluster.preview import PreviewData
+    from itae_cluster.results.inventory import Inventory
 
 __all__ = ["grown_previews"]
 

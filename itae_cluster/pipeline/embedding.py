@@ -9,14 +9,16 @@ from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from itae_cluster import __version__, manifest, vectors
+from itae_cluster import __version__, vectors
 from itae_cluster.core.cache import Cache, open_cache
 from itae_cluster.core.options import Precision, input_options
 from itae_cluster.deferred import DeferredEncoder, RecipeChangedError
 from itae_cluster.embed import embed
 from itae_cluster.model import thresholds
 from itae_cluster.model.acquire import locate
+from itae_cluster.pictures.decode import PREPROCESSING
 from itae_cluster.pictures.scan import find_pictures
+from itae_cluster.results import manifest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -131,7 +133,12 @@ def encoder_for(options: ModelOptions, cache: Cache, reporter: Reporter) -> Enco
     located = locate(
         options.model, weights=options.weights, offline=options.offline, reporter=reporter
     )
-    here = {"host": platform.node(), "torch": version("torch"), "tool": __version__}
+    here = {
+        "host": platform.node(),
+        "torch": version("torch"),
+        "tool": __version__,
+        "preprocessing": PREPROCESSING,
+    }
     key = {**here, **asdict(options), **asdict(located), "saved": _saved_theta(located.sha256)}
 
     def load() -> Encoder:

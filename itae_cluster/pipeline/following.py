@@ -20,9 +20,9 @@ from itae_cluster.core.documents import path_of
 from itae_cluster.core.files import file_digest
 from itae_cluster.core.text import printable
 from itae_cluster.core.types import NOISE
-from itae_cluster.journal import Journal, last_written
 from itae_cluster.pipeline.previewing import DIVERSE, TYPICAL, subtitle
-from itae_cluster.plan import CONTACT_FOLDER
+from itae_cluster.results.journal import Journal, last_written
+from itae_cluster.results.plan import CONTACT_FOLDER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from itae_cluster.core.types import Reporter
-    from itae_cluster.inventory import Inventory
     from itae_cluster.preview import Atlas, PreviewData
+    from itae_cluster.results.inventory import Inventory
 
 __all__ = ["Drawn", "documents", "find", "followed", "moved", "with_examples"]
 

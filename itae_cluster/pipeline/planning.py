@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from itae_cluster.core.errors import OutputError
 from itae_cluster.core.files import Known, content_digest
 from itae_cluster.core.types import Skipped
-from itae_cluster.plan import Entry, Plan
+from itae_cluster.results.plan import Entry, Plan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from itae_cluster import organize, preview
+from itae_cluster import preview
 from itae_cluster.clustering import algorithms, similarity
 from itae_cluster.clustering.reduce import kept_umap
 from itae_cluster.core.options import ClusterOptions
 from itae_cluster.core.text import counted, printable
 from itae_cluster.core.types import NOISE, Clustering
-from itae_cluster.plan import CONTACT_FOLDER
+from itae_cluster.results.placements import folder_name
+from itae_cluster.results.plan import CONTACT_FOLDER
 from itae_cluster.thumbnails import completed
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ def write_previews(
         names=tuple(destinations.get(path, path) for path in paths),
         distances=shown.distances,
         representatives=typical,
-        folders={label: organize.folder_name(label, clusters) for label in range(NOISE, clusters)},
+        folders={label: folder_name(label, clusters) for label in range(NOISE, clusters)},
         thumbnails=completed(
             thumbnails,
             {key: typical[key] + diverse[key] for key in typical},

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from itae_cluster.core.errors import ResultError, UsageError, WeightsError
 from itae_cluster.core.options import AskedModel, ModelOptions, Precision, parse_theta
-from itae_cluster.pictures.decode import PREPROCESSING
 from itae_cluster.pipeline.embedding import encoder_for
 
 if TYPE_CHECKING:
@@ -88,7 +87,8 @@ def same_encoder(
             f"the result was made with other weights of {made_by.get('name')} (SHA-256 "
             f"{str(made_by.get('weights_sha256'))[:12]}…); name those with --weights FILE"
         )
-    if made_by.get("preprocessing") != PREPROCESSING or made_by.get("dim") != found.dim:
+    prepared = found.metadata.get("preprocessing")
+    if made_by.get("preprocessing") != prepared or made_by.get("dim") != found.dim:
         raise ResultError(
             "the result was made by another version of this tool, whose vectors differ; sort anew"
         )

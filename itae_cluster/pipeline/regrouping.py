@@ -8,29 +8,30 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from itae_cluster import frozen, inventory, naming
 from itae_cluster.amend import Amendment
 from itae_cluster.clustering import algorithms
 from itae_cluster.core.cache import open_cache
 from itae_cluster.core.errors import InputError, UsageError
 from itae_cluster.core.options import check_seed
-from itae_cluster.core.text import Namer, folded, printable
+from itae_cluster.core.text import printable
 from itae_cluster.core.types import NOISE
-from itae_cluster.journal import Shift
 from itae_cluster.pipeline.amending import amend, look
 from itae_cluster.pipeline.embedding import embed_files
 from itae_cluster.pipeline.following import followed
 from itae_cluster.pipeline.recalling import recalled, same_encoder
 from itae_cluster.pipeline.renaming import moved_to
-from itae_cluster.plan import MODEL_FILE
+from itae_cluster.results import centres, cluster_names, inventory
+from itae_cluster.results.filenames import Namer, folded
+from itae_cluster.results.journal import Shift
+from itae_cluster.results.plan import MODEL_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from itae_cluster.core.options import AskedModel, CacheOptions
     from itae_cluster.core.types import Embeddings, Encoder, Reporter
-    from itae_cluster.frozen import Frozen
-    from itae_cluster.inventory import Held, Inventory
+    from itae_cluster.results.centres import Frozen
+    from itae_cluster.results.inventory import Held, Inventory
 
 __all__ = ["Regrouped", "merge_clusters", "split_cluster"]
 
@@ -68,14 +69,14 @@ def merge_clusters(
         OutputError: if it cannot be done; everything is as it was.
     """
     held = look(out)
-    labels = [naming.label_of(held, folder) for folder in folders]
+    labels = [cluster_names.label_of(held, folder) for folder in folders]
     if len(set(labels)) < 2 or len(set(labels)) < len(labels):
         raise UsageError("name two or more different clusters to put together")
     into, others = labels[0], set(labels[1:])
     first, place = held.folders[into], held.folders[into]
     shifts: list[Shift] = []
     if name is not None:
-        place = naming.check_free(held, first, name)
+        place = cluster_names.check_free(held, first, name)
         shifts += [Shift(first, place)] if place != first else []
     folders_now = {label: folder for label, folder in held.folders.items() if label not in others}
     folders_now[into] = place
@@ -92,7 +93,7 @@ def merge_clusters(
         contents = inventory.documents(held, records, folders_now, names)
         model = _model(held)
         if model is not None:
-            contents[MODEL_FILE] = frozen.content(model.merged(into, others))
+            contents[MODEL_FILE] = centres.content(model.merged(into, others))
         changed = contents | followed(held, records, folders_now, reporter)
         amend(held, Amendment("merge", lambda *_: changed, tuple(shifts)), reporter)
     size = sum(record["cluster"] == into for record in records)
@@ -136,7 +137,7 @@ def _model(held: Inventory) -> Frozen | None:
     """The model, where the result has one."""
     if not os.path.lexists(os.path.join(held.root, MODEL_FILE)):
         return None
-    return frozen.load(held.root)
+    return centres.load(held.root)
 
 
 def split_cluster(
@@ -171,8 +172,8 @@ def split_cluster(
         raise UsageError(f"--k {k} must be 2 or more")
     check_seed(seed)
     held = look(out)
-    label = naming.label_of(held, folder)
-    model = frozen.load(held.root)
+    label = cluster_names.label_of(held, folder)
+    model = centres.load(held.root)
     members = [item for item in held.pictures if item.cluster == label]
     algorithms.check_k(k, len(members))
     paths = [os.path.join(held.root, item.destination) for item in members]
@@ -199,7 +200,7 @@ def split_cluster(
     if not dry_run:
         folders_now = {**held.folders, **folders}
         contents = inventory.documents(held, records, folders_now, names)
-        contents[MODEL_FILE] = frozen.content(model.split(label, embeddings.vectors, parts))
+        contents[MODEL_FILE] = centres.content(model.split(label, embeddings.vectors, parts))
         changed = contents | followed(held, records, folders_now, reporter)
         amend(held, Amendment("split", lambda *_: changed, tuple(shifts)), reporter)
     sizes = {folders[n]: sum(record["cluster"] == n for record in records) for n in numbers}

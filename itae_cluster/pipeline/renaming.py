@@ -5,20 +5,21 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from itae_cluster import inventory, naming
 from itae_cluster.amend import Amendment
 from itae_cluster.core.errors import UsageError
-from itae_cluster.core.text import folded, printable
-from itae_cluster.journal import Shift
+from itae_cluster.core.text import printable
 from itae_cluster.pipeline.amending import amend, look
 from itae_cluster.pipeline.following import followed
+from itae_cluster.results import cluster_names, inventory
+from itae_cluster.results.filenames import folded
+from itae_cluster.results.journal import Shift
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from itae_cluster.core.types import Reporter
-    from itae_cluster.inventory import Held, Inventory
-    from itae_cluster.naming import Wish
+    from itae_cluster.results.cluster_names import Wish
+    from itae_cluster.results.inventory import Held, Inventory
 
 __all__ = ["moved_to", "rename_clusters"]
 
@@ -63,8 +64,8 @@ def rename_clusters(
 def _wanted(held: Inventory, wishes: Sequence[Wish]) -> dict[int, str]:
     wanted: dict[int, str] = {}
     for folder, number, name in wishes:
-        label = naming.label_of(held, folder, number)
-        place = naming.check_free(held, held.folders[label], name)
+        label = cluster_names.label_of(held, folder, number)
+        place = cluster_names.check_free(held, held.folders[label], name)
         if label in wanted:
             raise UsageError(f"{printable(folder)} is given two names; leave one out")
         if folded(place) in map(folded, wanted.values()):

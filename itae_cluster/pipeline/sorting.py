@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from itae_cluster import frozen, manifest, organize, vectors
+from itae_cluster import organize, vectors
 from itae_cluster.clustering import recipe
 from itae_cluster.core.cache import open_cache
 from itae_cluster.core.errors import UsageError
@@ -24,6 +24,8 @@ from itae_cluster.pipeline.applying import apply_plan
 from itae_cluster.pipeline.embedding import embed_pictures
 from itae_cluster.pipeline.planning import make_plan
 from itae_cluster.pipeline.previewing import write_previews
+from itae_cluster.results import centres, manifest
+from itae_cluster.results.placements import place_pictures
 from itae_cluster.thumbnails import Thumbnails
 
 if TYPE_CHECKING:
@@ -40,7 +42,7 @@ if TYPE_CHECKING:
         Reporter,
         Skipped,
     )
-    from itae_cluster.plan import Plan
+    from itae_cluster.results.plan import Plan
 
 __all__ = [
     "Result",
@@ -182,7 +184,7 @@ def _clustered(
     result = Result(
         embeddings,
         found,
-        organize.placements(embeddings.paths, found, followers),
+        place_pictures(embeddings.paths, found, followers),
         embeddings.skipped,
         _options(inputs, model, clustering, output, embeddings_file, found.choice),
     )
@@ -214,7 +216,7 @@ def organize_result(
     def draw(staging: str, placed: Sequence[Placement]) -> None:
         shown = replace(result, placements=tuple(placed))
         _write_previews(shown, staging, output, thumbnails, cache, reporter)
-        frozen.write(frozen.freeze(result.embeddings, result.clustering), staging)
+        centres.write(centres.freeze(result.embeddings, result.clustering), staging)
 
     applied = apply_plan(made, reporter, draw=draw)
     return replace(

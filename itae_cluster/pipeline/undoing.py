@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from itae_cluster import leftovers, locks
 from itae_cluster.core.errors import OutputError
 from itae_cluster.core.text import printable
-from itae_cluster.journal import Journal, Place
-from itae_cluster.undo import Undone, close, last_to_undo, undo
+from itae_cluster.results.journal import Journal, Place, last_to_undo
+from itae_cluster.undo import Undone, close, undo
 
 if TYPE_CHECKING:
     from itae_cluster.core.types import Reporter

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from itae_cluster import frozen, inventory, manifest, organize
-from itae_cluster import plan as plans
 from itae_cluster.amend import Amendment
 from itae_cluster.core.cache import open_cache
 from itae_cluster.core.documents import skipped_record
@@ -24,6 +22,9 @@ from itae_cluster.pipeline.embedding import embed_files
 from itae_cluster.pipeline.planning import make_plan
 from itae_cluster.pipeline.recalling import recalled, same_encoder
 from itae_cluster.pipeline.sorting import Result
+from itae_cluster.results import centres, inventory, manifest
+from itae_cluster.results import plan as plans
+from itae_cluster.results.placements import folder_name, place_pictures
 from itae_cluster.thumbnails import Thumbnails
 
 if TYPE_CHECKING:
@@ -33,9 +34,9 @@ if TYPE_CHECKING:
     from itae_cluster.core.cache import Cache
     from itae_cluster.core.options import AskedModel, CacheOptions, InputOptions, OutputOptions
     from itae_cluster.core.types import Encoder, Placement, Reporter, Skipped
-    from itae_cluster.frozen import Frozen
-    from itae_cluster.inventory import Inventory
-    from itae_cluster.plan import Entry, Plan
+    from itae_cluster.results.centres import Frozen
+    from itae_cluster.results.inventory import Inventory
+    from itae_cluster.results.plan import Entry, Plan
 
 __all__ = ["Updated", "update_result"]
 
@@ -82,7 +83,7 @@ def update_result(
     """
     assert output.out is not None  # the command line requires it
     held = look(output.out)
-    model = frozen.load(held.root)
+    model = centres.load(held.root)
     options = recalled(model.encoder, asked)
     found = find_pictures(inputs, output.out, reporter)
     with open_cache(caching, reporter) as cache:
@@ -153,7 +154,7 @@ def _result(
         nothing = np.empty(0, dtype=np.float32)
         found = Clustering(np.empty(0, dtype=np.int64), embeddings.vectors, nothing)
     paths = embeddings.paths
-    placements = organize.placements(
+    placements = place_pictures(
         paths,
         found,
         sidecars.find(paths) if output.sidecars else None,
@@ -168,7 +169,7 @@ def _taken(held: Inventory, labels: set[int]) -> Mapping[int, list[str]]:
     """What is in the folders of clusters, the person's own files too."""
     names = {}
     for label in labels:
-        folder = held.folders.get(label) or organize.folder_name(label, 0)
+        folder = held.folders.get(label) or folder_name(label, 0)
         path = os.path.join(held.root, folder)
         names[label] = os.listdir(path) if os.path.isdir(path) else []
     return names

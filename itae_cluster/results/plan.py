@@ -15,14 +15,15 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from itae_cluster import confined
 from itae_cluster.core.documents import named, path_of, skipped_record
 from itae_cluster.core.errors import PlanError
 from itae_cluster.core.files import is_unchanged
 from itae_cluster.core.options import Action
-from itae_cluster.core.text import folded, printable
+from itae_cluster.core.text import printable
 from itae_cluster.core.types import NOISE, Placement, Skipped
-from itae_cluster.journal import FOLDER
+from itae_cluster.results import paths
+from itae_cluster.results.filenames import folded
+from itae_cluster.results.journal import FOLDER
 from itae_cluster.transfer import has_content
 
 if TYPE_CHECKING:
@@ -231,7 +232,7 @@ def _check(plan: Plan) -> None:
     for entry in plan.entries:
         name = folded(entry.destination)
         shown = f"the destination {printable(entry.destination)}"
-        if not confined.is_inside(entry.destination):
+        if not paths.is_inside(entry.destination):
             raise ValueError(f"{shown} leads out of OUT")
         if name in reserved or name.split("/")[0] in {FOLDER, CONTACT_FOLDER}:
             raise ValueError(f"{shown} is the name of a file that the tool makes")

@@ -20,11 +20,12 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from itae_cluster import __version__, confined
+from itae_cluster import __version__
 from itae_cluster.core.documents import named, path_of, to_json
 from itae_cluster.core.errors import JournalError
 from itae_cluster.core.options import Action
 from itae_cluster.core.text import printable
+from itae_cluster.results import paths
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -38,7 +39,9 @@ __all__ = [
     "Step",
     "Transaction",
     "Write",
+    "last_to_undo",
     "last_written",
+    "workplace",
 ]
 
 FOLDER = ".itae-cluster"
@@ -359,7 +362,7 @@ def _earlier_record(earlier: Earlier | None) -> dict[str, Any]:
 
 def _read_destination(record: Mapping[str, Any], key: str = "destination") -> str:
     destination = path_of(record, key)
-    if not confined.is_inside(destination):
+    if not paths.is_inside(destination):
         raise ValueError(f"{printable(destination)} leads out of the result")
     return destination
 
@@ -405,3 +408,13 @@ def _read_step(record: Mapping[str, Any]) -> Step:
         digest,
         path_of(record, "link") if "link" in record else None,
     )
+
+
+def workplace(root: str, ident: str) -> str:
+    """The folder in which the pieces of a transaction are made; it holds no only copy."""
+    return os.path.join(root, FOLDER, f"new-{ident}")
+
+
+def last_to_undo(transactions: list[Transaction]) -> Transaction | None:
+    """The last transaction that is not undone."""
+    return next((t for t in reversed(transactions) if "undone" not in t.marks), None)

@@ -26,8 +26,7 @@ from itae_cluster.core.documents import to_json
 from itae_cluster.core.errors import ResultError
 from itae_cluster.core.text import printable
 from itae_cluster.core.types import NOISE
-from itae_cluster.pictures.decode import PREPROCESSING
-from itae_cluster.plan import MODEL_FILE
+from itae_cluster.results.plan import MODEL_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -121,8 +120,7 @@ def freeze(embeddings: Embeddings, found: Clustering) -> Frozen:
     """The model of a finished run."""
     labels = np.arange(len(found.centres), dtype=np.int64)
     reach = _reach(found.distances, found.labels, labels, np.empty(0, np.float32))
-    encoder = {**embeddings.metadata, "preprocessing": PREPROCESSING}
-    return Frozen(encoder, len(found.labels), found.centres, reach, labels)
+    return Frozen(embeddings.metadata, len(found.labels), found.centres, reach, labels)
 
 
 def _reach(

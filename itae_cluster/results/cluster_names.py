@@ -14,15 +14,16 @@ import unicodedata
 from typing import TYPE_CHECKING, Any
 
 from itae_cluster.core.errors import ResultError, UsageError
-from itae_cluster.core.text import folded, folder_fault, printable
+from itae_cluster.core.text import printable
 from itae_cluster.core.types import NOISE
-from itae_cluster.organize import NOISE_FOLDER
-from itae_cluster.plan import RESERVED
+from itae_cluster.results.filenames import folded, folder_fault
+from itae_cluster.results.placements import NOISE_FOLDER
+from itae_cluster.results.plan import RESERVED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from itae_cluster.inventory import Inventory
+    from itae_cluster.results.inventory import Inventory
 
 __all__ = ["Wish", "check_free", "label_of", "read_names", "read_words"]
 

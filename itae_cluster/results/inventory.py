@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from itae_cluster import confined, manifest
 from itae_cluster.core.documents import named, path_of, to_json
 from itae_cluster.core.errors import ResultError
-from itae_cluster.core.files import file_digest
 from itae_cluster.core.text import printable
 from itae_cluster.core.types import NOISE
-from itae_cluster.journal import FOLDER, Journal
+from itae_cluster.results import manifest, paths
+from itae_cluster.results.journal import FOLDER, Journal
+from itae_cluster.results.moved import pick_moved, unknown_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -206,7 +206,7 @@ def _found(root: str, records: Sequence[Mapping[str, Any]]) -> list[str | None]:
     places: list[str | None] = []
     for record in records:
         place = path_of(record, "destination")
-        path = confined.resolve(root, place) if confined.is_inside(place) else None
+        path = paths.resolve(root, place) if paths.is_inside(place) else None
         if path is None or place.split("/")[0] == FOLDER:
             raise ValueError(f"{printable(place)} leads out of the result")
         places.append(place if os.path.lexists(path) else None)
@@ -214,43 +214,10 @@ def _found(root: str, records: Sequence[Mapping[str, Any]]) -> list[str | None]:
     if missing:
         taken = {place for place in places if place is not None}
         wanted = {records[number].get("size") for number in missing}
-        strays = _strays(root, taken, wanted)
+        files = unknown_files(root, taken, wanted)
         for number in missing:
-            places[number] = _stray_of(records[number], strays)
+            places[number] = pick_moved(records[number], files)
     return places
-
-
-def _strays(root: str, taken: set[str], sizes: set[Any]) -> dict[str, list[str]]:
-    """Files that the manifest does not know, by their digest, and links by where they lead."""
-    found: dict[str, list[str]] = {}
-    for name, path in _files(root):
-        if name in taken:
-            continue
-        status = os.lstat(path)
-        if stat.S_ISLNK(status.st_mode):
-            found.setdefault(f"link {os.readlink(path)}", []).append(name)
-        elif stat.S_ISREG(status.st_mode) and status.st_size in sizes:
-            found.setdefault(file_digest(path), []).append(name)
-    return found
-
-
-def _files(root: str) -> Iterator[tuple[str, str]]:
-    for where, folders, files in os.walk(root):
-        folders[:] = sorted(set(folders) - {FOLDER})
-        for name in sorted(files):
-            path = os.path.join(where, name)
-            yield os.path.relpath(path, root).replace(os.sep, "/"), path
-
-
-def _stray_of(record: Mapping[str, Any], strays: Mapping[str, list[str]]) -> str | None:
-    own = os.path.basename(path_of(record, "destination"))
-    for key in (record.get("sha256", ""), f"link {path_of(record, 'source')}"):
-        names = strays.get(key, [])
-        if names:
-            best = next((name for name in names if os.path.basename(name) == own), names[0])
-            names.remove(best)
-            return best
-    return None
 
 
 # What they count as --------------------------------------------------------------------------
@@ -264,9 +231,7 @@ def _folders(
 ) -> dict[int, str]:
     """The folder of each cluster: one that a person renamed is known by most of its pictures."""
     folders = {
-        label: folder
-        for label, folder in old.items()
-        if os.path.isdir(confined.resolve(root, folder))
+        label: folder for label, folder in old.items() if os.path.isdir(paths.resolve(root, folder))
     }
     taken = set(folders.values())
     for label in old.keys() - folders.keys():
@@ -315,6 +280,6 @@ def _sidecars(root: str, record: Mapping[str, Any], place: str) -> Iterator[tupl
     for item in record.get("sidecars", ()):
         old = path_of(item, "destination")
         for name in (old, os.path.splitext(place)[0] + old[stem:]):
-            if os.path.lexists(confined.resolve(root, name)):
+            if os.path.lexists(paths.resolve(root, name)):
                 yield path_of(item, "source"), name
                 break
