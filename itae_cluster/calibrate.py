@@ -16,7 +16,7 @@ from itae_cluster.bimodality import Finding, find_threshold
 from itae_cluster.clustering.sampling import sample_rows
 from itae_cluster.core.errors import ModelError
 from itae_cluster.core.types import TokenMeasures
-from itae_cluster.embed import read_batches
+from itae_cluster.embedding.embed import read_batches
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from itae_cluster.core.types import Reporter, Skipped
-    from itae_cluster.encoder import TorchEncoder
+    from itae_cluster.embedding.encoder import TorchEncoder
     from itae_cluster.model.itae import Rule, Settings
 
 __all__ = ["Sample", "Touched", "collect", "draw_sample", "recommend", "touched", "touched_by"]

@@ -16,7 +16,7 @@ from PIL import Image
 from itae_cluster.core.errors import InputError
 from itae_cluster.core.text import printable
 from itae_cluster.core.types import Skipped
-from itae_cluster.embed import read_batches
+from itae_cluster.embedding.embed import read_batches
 from itae_cluster.pictures.flatten import flatten
 
 if TYPE_CHECKING:

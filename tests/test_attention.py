@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from itae_cluster.artifact_tokens import split
 from itae_cluster.cli import app
-from itae_cluster.encoder import TorchEncoder
+from itae_cluster.embedding.encoder import TorchEncoder
 from itae_cluster.model.checkpoint import load_model
 from itae_cluster.model.config import DINOv2Config
 from itae_cluster.model.dinov2 import DINOv2

@@ -20,8 +20,8 @@ from itae_cluster.core import cache as cache_module
 from itae_cluster.core.cache import Cache
 from itae_cluster.core.errors import UsageError
 from itae_cluster.core.files import content_digest
-from itae_cluster.embed import embed
-from itae_cluster.shelf import fingerprint
+from itae_cluster.embedding.embed import embed
+from itae_cluster.embedding.vector_cache import fingerprint
 from itae_cluster.thumbnails import completed
 
 LONG_AGO = time.time() - 3600
@@ -75,7 +75,7 @@ def test_the_second_run_embeds_nothing_and_finds_the_same(path, files):
 
 def test_the_second_run_does_not_even_read(path, files, monkeypatch):
     run(path, files)
-    monkeypatch.setattr("itae_cluster.shelf.content_digest", None)
+    monkeypatch.setattr("itae_cluster.embedding.vector_cache.content_digest", None)
     assert run(path, files)[0] == 0
 
 

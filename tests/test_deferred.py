@@ -13,10 +13,10 @@ import pytest
 from PIL import Image
 
 from fakes import KnownEncoder, RecordingReporter
-from itae_cluster import encoder as encoder_module
 from itae_cluster.core.cache import Cache, open_cache
 from itae_cluster.core.options import CacheOptions, InputOptions, ModelOptions
-from itae_cluster.deferred import DeferredEncoder, RecipeChangedError
+from itae_cluster.embedding import encoder as encoder_module
+from itae_cluster.embedding.deferred import DeferredEncoder, RecipeChangedError
 from itae_cluster.pipeline import embedding
 
 
@@ -128,7 +128,9 @@ def test_notes_are_kept_by_their_whole_key(tmp_path):
 
 def test_whether_bfloat16_is_fast_is_timed_once(photos, tmp_path, monkeypatch):
     timed = []
-    monkeypatch.setattr("itae_cluster.precision.is_bfloat16_fast", lambda: timed.append(1) or False)
+    monkeypatch.setattr(
+        "itae_cluster.embedding.precision.is_bfloat16_fast", lambda: timed.append(1) or False
+    )
     precision = run(photos, tmp_path / "cache").metadata["precision"]
     add(photos, 5)
     assert run(photos, tmp_path / "cache").metadata["precision"] == precision == "float32"

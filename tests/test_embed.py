@@ -10,10 +10,10 @@ import pytest
 from PIL import Image
 
 from fakes import MeanColourEncoder, RecordingReporter
-from itae_cluster import embed as embed_stage
 from itae_cluster.core.cache import Cache
 from itae_cluster.core.errors import InputError
 from itae_cluster.core.options import ClusterOptions, InputOptions, ModelOptions, OutputOptions
+from itae_cluster.embedding import embed as embed_stage
 from itae_cluster.pictures.decoders import Decoders
 from itae_cluster.pipeline import sort_pictures
 from itae_cluster.thumbnails import Thumbnails, completed

@@ -9,7 +9,7 @@ import torch
 from fakes import RecordingReporter
 from itae_cluster.core.errors import ModelError, OutOfMemoryError, UsageError
 from itae_cluster.core.options import DeviceName, ModelOptions, Precision
-from itae_cluster.encoder import TorchEncoder, choose_device, load_encoder
+from itae_cluster.embedding.encoder import TorchEncoder, choose_device, load_encoder
 from itae_cluster.model import registry, thresholds
 from itae_cluster.model.checkpoint import load_model
 from itae_cluster.model.config import DINOv2Config

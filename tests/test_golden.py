@@ -15,7 +15,7 @@ import torch
 
 from fakes import RecordingReporter
 from itae_cluster.core.options import ModelOptions, Precision
-from itae_cluster.encoder import load_encoder
+from itae_cluster.embedding.encoder import load_encoder
 from itae_cluster.model.checkpoint import load_model
 from itae_cluster.model.registry import variant
 from itae_cluster.model.store import find

@@ -18,7 +18,7 @@ from PIL import Image
 from fakes import MeanColourEncoder, RecordingReporter
 from itae_cluster.core.cache import Cache
 from itae_cluster.core.errors import DecodeError
-from itae_cluster.embed import embed, read_batches
+from itae_cluster.embedding.embed import embed, read_batches
 from itae_cluster.pictures import decode as decoding
 from itae_cluster.pictures.decoders import Decoders
 

@@ -7,9 +7,9 @@ import sys
 import pytest
 import torch
 
-from itae_cluster import memory
 from itae_cluster.core.options import ModelOptions
-from itae_cluster.memory import bytes_a_picture, pictures_that_fit
+from itae_cluster.embedding import memory
+from itae_cluster.embedding.memory import bytes_a_picture, pictures_that_fit
 from itae_cluster.model.config import DINOv2Config
 
 BASE = DINOv2Config(768, depth=12)

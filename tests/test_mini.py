@@ -11,7 +11,7 @@ import torch
 from fakes import RecordingReporter
 from itae_cluster.clustering.algorithms import kmeans
 from itae_cluster.core.options import ModelOptions
-from itae_cluster.encoder import TorchEncoder, load_encoder
+from itae_cluster.embedding.encoder import TorchEncoder, load_encoder
 from itae_cluster.evaluate import clustering_accuracy
 from itae_cluster.model.checkpoint import load_model, read_state_dict
 from itae_cluster.model.quantized import SCALE, dequantize, quantize

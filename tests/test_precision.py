@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from itae_cluster import precision
 from itae_cluster.core.errors import ModelError
 from itae_cluster.core.options import Precision
-from itae_cluster.precision import choose_precision, is_bfloat16_fast
+from itae_cluster.embedding import precision
+from itae_cluster.embedding.precision import choose_precision, is_bfloat16_fast
 
 AUTO, CPU = Precision.AUTO, torch.device("cpu")
 

@@ -6,9 +6,9 @@ import pickle
 import numpy as np
 import pytest
 
-from itae_cluster import vectors
 from itae_cluster.core.errors import InputError, OutputError, UsageError
 from itae_cluster.core.types import Embeddings
+from itae_cluster.embedding import vector_files
 
 NAMES = ("/p/plain.jpg", "/p/tab\t, line\n, back\\slash\\n.jpg", os.fsdecode(b"/p/\xff\xfe.jpg"))
 METADATA = {"schema_version": 1, "model": {"name": "mini", "theta": None}, "options": {}}
@@ -21,11 +21,11 @@ def embeddings():
     return Embeddings(NAMES, rows, METADATA["model"])
 
 
-@pytest.mark.parametrize("suffix", vectors.SUFFIXES)
+@pytest.mark.parametrize("suffix", vector_files.SUFFIXES)
 def test_every_kind_keeps_vectors_metadata_and_the_bytes_of_names(tmp_path, suffix, embeddings):
     path = str(tmp_path / f"v{suffix}")
-    vectors.save(path, embeddings, METADATA)
-    back = vectors.load(path)
+    vector_files.save(path, embeddings, METADATA)
+    back = vector_files.load(path)
     assert back.paths == NAMES
     np.testing.assert_allclose(back.vectors, embeddings.vectors, atol=1e-7)
     assert back.vectors.dtype == np.float32
@@ -36,7 +36,7 @@ def test_every_kind_keeps_vectors_metadata_and_the_bytes_of_names(tmp_path, suff
 
 def test_npz_holds_the_documented_arrays_without_pickle(tmp_path, embeddings):
     path = str(tmp_path / "v.npz")
-    vectors.save(path, embeddings, METADATA)
+    vector_files.save(path, embeddings, METADATA)
     with np.load(path, allow_pickle=False) as arrays:
         assert set(arrays.files) == {"paths", "embeddings", "metadata"}
         assert arrays["paths"][0] == NAMES[0]
@@ -46,27 +46,27 @@ def test_npz_holds_the_documented_arrays_without_pickle(tmp_path, embeddings):
 def test_an_existing_file_is_never_written_over(tmp_path, embeddings):
     (tmp_path / "v.txt").write_text("mine")
     with pytest.raises(OutputError, match=r"v\.txt exists"):
-        vectors.save(str(tmp_path / "v.npy"), embeddings, METADATA)
+        vector_files.save(str(tmp_path / "v.npy"), embeddings, METADATA)
     assert os.listdir(tmp_path) == ["v.txt"]
     assert (tmp_path / "v.txt").read_text() == "mine"
 
 
 def test_other_suffixes_and_missing_folders_are_refused(tmp_path):
     with pytest.raises(UsageError, match=r"\.npz, \.parquet, \.npy"):
-        vectors.check_target("v.csv")
+        vector_files.check_target("v.csv")
     with pytest.raises(OutputError, match="no folder"):
-        vectors.check_target(str(tmp_path / "nowhere" / "v.npz"))
+        vector_files.check_target(str(tmp_path / "nowhere" / "v.npz"))
 
 
-@pytest.mark.parametrize("suffix", vectors.SUFFIXES)
+@pytest.mark.parametrize("suffix", vector_files.SUFFIXES)
 def test_missing_and_damaged_files_are_named(tmp_path, suffix, embeddings):
     path = tmp_path / f"v{suffix}"
     with pytest.raises(InputError, match="is missing; make it with"):
-        vectors.load(str(path))
-    vectors.save(str(path), embeddings, METADATA)
+        vector_files.load(str(path))
+    vector_files.save(str(path), embeddings, METADATA)
     path.write_bytes(path.read_bytes()[:60])
     with pytest.raises(InputError, match="make it anew"):
-        vectors.load(str(path))
+        vector_files.load(str(path))
 
 
 def test_pickles_are_not_loaded(tmp_path):
@@ -81,7 +81,7 @@ def test_pickles_are_not_loaded(tmp_path):
         metadata=np.array('{"model": {}}'),
     )
     with pytest.raises(InputError):
-        vectors.load(str(tmp_path / "v.npz"))
+        vector_files.load(str(tmp_path / "v.npz"))
     assert not (tmp_path / "owned").exists()
     pickle.loads(pickle.dumps(Evil()))  # the trap does spring where pickles are loaded
     assert (tmp_path / "owned").exists()
@@ -100,7 +100,7 @@ def test_vectors_that_cannot_be_clustered_are_refused(tmp_path, rows):
         metadata=np.array('{"model": {}}'),
     )
     with pytest.raises(InputError):
-        vectors.load(str(tmp_path / "v.npz"))
+        vector_files.load(str(tmp_path / "v.npz"))
 
 
 def test_foreign_vectors_are_normalised(tmp_path):
@@ -110,7 +110,7 @@ def test_foreign_vectors_are_normalised(tmp_path):
         embeddings=np.array([[3.0, 4.0]]),
         metadata=np.array('{"model": {}}'),
     )
-    np.testing.assert_allclose(vectors.load(str(tmp_path / "v.npz")).vectors, [[0.6, 0.8]])
+    np.testing.assert_allclose(vector_files.load(str(tmp_path / "v.npz")).vectors, [[0.6, 0.8]])
 
 
 def test_parquet_without_pyarrow_names_the_extra(monkeypatch):
@@ -119,4 +119,4 @@ def test_parquet_without_pyarrow_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
     with pytest.raises(UsageError, match=r"itae-cluster\[parquet\]"):
-        vectors.check_target("v.parquet")
+        vector_files.check_target("v.parquet")

@@ -13,7 +13,7 @@ from benchmarks.pictures import pixels
 from benchmarks.timing import Ratio, paired, seconds
 from itae_cluster.clustering.recipe import cluster_vectors
 from itae_cluster.core.options import ClusterOptions, ModelOptions, Precision, Reduction
-from itae_cluster.encoder import TorchEncoder, load_encoder
+from itae_cluster.embedding.encoder import TorchEncoder, load_encoder
 from itae_cluster.evaluate import score
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from benchmarks.pictures import large_photos
 from benchmarks.timing import paired
 from itae_cluster.core.cache import Cache
 from itae_cluster.core.options import ModelOptions
-from itae_cluster.embed import embed
-from itae_cluster.encoder import load_encoder
+from itae_cluster.embedding.embed import embed
+from itae_cluster.embedding.encoder import load_encoder
 from itae_cluster.pictures import decode as decoding
 from itae_cluster.pictures.scan import scan
 

@@ -8,7 +8,7 @@ from benchmarks.figure import Figure
 from benchmarks.pictures import pixels
 from benchmarks.timing import paired
 from itae_cluster.core.options import ModelOptions, Precision, parse_range
-from itae_cluster.encoder import load_encoder
+from itae_cluster.embedding.encoder import load_encoder
 from itae_cluster.model.itae import Settings
 
 if TYPE_CHECKING:

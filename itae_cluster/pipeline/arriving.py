@@ -18,9 +18,9 @@ from itae_cluster.clustering import similarity
 from itae_cluster.clustering.reduce import placed_among
 from itae_cluster.core.documents import path_of
 from itae_cluster.core.text import printable
+from itae_cluster.embedding.vector_cache import Shelf
 from itae_cluster.pipeline.following import documents, find, moved, with_examples
 from itae_cluster.pipeline.previewing import make_atlas
-from itae_cluster.shelf import Shelf
 from itae_cluster.thumbnails import completed
 
 if TYPE_CHECKING:

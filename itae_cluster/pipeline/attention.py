@@ -11,10 +11,10 @@ import numpy as np
 from itae_cluster import figures
 from itae_cluster.artifact_tokens import split
 from itae_cluster.core.errors import DecodeError, InputError, ModelError
-from itae_cluster.embed import read_batches
+from itae_cluster.embedding.deferred import load_encoder
+from itae_cluster.embedding.embed import read_batches
 from itae_cluster.pictures.decode import decode
 from itae_cluster.pictures.scan import find_pictures
-from itae_cluster.pipeline.embedding import load_encoder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from itae_cluster.core.options import InputOptions, ModelOptions
     from itae_cluster.core.types import Picture, Reporter, Skipped, TokenMeasures
-    from itae_cluster.embed import Batch
-    from itae_cluster.encoder import TorchEncoder
+    from itae_cluster.embedding.embed import Batch
+    from itae_cluster.embedding.encoder import TorchEncoder
 
 __all__ = ["MOST_PICTURES", "AttentionMaps", "draw_attention_maps"]
 

@@ -14,10 +14,10 @@ from itae_cluster.clustering.algorithms import check_k
 from itae_cluster.core.documents import run_metadata, skipped_record
 from itae_cluster.core.errors import InputError, UsageError
 from itae_cluster.core.options import input_options
+from itae_cluster.embedding.deferred import load_encoder
 from itae_cluster.labels import check_classes, folder_labels
 from itae_cluster.model import thresholds
 from itae_cluster.pictures.scan import find_pictures
-from itae_cluster.pipeline.embedding import load_encoder
 from itae_cluster.sweep import ClusterScores, judge
 
 if TYPE_CHECKING:

@@ -16,6 +16,7 @@ from itae_cluster.clustering.recipe import check_size
 from itae_cluster.core.errors import InputError, ModelError
 from itae_cluster.core.options import InputOptions
 from itae_cluster.core.text import printable
+from itae_cluster.embedding.deferred import load_encoder
 from itae_cluster.evaluate import knn_accuracy
 from itae_cluster.evaluation import ITAE, ORIGINAL, EvalOptions, Evaluation, Judged, Variant
 from itae_cluster.labels import (
@@ -26,7 +27,6 @@ from itae_cluster.labels import (
 )
 from itae_cluster.model.registry import AUTO, variant
 from itae_cluster.pictures.scan import find_pictures
-from itae_cluster.pipeline.embedding import load_encoder
 from itae_cluster.protocol import (
     Clusterer,
     KMeansOnce,
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     from itae_cluster.core.options import ModelOptions
     from itae_cluster.core.types import Reporter, Skipped
-    from itae_cluster.encoder import TorchEncoder
+    from itae_cluster.embedding.encoder import TorchEncoder
     from itae_cluster.evaluate import Scores
 
 __all__ = ["evaluate_models"]

@@ -15,10 +15,10 @@ from itae_cluster.core.errors import InputError, UsageError
 from itae_cluster.core.options import check_seed
 from itae_cluster.core.text import printable
 from itae_cluster.core.types import NOISE
+from itae_cluster.embedding.embed import embed_files
+from itae_cluster.embedding.provenance import recalled, same_encoder
 from itae_cluster.pipeline.amending import amend, look
-from itae_cluster.pipeline.embedding import embed_files
 from itae_cluster.pipeline.following import followed
-from itae_cluster.pipeline.recalling import recalled, same_encoder
 from itae_cluster.pipeline.renaming import moved_to
 from itae_cluster.results import centres, cluster_names, inventory
 from itae_cluster.results.filenames import Namer, folded

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from itae_cluster import organize, vectors
+from itae_cluster import organize
 from itae_cluster.clustering import recipe
 from itae_cluster.core.cache import open_cache
 from itae_cluster.core.errors import UsageError
@@ -19,6 +19,7 @@ from itae_cluster.core.options import (
     OutputOptions,
     input_options,
 )
+from itae_cluster.embedding import vector_files
 from itae_cluster.pictures import sidecars
 from itae_cluster.pipeline.applying import apply_plan
 from itae_cluster.pipeline.embedding import embed_pictures
@@ -167,7 +168,7 @@ def _clustered(
     thumbnails = Thumbnails()
     if embeddings_file is not None:
         _check_no_pictures(inputs, model)
-        embeddings = vectors.load(embeddings_file)
+        embeddings = vector_files.load(embeddings_file)
     else:
         embeddings = embed_pictures(
             inputs,

@@ -14,13 +14,13 @@ from itae_cluster.core.documents import skipped_record
 from itae_cluster.core.files import content_digest
 from itae_cluster.core.options import Action
 from itae_cluster.core.types import NOISE, Clustering, Embeddings
+from itae_cluster.embedding.embed import embed_files
+from itae_cluster.embedding.provenance import recalled, same_encoder
 from itae_cluster.pictures import sidecars
 from itae_cluster.pictures.scan import find_pictures
 from itae_cluster.pipeline.amending import amend, look
 from itae_cluster.pipeline.arriving import grown_previews
-from itae_cluster.pipeline.embedding import embed_files
 from itae_cluster.pipeline.planning import make_plan
-from itae_cluster.pipeline.recalling import recalled, same_encoder
 from itae_cluster.pipeline.sorting import Result
 from itae_cluster.results import centres, inventory, manifest
 from itae_cluster.results import plan as plans

@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
+from itae_cluster.core.cache import Cache
 from itae_cluster.core.errors import DecodeError, InputError
 from itae_cluster.core.options import MAX_PIXELS
 from itae_cluster.core.types import Embeddings, Skipped
+from itae_cluster.embedding.deferred import RecipeChangedError
+from itae_cluster.embedding.vector_cache import Found, Fresh, Shelf
 from itae_cluster.pictures.decoders import Decoders, decoder_count
-from itae_cluster.shelf import Found, Fresh, Shelf
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -28,9 +30,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from itae_cluster.core.cache import Cache
+    from itae_cluster.core.options import ModelOptions
     from itae_cluster.core.types import Encoder, Picture, Reporter
 
-__all__ = ["Batch", "embed", "read_batches"]
+__all__ = ["Batch", "embed", "embed_files", "read_batches"]
 
 _BATCHES_AHEAD = 2
 _ROWS_MOVED = 4096
@@ -205,3 +208,32 @@ def _try_decode(path: str, *, size: int, decoders: Decoders) -> Picture | Decode
         return decoders.decode(path, size)
     except DecodeError as error:
         return error
+
+
+def embed_files(
+    files: Sequence[str],
+    model: ModelOptions,
+    encoder: Encoder,
+    *,
+    cache: Cache,
+    on_picture: Callable[[int, str, Picture], None] | None = None,
+    reporter: Reporter,
+) -> Embeddings:
+    """Embed these files; an encoder that is another than it was taken for begins again.
+
+    Raises:
+        InputError: if none can be read.
+    """
+    work = partial(
+        embed,
+        files,
+        batch_size=model.batch_on(encoder.metadata.get("device", "cpu")),
+        cache=cache,
+        max_pixels=model.max_pixels,
+        on_picture=on_picture,
+        reporter=reporter,
+    )
+    try:
+        return work(encoder)
+    except RecipeChangedError as changed:
+        return work(changed.encoder)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from itae_cluster.core.errors import ResultError, UsageError, WeightsError
 from itae_cluster.core.options import AskedModel, ModelOptions, Precision, parse_theta
-from itae_cluster.pipeline.embedding import encoder_for
+from itae_cluster.embedding.deferred import encoder_for
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -16,7 +16,8 @@ import torch
 from itae_cluster.core.errors import ModelError, OutOfMemoryError, UsageError
 from itae_cluster.core.options import DeviceName, parse_theta
 from itae_cluster.core.types import TokenMeasures
-from itae_cluster.memory import pictures_that_fit
+from itae_cluster.embedding.memory import pictures_that_fit
+from itae_cluster.embedding.precision import choose_precision
 from itae_cluster.model import thresholds
 from itae_cluster.model.acquire import locate
 from itae_cluster.model.checkpoint import load_model
@@ -24,7 +25,6 @@ from itae_cluster.model.config import PATCH
 from itae_cluster.model.itae import ITAE, Settings
 from itae_cluster.model.registry import by_config
 from itae_cluster.pictures.decode import PREPROCESSING
-from itae_cluster.precision import choose_precision
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
