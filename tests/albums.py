@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from fakes import MeanColourEncoder, RecordingReporter
+from itae_cluster.changes.undo import undo_result
 from itae_cluster.core.options import (
     Action,
     AskedModel,
@@ -20,7 +21,6 @@ from itae_cluster.core.options import (
     Reduction,
 )
 from itae_cluster.pipeline import sort_pictures
-from itae_cluster.pipeline.undoing import undo_result
 from itae_cluster.pipeline.updating import update_result
 from results import snapshot
 

@@ -27,9 +27,9 @@ from collections import Counter
 from albums import picture
 from fakes import RecordingReporter
 from faults import Faults
+from itae_cluster.changes.apply import apply_plan, resume
+from itae_cluster.changes.undo import undo_result
 from itae_cluster.core.errors import JournalError
-from itae_cluster.pipeline.applying import apply_plan, resume
-from itae_cluster.pipeline.undoing import undo_result
 from itae_cluster.results import plan as plans
 from itae_cluster.results.journal import Journal
 from results import collection, planned, snapshot
@@ -47,7 +47,7 @@ MADE = {"manifest.json", "clusters.csv", ".itae-cluster/journal.jsonl"}
 # The command itself, once everything is imported, so that a random moment falls into its work.
 CHILD = """
 import errno, os, sys
-import itae_cluster.results.plan, itae_cluster.pipeline.undoing, itae_cluster.pipeline.applying
+import itae_cluster.results.plan, itae_cluster.changes.undo, itae_cluster.changes.apply
 import itae_cluster.pipeline.regrouping
 from itae_cluster import locks
 from itae_cluster.cli import main

@@ -8,11 +8,11 @@ import stat
 import numpy as np
 
 from fakes import RecordingReporter
+from itae_cluster.changes.apply import apply_plan
+from itae_cluster.changes.planning import make_plan
 from itae_cluster.core.cache import Cache
 from itae_cluster.core.options import Action
 from itae_cluster.core.types import Clustering
-from itae_cluster.pipeline.applying import apply_plan
-from itae_cluster.pipeline.planning import make_plan
 from itae_cluster.results.manifest import head
 from itae_cluster.results.placements import place_pictures
 

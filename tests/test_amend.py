@@ -12,8 +12,10 @@ import pytest
 
 from fakes import RecordingReporter
 from faults import Faults, KilledError
-from itae_cluster import locks
-from itae_cluster.amend import Amendment
+from itae_cluster.changes import locks
+from itae_cluster.changes.amend import Amendment, amend, look
+from itae_cluster.changes.apply import resume
+from itae_cluster.changes.undo import undo_result
 from itae_cluster.core.errors import (
     BusyError,
     ItaeClusterError,
@@ -23,10 +25,7 @@ from itae_cluster.core.errors import (
 )
 from itae_cluster.core.options import Action
 from itae_cluster.core.types import Placement
-from itae_cluster.pipeline.amending import amend, look
-from itae_cluster.pipeline.applying import resume
 from itae_cluster.pipeline.renaming import rename_clusters
-from itae_cluster.pipeline.undoing import undo_result
 from itae_cluster.results import inventory
 from itae_cluster.results.journal import Journal, Shift
 from results import collection, organized, planned, snapshot
@@ -204,7 +203,7 @@ def test_an_unfinished_change_is_refused_with_its_remedy(unlocked, tmp_path):
 
 
 def test_a_result_whose_originals_remain_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("itae_cluster.organize._remove_original", lambda *_: "kept")
+    monkeypatch.setattr("itae_cluster.changes.organize._remove_original", lambda *_: "kept")
     case = Case(tmp_path, Action.MOVE)
     with pytest.raises(ResultError, match="apply --resume"):
         look(case.out)

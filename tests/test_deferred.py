@@ -103,7 +103,7 @@ def test_an_encoder_that_has_changed_embeds_everything_itself(photos, tmp_path, 
 
 def test_another_option_another_note(photos, tmp_path, loaded, monkeypatch):
     run(photos, tmp_path / "cache")
-    monkeypatch.setattr(embedding, "version", lambda _: "9.9")  # another torch
+    monkeypatch.setattr("itae_cluster.embedding.deferred.version", lambda _: "9.9")  # another torch
     run(photos, tmp_path / "cache")
     assert len(loaded[0]) == 2
 

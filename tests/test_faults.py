@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 
 from fakes import RecordingReporter
 from faults import Faults, KilledError
-from itae_cluster import locks
+from itae_cluster.changes import locks
+from itae_cluster.changes.apply import apply_plan, resume
+from itae_cluster.changes.undo import undo_result
 from itae_cluster.core.errors import ItaeClusterError, JournalError, OutputError
 from itae_cluster.core.options import Action
-from itae_cluster.pipeline.applying import apply_plan, resume
-from itae_cluster.pipeline.undoing import undo_result
 from results import collection, pictures, planned, snapshot
 
 NAMES = ("a/img.jpg", "b/img.jpg", "b/other.jpg")

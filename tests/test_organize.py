@@ -10,11 +10,11 @@ import pytest
 
 import results
 from fakes import RecordingReporter
-from itae_cluster import organize, transfer
+from itae_cluster.changes import organize, transfer
+from itae_cluster.changes.apply import apply_plan
 from itae_cluster.core.errors import OutputError
 from itae_cluster.core.options import Action
 from itae_cluster.core.types import NOISE
-from itae_cluster.pipeline.applying import apply_plan
 from itae_cluster.results.placements import folder_name, place_pictures
 from results import SETTLED, clustering, collection, pictures, planned, tree
 

@@ -15,11 +15,12 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from fakes import RecordingReporter
+from itae_cluster.changes.locks import claimed
+from itae_cluster.changes.planning import check_sources
 from itae_cluster.cli import app
 from itae_cluster.core.documents import to_json
 from itae_cluster.core.errors import PlanError
 from itae_cluster.core.options import Action
-from itae_cluster.locks import claimed
 from itae_cluster.results import plan as plans
 from itae_cluster.results.paths import is_inside, resolve
 from results import collection, pictures, planned, snapshot, tree
@@ -187,12 +188,12 @@ def edit_quietly(path):
 )
 def test_changed_sources_are_refused_and_named(photos, record, tmp_path, change, reason):
     plan = read(record)
-    plans.check_sources(plan, RecordingReporter())
+    check_sources(plan, RecordingReporter())
     change(photos[1])
     before = snapshot(tmp_path)
     reporter = RecordingReporter()
     with pytest.raises(PlanError, match=r"b/img\.jpg; nothing was begun; make the plan anew"):
-        plans.check_sources(plan, reporter)
+        check_sources(plan, reporter)
     assert reporter.warnings == [f"{photos[1]} has changed since it was planned: {reason}"]
     assert snapshot(tmp_path) == before
 

@@ -7,12 +7,12 @@ import os
 import pytest
 
 from fakes import RecordingReporter
-from itae_cluster import organize
+from itae_cluster.changes import organize
+from itae_cluster.changes.apply import apply_plan
+from itae_cluster.changes.undo import undo_result
 from itae_cluster.core.errors import PlanError
 from itae_cluster.core.options import Action
 from itae_cluster.pictures import sidecars
-from itae_cluster.pipeline.applying import apply_plan
-from itae_cluster.pipeline.undoing import undo_result
 from itae_cluster.results import plan as plans
 from itae_cluster.results.filenames import Namer
 from itae_cluster.results.placements import place_pictures

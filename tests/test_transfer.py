@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from itae_cluster import transfer
+from itae_cluster.changes import transfer
 from itae_cluster.core.options import Action
 from itae_cluster.results.journal import Journal
 from results import collection, organized

@@ -9,12 +9,12 @@ from typer.testing import CliRunner
 
 from fakes import RecordingReporter
 from faults import Faults
+from itae_cluster.changes.apply import apply_plan, resume
+from itae_cluster.changes.locks import claimed
+from itae_cluster.changes.undo import undo_result
 from itae_cluster.cli import app
 from itae_cluster.core.errors import BusyError, JournalError
 from itae_cluster.core.options import Action
-from itae_cluster.locks import claimed
-from itae_cluster.pipeline.applying import apply_plan, resume
-from itae_cluster.pipeline.undoing import undo_result
 from itae_cluster.results.journal import Journal
 from results import collection, organized, pictures, planned, snapshot
 

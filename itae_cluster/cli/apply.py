@@ -52,7 +52,7 @@ def apply(
 
 
 def _resume(out: str, reporter: ConsoleReporter) -> None:
-    from itae_cluster.pipeline.applying import resume
+    from itae_cluster.changes.apply import resume
 
     files, kept = resume(out, reporter)
     reporter.summary(f"{counted(files, 'file')} in {out}, {counted(len(kept), 'original')} left")
@@ -60,13 +60,14 @@ def _resume(out: str, reporter: ConsoleReporter) -> None:
 
 
 def _apply(path: str, reporter: ConsoleReporter, *, strict: bool) -> None:
-    from itae_cluster.organize import check_output
-    from itae_cluster.pipeline.applying import apply_plan
+    from itae_cluster.changes.apply import apply_plan
+    from itae_cluster.changes.organize import check_output
+    from itae_cluster.changes.planning import check_sources
     from itae_cluster.results import plan as plans
 
     plan = plans.read(_content(path))
     check_output(plan.out)
-    plans.check_sources(plan, reporter)
+    check_sources(plan, reporter)
     applied = apply_plan(plan, reporter)
     files = sum(1 + len(item.sidecars) for item in applied.placed)
     reporter.summary(f"{counted(files, 'file')} in {plan.out}")

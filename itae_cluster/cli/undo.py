@@ -13,7 +13,7 @@ from itae_cluster.core.text import counted, printable, to_tsv
 from itae_cluster.results.journal import FOLDER
 
 if TYPE_CHECKING:
-    from itae_cluster.undo import Undone
+    from itae_cluster.changes.undo import Undone
 
 __all__ = ["undo"]
 
@@ -33,7 +33,7 @@ def undo(
     where the same content is seen in its original place. Safe to interrupt, and to run again.
     """
     with ConsoleReporter(quiet=quiet, verbose=verbose) as reporter:
-        from itae_cluster.pipeline.undoing import undo_result
+        from itae_cluster.changes.undo import undo_result
 
         undone = undo_result(out, reporter, dry_run=dry_run)
         if dry_run:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from itae_cluster.amend import Amendment
+from itae_cluster.changes.amend import Amendment, amend, look
 from itae_cluster.clustering import algorithms
 from itae_cluster.core.cache import open_cache
 from itae_cluster.core.errors import InputError, UsageError
@@ -17,7 +17,6 @@ from itae_cluster.core.text import printable
 from itae_cluster.core.types import NOISE
 from itae_cluster.embedding.embed import embed_files
 from itae_cluster.embedding.provenance import recalled, same_encoder
-from itae_cluster.pipeline.amending import amend, look
 from itae_cluster.pipeline.following import followed
 from itae_cluster.pipeline.renaming import moved_to
 from itae_cluster.results import centres, cluster_names, inventory

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from itae_cluster.amend import Amendment
+from itae_cluster.changes.amend import Amendment, amend, look
 from itae_cluster.core.errors import UsageError
 from itae_cluster.core.text import printable
-from itae_cluster.pipeline.amending import amend, look
 from itae_cluster.pipeline.following import followed
 from itae_cluster.results import cluster_names, inventory
 from itae_cluster.results.filenames import folded

@@ -7,7 +7,9 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from itae_cluster import organize
+from itae_cluster.changes import organize
+from itae_cluster.changes.apply import apply_plan
+from itae_cluster.changes.planning import make_plan
 from itae_cluster.clustering import recipe
 from itae_cluster.core.cache import open_cache
 from itae_cluster.core.errors import UsageError
@@ -21,9 +23,7 @@ from itae_cluster.core.options import (
 )
 from itae_cluster.embedding import vector_files
 from itae_cluster.pictures import sidecars
-from itae_cluster.pipeline.applying import apply_plan
 from itae_cluster.pipeline.embedding import embed_pictures
-from itae_cluster.pipeline.planning import make_plan
 from itae_cluster.pipeline.previewing import write_previews
 from itae_cluster.results import centres, manifest
 from itae_cluster.results.placements import place_pictures

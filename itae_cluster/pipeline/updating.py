@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from itae_cluster.amend import Amendment
+from itae_cluster.changes.amend import Amendment, amend, look
+from itae_cluster.changes.planning import make_plan
 from itae_cluster.core.cache import open_cache
 from itae_cluster.core.documents import skipped_record
 from itae_cluster.core.files import content_digest
@@ -18,9 +19,7 @@ from itae_cluster.embedding.embed import embed_files
 from itae_cluster.embedding.provenance import recalled, same_encoder
 from itae_cluster.pictures import sidecars
 from itae_cluster.pictures.scan import find_pictures
-from itae_cluster.pipeline.amending import amend, look
 from itae_cluster.pipeline.arriving import grown_previews
-from itae_cluster.pipeline.planning import make_plan
 from itae_cluster.pipeline.sorting import Result
 from itae_cluster.results import centres, inventory, manifest
 from itae_cluster.results import plan as plans

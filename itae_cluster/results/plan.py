@@ -24,12 +24,10 @@ from itae_cluster.core.types import NOISE, Placement, Skipped
 from itae_cluster.results import paths
 from itae_cluster.results.filenames import folded
 from itae_cluster.results.journal import FOLDER
-from itae_cluster.transfer import has_content
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from itae_cluster.core.types import Reporter
 
 __all__ = [
     "CONTACT_FOLDER",
@@ -38,8 +36,6 @@ __all__ = [
     "RESERVED",
     "Entry",
     "Plan",
-    "changed_sources",
-    "check_sources",
     "document",
     "placements",
     "read",
@@ -56,8 +52,6 @@ RESERVED = frozenset({*GENERATED, CONTACT_FOLDER, FOLDER})
 """What no cluster's folder may be called."""
 MODEL_FILE = f"{FOLDER}/model.npz"
 """Where a result keeps what later pictures are sorted by."""
-
-_SHOWN = 3  # sources that an error names
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,35 +252,3 @@ def _bad(reason: str) -> PlanError:
         f"the plan cannot be followed: {reason}; nothing was begun; make it anew with "
         "'itae-cluster plan'"
     )
-
-
-def changed_sources(plan: Plan, reporter: Reporter) -> Iterator[Skipped]:
-    """The sources that are not what they were when the plan was made; reads every one."""
-    for done, entry in enumerate(plan.entries, start=1):
-        try:
-            if not os.path.lexists(entry.source):
-                yield Skipped(entry.source, "it has gone")
-            elif not entry.is_unchanged():
-                yield Skipped(entry.source, "its size or time of change is another")
-            elif not has_content(entry.source, entry.size, entry.sha256):
-                yield Skipped(entry.source, "its content is another")
-        except OSError as error:
-            yield Skipped(entry.source, error.strerror or str(error))
-        reporter.progress("Checking", done, len(plan.entries))
-
-
-def check_sources(plan: Plan, reporter: Reporter) -> None:
-    """Raise where a source is not what it was when the plan was made; each is named.
-
-    Raises:
-        PlanError: if any has changed.
-    """
-    changed = list(changed_sources(plan, reporter))
-    for item in changed:
-        reporter.warn(f"{item.path} has changed since it was planned: {item.reason}")
-    if changed:
-        names = ", ".join(printable(item.path) for item in changed[:_SHOWN])
-        more = f" and {len(changed) - _SHOWN} more" if len(changed) > _SHOWN else ""
-        raise PlanError(
-            f"changed since the plan was made: {names}{more}; nothing was begun; make the plan anew"
-        )

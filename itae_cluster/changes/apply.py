@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from itae_cluster import leftovers, locks, organize
+from itae_cluster.changes import cleanup, locks, organize
 from itae_cluster.core.documents import named, write_json
 from itae_cluster.core.errors import JournalError, OutputError
 from itae_cluster.core.options import Action
@@ -64,7 +64,7 @@ def apply_plan(
     real = os.path.realpath(plan.out)
     with locks.claimed(real, sources, reporter) as alone:
         if alone:
-            leftovers.clear(real, reporter)
+            cleanup.clear(real, reporter)
         applied = _build(plan, real, reporter, draw)
         return Applied(applied.placed, applied.lost, settled(real, reporter))
 
@@ -156,7 +156,7 @@ def resume(out: str, reporter: Reporter) -> tuple[int, tuple[Skipped, ...]]:
     """
     real = os.path.realpath(out)
     with locks.claimed(real, (), reporter) as alone:
-        if not os.path.lexists(real) and alone and leftovers.clear(real, reporter):
+        if not os.path.lexists(real) and alone and cleanup.clear(real, reporter):
             raise JournalError(
                 f"there is nothing to resume: the run ended before {printable(out)} was made, and "
                 "no picture was touched; begin again"

@@ -13,15 +13,16 @@ import os
 import shutil
 import stat
 from dataclasses import dataclass
-from enum import Enum
 from typing import TYPE_CHECKING
 
-from itae_cluster import transfer
+from itae_cluster.changes import cleanup, locks, transfer
+from itae_cluster.changes.cleanup import remove_empty_folders
+from itae_cluster.changes.organize import staging_name
+from itae_cluster.changes.verdict import RefusedError, Verdict, judge, resolve_or_refuse
+from itae_cluster.core.errors import OutputError
 from itae_cluster.core.options import Action
+from itae_cluster.core.text import printable
 from itae_cluster.core.types import Skipped
-from itae_cluster.leftovers import remove_empty_folders
-from itae_cluster.organize import staging_name
-from itae_cluster.results import paths
 from itae_cluster.results.journal import (
     FOLDER,
     Journal,
@@ -37,21 +38,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from itae_cluster.core.types import Reporter
-    from itae_cluster.results.journal import Earlier, Step, Transaction
+    from itae_cluster.results.journal import Step, Transaction
 
-__all__ = ["Undone", "Verdict", "close", "judge", "undo"]
-
-
-class Verdict(Enum):
-    """What undoing a step takes."""
-
-    NOTHING = "nothing"  # it is undone
-    REMOVE = "remove"  # the original is in its place
-    RESTORE = "restore"  # the original is missing, its content is here
-
-
-class RefusedError(Exception):
-    """A step is not undone, because something would be lost; the message says why."""
+__all__ = ["Undone", "close", "undo", "undo_result"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,101 +50,6 @@ class Undone:
     restored: tuple[str, ...]
     removed: tuple[str, ...]
     refused: tuple[Skipped, ...]
-
-
-def judge(root: str, step: Step) -> Verdict:
-    """What undoing `step` takes, from what is there now; changes nothing.
-
-    Raises:
-        RefusedError: if it must not be undone.
-        OSError: if something cannot be read.
-    """
-    path = _confined(root, step.destination)
-    if isinstance(step, Write):
-        return _judge_made(path, step) if step.earlier is None else _judge_anew(root, path, step)
-    if isinstance(step, Shift):
-        return _judge_shift(root, path, step)
-    if step.how is Action.SYMLINK:
-        return _judge_link(path, step)
-    return _judge_file(path, step)
-
-
-def _confined(root: str, name: str) -> str:
-    try:
-        return paths.resolve(root, name)
-    except ValueError as error:
-        raise RefusedError(str(error)) from error
-
-
-def _judge_made(path: str, step: Write) -> Verdict:
-    if not os.path.lexists(path):
-        return Verdict.NOTHING
-    if not _is_file_with(path, step):
-        raise RefusedError("it was changed since")
-    return Verdict.REMOVE
-
-
-def _judge_anew(root: str, path: str, step: Write) -> Verdict:
-    assert step.earlier is not None  # the caller looked
-    earlier = step.earlier
-    if os.path.lexists(path) and _is_file_with(path, earlier):
-        return Verdict.NOTHING
-    backup = _confined(root, earlier.backup)
-    if not os.path.lexists(backup) or not _is_file_with(backup, earlier):
-        raise RefusedError("its earlier version was removed or changed since")
-    if os.path.lexists(path) and not _is_file_with(path, step):
-        raise RefusedError("it was changed since")
-    return Verdict.RESTORE
-
-
-def _judge_shift(root: str, path: str, step: Shift) -> Verdict:
-    origin = _confined(root, step.origin)
-    if not os.path.lexists(path):
-        return Verdict.NOTHING
-    if not os.path.lexists(origin):
-        return Verdict.RESTORE
-    if transfer.is_other_name(path, origin) or _are_equal_links(path, origin):
-        return Verdict.REMOVE
-    if os.path.isdir(path) and os.path.samestat(os.lstat(path), os.lstat(origin)):
-        return Verdict.RESTORE  # a name that differs in case, where that is no difference
-    raise RefusedError(f"{step.origin} holds something else now")
-
-
-def _are_equal_links(path: str, other: str) -> bool:
-    both = os.path.islink(path) and os.path.islink(other)
-    return both and os.readlink(path) == os.readlink(other)
-
-
-def _judge_link(path: str, step: Place) -> Verdict:
-    if not os.path.lexists(path):
-        return Verdict.NOTHING
-    if not os.path.islink(path) or os.readlink(path) != step.source:
-        raise RefusedError("it is another file now")
-    return Verdict.REMOVE
-
-
-def _judge_file(path: str, step: Place) -> Verdict:
-    original = os.path.lexists(step.source)
-    if not os.path.lexists(path):
-        if step.how is Action.MOVE and not original:
-            raise RefusedError(f"it is neither here nor at {step.source}")
-        return Verdict.NOTHING
-    if transfer.is_other_name(path, step.source):
-        return Verdict.REMOVE
-    if not _is_file_with(path, step):
-        raise RefusedError("it was changed since")
-    if not original:
-        return Verdict.RESTORE
-    if os.path.exists(step.source) and os.path.samefile(path, step.source):
-        raise RefusedError(f"{step.source} leads to this very file")
-    if not transfer.has_content(step.source, step.size, step.sha256):
-        raise RefusedError(f"{step.source} holds something else now")
-    return Verdict.REMOVE
-
-
-def _is_file_with(path: str, step: Place | Write | Earlier) -> bool:
-    regular = stat.S_ISREG(os.lstat(path).st_mode)
-    return regular and transfer.has_content(path, step.size, step.sha256)
 
 
 def undo(root: str, transaction: Transaction, reporter: Reporter, *, dry_run: bool) -> Undone:
@@ -207,7 +101,7 @@ def _drop_backups(root: str, steps: list[Step]) -> None:
     for step in steps:
         if isinstance(step, Write) and step.earlier is not None:
             with contextlib.suppress(FileNotFoundError):
-                os.unlink(_confined(root, step.earlier.backup))
+                os.unlink(resolve_or_refuse(root, step.earlier.backup))
 
 
 def _foreseen(root: str, steps: list[Step], reporter: Reporter) -> Undone:
@@ -398,3 +292,66 @@ def close(journal: Journal, transactions: list[Transaction]) -> None:
         os.rmdir(leaving)
     else:
         journal.remove()  # what a person put there stays
+
+
+_NOTHING = Undone((), (), ())
+
+
+def undo_result(out: str, reporter: Reporter, *, dry_run: bool = False) -> Undone:
+    """Undo the last transaction of the result `out`.
+
+    Args:
+        out: the result.
+        reporter: told of progress and notes.
+        dry_run: change nothing, and tell what would be done.
+
+    Raises:
+        JournalError: if there is no journal that can be followed.
+        BusyError: if another process is at work there.
+        OutputError: if the disk fails; what was done until then stays done, and undo can be
+            begun again.
+    """
+    real = os.path.realpath(out)
+    with locks.claimed(real, (), reporter) as alone:
+        if not dry_run and _finished_before(real, reporter, alone=alone):
+            return _NOTHING
+        transactions = Journal(real).read()
+        last = last_to_undo(transactions)
+    sources = (
+        {os.path.dirname(s.source) for s in last.steps if isinstance(s, Place)} if last else ()
+    )
+    with locks.claimed(real, sources, reporter):
+        try:
+            if last is None:
+                if not dry_run:
+                    close(Journal(real), transactions)
+                return _NOTHING
+            undone = undo(real, last, reporter, dry_run=dry_run)
+            earlier = last_to_undo([item for item in transactions if item is not last])
+            if earlier is not None and not undone.refused:
+                reporter.note(
+                    f"this takes back the last change ({last.kind}); {printable(out)} stays as it "
+                    f"was before, and undo again takes back what came before ({earlier.kind})"
+                )
+            return undone
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt("nothing is lost; run undo again to finish") from None
+        except OSError as error:
+            raise OutputError(
+                f"undoing {printable(out)} stopped: {error.strerror}; nothing is lost; remove the "
+                "cause and run it again"
+            ) from error
+
+
+def _finished_before(real: str, reporter: Reporter, *, alone: bool) -> bool:
+    """Whether nothing was left but to clear away what a killed process left behind."""
+    journal = Journal(real)
+    if not os.path.lexists(real):
+        return alone and cleanup.clear(real, reporter) > 0
+    if journal.exists() or os.path.islink(journal.folder):
+        return False
+    try:
+        os.rmdir(journal.folder)  # of an undo that was killed at its very end
+    except OSError:
+        return False
+    return True

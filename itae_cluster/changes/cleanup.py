@@ -14,10 +14,10 @@ import socket
 import stat
 from typing import TYPE_CHECKING
 
-from itae_cluster import transfer
+from itae_cluster.changes import transfer
+from itae_cluster.changes.organize import generated_names, staging_pattern
 from itae_cluster.core.documents import path_of
 from itae_cluster.core.errors import JournalError
-from itae_cluster.organize import generated_names, staging_pattern
 from itae_cluster.results import paths
 from itae_cluster.results.journal import Journal, Place
 from itae_cluster.results.plan import CONTACT_FOLDER

@@ -1,12 +1,14 @@
-"""Placements to a plan: what each source is, by size, time and content."""
+"""Placements to a plan: what each source is, by size, time and content, then and later."""
 
 from __future__ import annotations
 
 import os
 from typing import TYPE_CHECKING, Any
 
-from itae_cluster.core.errors import OutputError
+from itae_cluster.changes.transfer import has_content
+from itae_cluster.core.errors import OutputError, PlanError
 from itae_cluster.core.files import Known, content_digest
+from itae_cluster.core.text import printable
 from itae_cluster.core.types import Skipped
 from itae_cluster.results.plan import Entry, Plan
 
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from itae_cluster.core.options import Action
     from itae_cluster.core.types import Placement, Reporter
 
-__all__ = ["make_plan"]
+__all__ = ["changed_sources", "check_sources", "make_plan"]
 
 
 def make_plan(
@@ -103,3 +105,38 @@ def _entry(
         leader,
         item.membership if leader is None else None,
     )
+
+
+_SHOWN = 3  # sources that an error names
+
+
+def changed_sources(plan: Plan, reporter: Reporter) -> Iterator[Skipped]:
+    """The sources that are not what they were when the plan was made; reads every one."""
+    for done, entry in enumerate(plan.entries, start=1):
+        try:
+            if not os.path.lexists(entry.source):
+                yield Skipped(entry.source, "it has gone")
+            elif not entry.is_unchanged():
+                yield Skipped(entry.source, "its size or time of change is another")
+            elif not has_content(entry.source, entry.size, entry.sha256):
+                yield Skipped(entry.source, "its content is another")
+        except OSError as error:
+            yield Skipped(entry.source, error.strerror or str(error))
+        reporter.progress("Checking", done, len(plan.entries))
+
+
+def check_sources(plan: Plan, reporter: Reporter) -> None:
+    """Raise where a source is not what it was when the plan was made; each is named.
+
+    Raises:
+        PlanError: if any has changed.
+    """
+    changed = list(changed_sources(plan, reporter))
+    for item in changed:
+        reporter.warn(f"{item.path} has changed since it was planned: {item.reason}")
+    if changed:
+        names = ", ".join(printable(item.path) for item in changed[:_SHOWN])
+        more = f" and {len(changed) - _SHOWN} more" if len(changed) > _SHOWN else ""
+        raise PlanError(
+            f"changed since the plan was made: {names}{more}; nothing was begun; make the plan anew"
+        )

@@ -18,7 +18,7 @@ import stat
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from itae_cluster import transfer
+from itae_cluster.changes import transfer
 from itae_cluster.core.errors import OutputError
 from itae_cluster.core.files import file_digest
 from itae_cluster.core.options import Action
