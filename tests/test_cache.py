@@ -22,7 +22,7 @@ from itae_cluster.core.errors import UsageError
 from itae_cluster.core.files import content_digest
 from itae_cluster.embedding.embed import embed
 from itae_cluster.embedding.vector_cache import fingerprint
-from itae_cluster.thumbnails import completed
+from itae_cluster.preview.thumbnails import completed
 
 LONG_AGO = time.time() - 3600
 
@@ -173,7 +173,7 @@ def test_thumbnails_and_maps_are_kept(path, files, monkeypatch):
     run(path, files)
     with Cache(path, RecordingReporter()) as cache:
         first = dict(completed({}, {}, files, cache, RecordingReporter()))
-        monkeypatch.setattr("itae_cluster.thumbnails.read_thumbnail", None)
+        monkeypatch.setattr("itae_cluster.preview.thumbnails.read_thumbnail", None)
         assert dict(completed({}, {}, files, cache, RecordingReporter())) == first
         assert cache.coordinates("key") is None
         cache.store_coordinates("key", vectors(5, 2))

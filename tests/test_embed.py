@@ -16,7 +16,7 @@ from itae_cluster.core.options import ClusterOptions, InputOptions, ModelOptions
 from itae_cluster.embedding import embed as embed_stage
 from itae_cluster.pictures.decoders import Decoders
 from itae_cluster.pipeline import sort_pictures
-from itae_cluster.thumbnails import Thumbnails, completed
+from itae_cluster.preview.thumbnails import Thumbnails, completed
 
 
 def embed(files, encoder, *, cache=None, **options):
@@ -130,7 +130,7 @@ def test_missing_thumbnails_are_read_from_the_files(files, monkeypatch):
     assert result[7].startswith(b"\xff\xd8")
     assert len(result) == 8
     assert 3 not in result
-    monkeypatch.setattr("itae_cluster.thumbnails._MOST_READ", 2)
+    monkeypatch.setattr("itae_cluster.preview.thumbnails._MOST_READ", 2)
     assert sorted(completed({}, chosen, files, none, reporter)) == [
         0,
         1,

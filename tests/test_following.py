@@ -27,7 +27,7 @@ def _no_umap(monkeypatch):
     def plain(vectors, dim, **_):
         return vectors[:, :dim]
 
-    monkeypatch.setattr("itae_cluster.pipeline.previewing.kept_umap", plain)
+    monkeypatch.setattr("itae_cluster.preview.build.kept_umap", plain)
 
 
 class Drawn(Sorted):

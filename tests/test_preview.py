@@ -24,7 +24,6 @@ from itae_cluster.core.errors import OutputError
 from itae_cluster.core.types import NOISE
 from itae_cluster.drawing.layout import Box, fit, place, to_unit_square
 from itae_cluster.drawing.palette import NOISE_COLOUR, colour, ink_on
-from itae_cluster.pipeline.previewing import make_atlas as warned_atlas
 from itae_cluster.preview import (
     PreviewData,
     rows_to_show,
@@ -33,8 +32,9 @@ from itae_cluster.preview import (
     write_picture,
 )
 from itae_cluster.preview.atlas import Atlas, make_atlas
+from itae_cluster.preview.build import make_atlas as warned_atlas
 from itae_cluster.preview.page import SCRIPTS
-from itae_cluster.thumbnails import ByRow, JPEGs
+from itae_cluster.preview.thumbnails import ByRow, JPEGs
 
 EVIL = "</script><script>alert(1)</script><!--\u2028&.jpg"
 ROOT = Path(__file__).parent.parent

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from itae_cluster.changes.amend import Amendment, amend, look
 from itae_cluster.core.errors import UsageError
 from itae_cluster.core.text import printable
-from itae_cluster.pipeline.following import followed
+from itae_cluster.preview.redraw import followed
 from itae_cluster.results import cluster_names, inventory
 from itae_cluster.results.filenames import folded
 from itae_cluster.results.journal import Shift

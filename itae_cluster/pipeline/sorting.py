@@ -24,10 +24,10 @@ from itae_cluster.core.options import (
 from itae_cluster.embedding import vector_files
 from itae_cluster.pictures import sidecars
 from itae_cluster.pipeline.embedding import embed_pictures
-from itae_cluster.pipeline.previewing import write_previews
+from itae_cluster.preview.build import write_previews
+from itae_cluster.preview.thumbnails import Thumbnails
 from itae_cluster.results import centres, manifest
 from itae_cluster.results.placements import place_pictures
-from itae_cluster.thumbnails import Thumbnails
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -19,12 +19,12 @@ from itae_cluster.embedding.embed import embed_files
 from itae_cluster.embedding.provenance import recalled, same_encoder
 from itae_cluster.pictures import sidecars
 from itae_cluster.pictures.scan import find_pictures
-from itae_cluster.pipeline.arriving import grown_previews
 from itae_cluster.pipeline.sorting import Result
+from itae_cluster.preview.extend import grown_previews
+from itae_cluster.preview.thumbnails import Thumbnails
 from itae_cluster.results import centres, inventory, manifest
 from itae_cluster.results import plan as plans
 from itae_cluster.results.placements import folder_name, place_pictures
-from itae_cluster.thumbnails import Thumbnails
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

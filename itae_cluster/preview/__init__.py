@@ -1,13 +1,14 @@
 """Stage: embeddings on a map and their labels → `preview.png`, `preview.html`, contact sheets.
 
     data      what all are drawn from
-    sampling  which pictures, where there are too many
+    subset    which pictures, where there are too many
     groups    one record per cluster, as all list it
-    thumbnails                    JPEG → image
+    thumbnails                    small JPEGs, kept while pictures pass by
     legend, map_view, picture     → preview.png
     contact                       → contact/cluster-007.jpg
     atlas, payload, page          → preview.html (its parts lie in assets/)
     reading                       preview.html → data and atlas, for drawing it anew
+    build, redraw, extend         a run, a changed result, an update → the previews
 
 The same data give the same bytes: no file holds a date or a version.
 """
@@ -21,7 +22,7 @@ from itae_cluster.preview.groups import Group, list_groups
 from itae_cluster.preview.page import render_page, write_page
 from itae_cluster.preview.picture import render_picture, write_picture
 from itae_cluster.preview.reading import read_page
-from itae_cluster.preview.sampling import MOST_SHOWN, rows_to_show
+from itae_cluster.preview.subset import MOST_SHOWN, rows_to_show
 
 __all__ = [
     "MOST_SHOWN",

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from itae_cluster.drawing.layout import to_unit_square
-from itae_cluster.preview.thumbnails import read_image
+from itae_cluster.preview.groups import read_image
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

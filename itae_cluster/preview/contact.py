@@ -13,8 +13,7 @@ from itae_cluster.core.files import save
 from itae_cluster.core.text import printable
 from itae_cluster.drawing.sheet import INK, PAPER, QUIET
 from itae_cluster.drawing.typeface import Typeface
-from itae_cluster.preview.groups import list_groups
-from itae_cluster.preview.thumbnails import read_image
+from itae_cluster.preview.groups import list_groups, read_image
 
 if TYPE_CHECKING:
     from PIL import Image

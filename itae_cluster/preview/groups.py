@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,11 +13,14 @@ from itae_cluster.core.types import NOISE
 from itae_cluster.drawing.palette import colour
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
+    from PIL import Image
 
     from itae_cluster.preview.data import PreviewData
 
-__all__ = ["Group", "list_groups"]
+__all__ = ["Group", "list_groups", "read_image", "typical_images"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,3 +72,22 @@ def _nearest_to_median(coordinates: NDArray[np.float32], members: NDArray[np.int
     own = np.nan_to_num(coordinates[members].astype(np.float64))
     away = np.square(own - np.median(own, axis=0)).sum(axis=1)
     return int(members[int(away.argmin())])
+
+
+def typical_images(data: PreviewData, group: Group) -> Iterator[Image.Image]:
+    """RGB images of the group's representatives, most typical first."""
+    for index in group.typical:
+        image = read_image(data.thumbnails[index])
+        if image is not None:
+            yield image
+
+
+def read_image(jpeg: bytes) -> Image.Image | None:
+    """The RGB image, None where the JPEG is damaged."""
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(jpeg), formats=("JPEG",)) as image:
+            return image.convert("RGB")
+    except (OSError, SyntaxError, ValueError):
+        return None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from itae_cluster.drawing.layout import Box
 from itae_cluster.drawing.sheet import QUIET
 from itae_cluster.drawing.typeface import Typeface
-from itae_cluster.preview.thumbnails import typical_images
+from itae_cluster.preview.groups import typical_images
 
 if TYPE_CHECKING:
     from itae_cluster.drawing.sheet import Sheet

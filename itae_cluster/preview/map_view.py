@@ -9,8 +9,8 @@ import numpy as np
 
 from itae_cluster.drawing.layout import Box, fit, place
 from itae_cluster.drawing.sheet import DPI, PANEL, PAPER
+from itae_cluster.preview.groups import typical_images
 from itae_cluster.preview.legend import MOST_LISTED
-from itae_cluster.preview.thumbnails import typical_images
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -19,9 +19,9 @@ from itae_cluster.clustering.reduce import placed_among
 from itae_cluster.core.documents import path_of
 from itae_cluster.core.text import printable
 from itae_cluster.embedding.vector_cache import Shelf
-from itae_cluster.pipeline.following import documents, find, moved, with_examples
-from itae_cluster.pipeline.previewing import make_atlas
-from itae_cluster.thumbnails import completed
+from itae_cluster.preview.build import make_atlas
+from itae_cluster.preview.redraw import documents, find, moved, with_examples
+from itae_cluster.preview.thumbnails import completed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
     from itae_cluster.core.cache import Cache
     from itae_cluster.core.types import Embeddings, Placement, Reporter
-    from itae_cluster.pipeline.following import Drawn
     from itae_cluster.preview import PreviewData
+    from itae_cluster.preview.redraw import Drawn
     from itae_cluster.results.inventory import Inventory
 
 __all__ = ["grown_previews"]

@@ -20,7 +20,7 @@ from itae_cluster.core.documents import path_of
 from itae_cluster.core.files import file_digest
 from itae_cluster.core.text import printable
 from itae_cluster.core.types import NOISE
-from itae_cluster.pipeline.previewing import DIVERSE, TYPICAL, subtitle
+from itae_cluster.preview.build import DIVERSE, TYPICAL, subtitle
 from itae_cluster.results.journal import Journal, last_written
 from itae_cluster.results.plan import CONTACT_FOLDER
 

@@ -13,9 +13,9 @@ from itae_cluster.clustering.reduce import kept_umap
 from itae_cluster.core.options import ClusterOptions
 from itae_cluster.core.text import counted, printable
 from itae_cluster.core.types import NOISE, Clustering
+from itae_cluster.preview.thumbnails import completed
 from itae_cluster.results.placements import folder_name
 from itae_cluster.results.plan import CONTACT_FOLDER
-from itae_cluster.thumbnails import completed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
