@@ -16,7 +16,7 @@ import numpy as np
 from itae_cluster.clustering.recipe import cluster_vectors
 from itae_cluster.clustering.reduce import umap_reduce
 from itae_cluster.core.options import Algorithm, ClusterOptions, Reduction
-from itae_cluster.evaluate import score
+from itae_cluster.paper.scores import score
 
 if TYPE_CHECKING:
     from collections.abc import Callable

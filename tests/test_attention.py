@@ -12,13 +12,13 @@ from PIL import Image
 from safetensors.torch import save_file
 from typer.testing import CliRunner
 
-from itae_cluster.artifact_tokens import split
 from itae_cluster.cli import app
 from itae_cluster.embedding.encoder import TorchEncoder
 from itae_cluster.model.checkpoint import load_model
 from itae_cluster.model.config import DINOv2Config
 from itae_cluster.model.dinov2 import DINOv2
 from itae_cluster.model.itae import Settings, artifacts
+from itae_cluster.paper.artifacts import split
 from itae_cluster.pictures.decode import decode
 
 SIZE = 56  # 4 × 4 patches

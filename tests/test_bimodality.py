@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from itae_cluster.bimodality import find_threshold
 from itae_cluster.core.errors import InputError
-from itae_cluster.dip import dip_statistic, dip_test
+from itae_cluster.paper.bimodality import find_threshold
+from itae_cluster.paper.dip import dip_statistic, dip_test
 
 UNIMODAL = {
     "normal": lambda rng, n: rng.normal(4, 0.3, n),

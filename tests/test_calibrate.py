@@ -11,13 +11,13 @@ from planted import SIZE, planted_weights
 from planted import album as planted_album
 from typer.testing import CliRunner
 
-from itae_cluster.calibrate import draw_sample, touched
 from itae_cluster.cli import app
 from itae_cluster.core.errors import OutputError, UsageError
 from itae_cluster.core.options import parse_range
 from itae_cluster.core.types import TokenMeasures
 from itae_cluster.model import thresholds
-from itae_cluster.sweep import judge
+from itae_cluster.paper.calibrate import draw_sample, touched
+from itae_cluster.paper.sweep import judge
 
 
 @pytest.fixture(scope="module")

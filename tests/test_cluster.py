@@ -19,7 +19,7 @@ from itae_cluster.core.cache import Cache
 from itae_cluster.core.errors import InputError
 from itae_cluster.core.options import Algorithm, ClusterOptions, Linkage, NoiseRule, Reduction
 from itae_cluster.core.types import NOISE
-from itae_cluster.evaluate import clustering_accuracy
+from itae_cluster.paper.scores import clustering_accuracy
 from points import blobs, unit
 
 

@@ -133,14 +133,14 @@ def test_other_numbers_of_clusters(run, album):
     ],
 )
 def test_other_recipes_run_once_a_set(run, album, monkeypatch, options, how):
-    from itae_cluster import protocol
-    from itae_cluster.clustering import recipe
+    from itae_cluster.clustering.algorithms import described
+    from itae_cluster.paper import protocol
 
     seeds = []
 
     def clustered(vectors, options):
         seeds.append(options.seed)
-        return recipe.cluster.described(vectors, np.arange(len(vectors)) % 2)
+        return described(vectors, np.arange(len(vectors)) % 2)
 
     monkeypatch.setattr(protocol, "cluster_vectors", clustered)
     result = run(album, "--theta", "off", "--verbose", *options)
@@ -204,7 +204,7 @@ def test_the_papers_numbers_without_its_models(run, album):
 
 
 def test_verdicts_on_models_that_were_run(album, monkeypatch):
-    from itae_cluster.evaluate import Scores
+    from itae_cluster.paper.scores import Scores
 
     def sets(acc):
         return tuple(Scores(acc + d, 0.5, 0.8604) for d in (-0.01, 0.01))
@@ -262,7 +262,7 @@ def test_a_dataset_of_torchvision(run, cifar):
 
 def test_its_pictures_are_resized_as_files_are(cifar, tmp_path):
     from fakes import RecordingReporter
-    from itae_cluster.labels import open_torchvision
+    from itae_cluster.paper.labels import open_torchvision
     from itae_cluster.pictures.decode import decode
 
     pictures = open_torchvision("CIFAR10", str(cifar), train=False)

@@ -8,11 +8,10 @@ from scipy import stats
 from sklearn.neighbors import KNeighborsClassifier
 
 from fakes import RecordingReporter
-from itae_cluster import evaluate, paper, protocol
 from itae_cluster.core.errors import InputError
 from itae_cluster.core.options import Algorithm, ClusterOptions
-from itae_cluster.evaluate import Scores, knn_accuracy, score
-from itae_cluster.protocol import (
+from itae_cluster.paper import protocol, scores, tables
+from itae_cluster.paper.protocol import (
     KMeansOnce,
     RecipeOnce,
     compact,
@@ -20,6 +19,7 @@ from itae_cluster.protocol import (
     estimate,
     run_protocol,
 )
+from itae_cluster.paper.scores import Scores, knn_accuracy, score
 from points import unit
 
 
@@ -78,7 +78,7 @@ def test_knn_as_scikit_learn_in_blocks(monkeypatch):
     wanted = reference.score(test, test_labels)
     assert 0.3 < wanted < 1
     assert knn_accuracy(train, train_labels, test, test_labels, 10) == pytest.approx(wanted)
-    monkeypatch.setattr(evaluate, "_BLOCK", 8 * len(train))
+    monkeypatch.setattr(scores, "_BLOCK", 8 * len(train))
     assert knn_accuracy(train, train_labels, test, test_labels, 10) == pytest.approx(wanted)
 
 
@@ -224,15 +224,19 @@ def test_hdbscan_that_finds_nothing():
     ],
 )
 def test_numbers_of_the_paper(dataset, model, itae, metric, wanted):
-    (cell,) = paper.find(dataset, model, itae, metric)
+    (cell,) = tables.find(dataset, model, itae, metric)
     assert (cell.table, cell.mean, cell.error) == wanted
 
 
 def test_the_tables_are_whole():
-    assert [sum(cell.table == table for cell in paper.CELLS) for table in (1, 2, 3)] == [36, 60, 24]
-    assert paper.find("cifar10", "vits14", itae=True) == ()  # the paper applies no ITAE to it
-    second = {(c.dataset, c.model, c.itae): (c.mean, c.error) for c in paper.CELLS if c.table == 2}
-    accuracies = [c for c in paper.CELLS if c.table == 1 and c.metric == "acc"]
+    assert [sum(cell.table == table for cell in tables.CELLS) for table in (1, 2, 3)] == [
+        36,
+        60,
+        24,
+    ]
+    assert tables.find("cifar10", "vits14", itae=True) == ()  # the paper applies no ITAE to it
+    second = {(c.dataset, c.model, c.itae): (c.mean, c.error) for c in tables.CELLS if c.table == 2}
+    accuracies = [c for c in tables.CELLS if c.table == 1 and c.metric == "acc"]
     assert len(accuracies) == 12
     for cell in accuracies:  # the tables share these cells, so they must agree
         assert second[cell.dataset, cell.model, cell.itae] == (cell.mean, cell.error)
@@ -241,9 +245,9 @@ def test_the_tables_are_whole():
 def test_averages_that_the_text_of_the_paper_states():
     def gain(suffix):
         differences = [
-            paper.find(data, size + suffix, True, "acc")[0].mean
-            - paper.find(data, size + suffix, False, "acc")[0].mean
-            for data in paper.DATASETS[:4]
+            tables.find(data, size + suffix, True, "acc")[0].mean
+            - tables.find(data, size + suffix, False, "acc")[0].mean
+            for data in tables.DATASETS[:4]
             for size in ("vitb14", "vitl14", "vitg14")
         ]
         return np.mean(differences)
@@ -254,11 +258,11 @@ def test_averages_that_the_text_of_the_paper_states():
 
 
 def test_verdicts():
-    (cell,) = paper.find("cifar10", "vitb14", False, "acc")  # 83.63 ± 1.13
-    assert paper.mark(cell, 85.88, None) == "reproduced"
-    assert paper.mark(cell, 85.90, None) == "differs by +2.3"
-    assert paper.mark(cell, 85.90, 0.5) == "reproduced"
-    assert paper.mark(cell, 80.0, 0.5) == "differs by -3.6"
-    (exact,) = paper.find("imagenet1k", "vitb14", False, "knn")
-    assert paper.mark(exact, 82.0401, None) == "reproduced"
-    assert paper.mark(exact, 82.08, None) == "differs by +0.04"
+    (cell,) = tables.find("cifar10", "vitb14", False, "acc")  # 83.63 ± 1.13
+    assert tables.mark(cell, 85.88, None) == "reproduced"
+    assert tables.mark(cell, 85.90, None) == "differs by +2.3"
+    assert tables.mark(cell, 85.90, 0.5) == "reproduced"
+    assert tables.mark(cell, 80.0, 0.5) == "differs by -3.6"
+    (exact,) = tables.find("imagenet1k", "vitb14", False, "knn")
+    assert tables.mark(exact, 82.0401, None) == "reproduced"
+    assert tables.mark(exact, 82.08, None) == "differs by +0.04"

@@ -12,10 +12,10 @@ import pytest
 from PIL import Image
 
 from itae_cluster.core.errors import OutputError, UsageError
-from itae_cluster.figures import TokenMap, draw_attention, draw_norms, draw_sweep
-from itae_cluster.figures.attention import OUTLINE
-from itae_cluster.figures.chart import ARTIFACTS, PATCHES, REGISTERS, THETA
-from itae_cluster.figures.maps import outline
+from itae_cluster.paper.figures import TokenMap, draw_attention, draw_norms, draw_sweep
+from itae_cluster.paper.figures.attention import OUTLINE
+from itae_cluster.paper.figures.chart import ARTIFACTS, PATCHES, REGISTERS, THETA
+from itae_cluster.paper.figures.maps import outline
 
 RNG = np.random.default_rng(0)
 NORMS = {

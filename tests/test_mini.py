@@ -12,11 +12,11 @@ from fakes import RecordingReporter
 from itae_cluster.clustering.algorithms import kmeans
 from itae_cluster.core.options import ModelOptions
 from itae_cluster.embedding.encoder import TorchEncoder, load_encoder
-from itae_cluster.evaluate import clustering_accuracy
 from itae_cluster.model.checkpoint import load_model, read_state_dict
 from itae_cluster.model.quantized import SCALE, dequantize, quantize
 from itae_cluster.model.registry import variant
 from itae_cluster.model.store import find
+from itae_cluster.paper.scores import clustering_accuracy
 from itae_cluster.pictures.flatten import flatten
 
 BUNDLED = find(variant("mini"))

@@ -10,11 +10,11 @@ from planted import GAP, NORMAL_NORM, SIZE, album, planted_weights
 from typer.testing import CliRunner
 
 from fakes import RecordingReporter
-from itae_cluster.artifact_tokens import split
 from itae_cluster.cli import app
 from itae_cluster.core.options import ModelOptions
 from itae_cluster.embedding.encoder import load_encoder
 from itae_cluster.model.itae import Settings
+from itae_cluster.paper.artifacts import split
 from itae_cluster.pictures.decode import decode
 
 THETA = sum(GAP) / 2

@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from itae_cluster.core.options import InputOptions, ModelOptions
 from itae_cluster.demo import ALBUM, make_album
-from itae_cluster.labels import folder_labels
+from itae_cluster.paper.labels import folder_labels
 from itae_cluster.pipeline import embed_pictures
 
 if TYPE_CHECKING:

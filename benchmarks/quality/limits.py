@@ -20,7 +20,7 @@ from itae_cluster.clustering.recipe import cluster_vectors
 from itae_cluster.clustering.reduce import umap_reduce
 from itae_cluster.core.errors import ItaeClusterError
 from itae_cluster.core.options import ClusterOptions
-from itae_cluster.evaluate import score
+from itae_cluster.paper.scores import score
 
 __all__ = ["AUTO", "measured"]
 

@@ -14,7 +14,7 @@ from benchmarks.timing import Ratio, paired, seconds
 from itae_cluster.clustering.recipe import cluster_vectors
 from itae_cluster.core.options import ClusterOptions, ModelOptions, Precision, Reduction
 from itae_cluster.embedding.encoder import TorchEncoder, load_encoder
-from itae_cluster.evaluate import score
+from itae_cluster.paper.scores import score
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

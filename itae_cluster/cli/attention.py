@@ -15,7 +15,7 @@ from itae_cluster.core.errors import UsageError
 from itae_cluster.core.text import counted, to_tsv
 
 if TYPE_CHECKING:
-    from itae_cluster.figures import TokenMap
+    from itae_cluster.paper.figures import TokenMap
     from itae_cluster.pipeline.attention import AttentionMaps
 
 __all__ = ["attention"]

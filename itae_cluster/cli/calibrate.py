@@ -122,7 +122,7 @@ def calibrate(
             return
         pictures.check_named()
         if plot is not None:
-            from itae_cluster.figures import check_target
+            from itae_cluster.paper.figures import check_target
 
             check_target(plot)
         inputs = pictures.read()

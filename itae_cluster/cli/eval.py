@@ -12,13 +12,13 @@ from itae_cluster.cli.reporting import ConsoleReporter
 from itae_cluster.core.errors import UsageError
 from itae_cluster.core.files import check_new
 from itae_cluster.core.options import ClusterOptions, DeviceName, ModelOptions, Reduction
-from itae_cluster.paper import DATASETS, NEIGHBOURS, RUNS, SETS
+from itae_cluster.paper.tables import DATASETS, NEIGHBOURS, RUNS, SETS
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from itae_cluster.evaluation import Evaluation, Judged
-    from itae_cluster.protocol import Comparison, Estimate
+    from itae_cluster.paper.protocol import Comparison, Estimate
+    from itae_cluster.paper.report import Evaluation, Judged
 
 __all__ = ["evaluate"]
 
@@ -171,7 +171,7 @@ def evaluate(
         ModelOptions(name, weights, theta, size, device, batch_size, offline) for name in names
     ]
     with ConsoleReporter(quiet=quiet, verbose=verbose) as reporter:
-        from itae_cluster.evaluation import EvalOptions, write_csv
+        from itae_cluster.paper.report import EvalOptions, write_csv
         from itae_cluster.pipeline.evaluation import evaluate_models
 
         options = EvalOptions(

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from itae_cluster import figures
-from itae_cluster.artifact_tokens import split
 from itae_cluster.core.errors import DecodeError, InputError, ModelError
 from itae_cluster.embedding.deferred import load_encoder
 from itae_cluster.embedding.embed import read_batches
+from itae_cluster.paper import figures
+from itae_cluster.paper.artifacts import split
 from itae_cluster.pictures.decode import decode
 from itae_cluster.pictures.scan import find_pictures
 

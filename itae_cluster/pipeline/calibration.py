@@ -8,25 +8,25 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from itae_cluster import calibrate
-from itae_cluster.artifact_tokens import split
 from itae_cluster.clustering.algorithms import check_k
 from itae_cluster.core.documents import run_metadata, skipped_record
 from itae_cluster.core.errors import InputError, UsageError
 from itae_cluster.core.options import input_options
 from itae_cluster.embedding.deferred import load_encoder
-from itae_cluster.labels import check_classes, folder_labels
 from itae_cluster.model import thresholds
+from itae_cluster.paper import calibrate
+from itae_cluster.paper.artifacts import split
+from itae_cluster.paper.labels import check_classes, folder_labels
+from itae_cluster.paper.sweep import ClusterScores, judge
 from itae_cluster.pictures.scan import find_pictures
-from itae_cluster.sweep import ClusterScores, judge
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from itae_cluster.bimodality import Finding
     from itae_cluster.core.options import CalibrationOptions, InputOptions, ModelOptions
     from itae_cluster.core.types import Reporter
     from itae_cluster.model.itae import Rule
+    from itae_cluster.paper.bimodality import Finding
 
 __all__ = ["Calibration", "SweepPoint", "draw", "forget_theta", "run_calibration", "save_theta"]
 
@@ -186,7 +186,7 @@ def draw(found: Calibration, target: str) -> None:
         UsageError: if the suffix is another one.
         OutputError: if the file exists or cannot be written.
     """
-    from itae_cluster.figures import draw_norms, draw_sweep
+    from itae_cluster.paper.figures import draw_norms, draw_sweep
 
     title = f"{found.model['name']}, {len(found.sample.paths)} pictures"
     if found.sweep:

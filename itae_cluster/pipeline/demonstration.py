@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from itae_cluster import demo
 from itae_cluster.core.options import ClusterOptions, InputOptions, ModelOptions, OutputOptions
-from itae_cluster.evaluate import clustering_accuracy
+from itae_cluster.paper.scores import clustering_accuracy
 from itae_cluster.pipeline.sorting import Result, sort_pictures
 
 if TYPE_CHECKING:

@@ -17,22 +17,17 @@ from itae_cluster.core.errors import InputError, ModelError
 from itae_cluster.core.options import InputOptions
 from itae_cluster.core.text import printable
 from itae_cluster.embedding.deferred import load_encoder
-from itae_cluster.evaluate import knn_accuracy
-from itae_cluster.evaluation import ITAE, ORIGINAL, EvalOptions, Evaluation, Judged, Variant
-from itae_cluster.labels import (
+from itae_cluster.model.registry import AUTO, variant
+from itae_cluster.paper.labels import (
     FolderPictures,
     LabelledPictures,
     check_classes,
     open_torchvision,
 )
-from itae_cluster.model.registry import AUTO, variant
+from itae_cluster.paper.protocol import Clusterer, KMeansOnce, RecipeOnce, run_protocol
+from itae_cluster.paper.report import ITAE, ORIGINAL, EvalOptions, Evaluation, Judged, Variant
+from itae_cluster.paper.scores import knn_accuracy
 from itae_cluster.pictures.scan import find_pictures
-from itae_cluster.protocol import (
-    Clusterer,
-    KMeansOnce,
-    RecipeOnce,
-    run_protocol,
-)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -42,7 +37,7 @@ if TYPE_CHECKING:
     from itae_cluster.core.options import ModelOptions
     from itae_cluster.core.types import Reporter, Skipped
     from itae_cluster.embedding.encoder import TorchEncoder
-    from itae_cluster.evaluate import Scores
+    from itae_cluster.paper.scores import Scores
 
 __all__ = ["evaluate_models"]
 

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from itae_cluster.clustering.recipe import cluster_vectors
-from itae_cluster.evaluate import Scores, score
+from itae_cluster.paper.scores import Scores, score
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -16,7 +16,7 @@ import numpy as np
 
 from itae_cluster.clustering.algorithms import kmeans
 from itae_cluster.clustering.reduce import umap_reduce
-from itae_cluster.evaluate import Scores, score
+from itae_cluster.paper.scores import Scores, score
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

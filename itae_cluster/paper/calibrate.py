@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from itae_cluster.artifact_tokens import split
-from itae_cluster.bimodality import Finding, find_threshold
 from itae_cluster.clustering.sampling import sample_rows
 from itae_cluster.core.errors import ModelError
 from itae_cluster.core.types import TokenMeasures
 from itae_cluster.embedding.embed import read_batches
+from itae_cluster.paper.artifacts import split
+from itae_cluster.paper.bimodality import Finding, find_threshold
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

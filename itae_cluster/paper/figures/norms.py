@@ -8,8 +8,8 @@ import numpy as np
 
 from itae_cluster.drawing.layout import Box
 from itae_cluster.drawing.sheet import INK
-from itae_cluster.figures.canvas import blank, to_bytes
-from itae_cluster.figures.chart import (
+from itae_cluster.paper.figures.canvas import blank, to_bytes
+from itae_cluster.paper.figures.chart import (
     ARTIFACTS,
     PATCHES,
     REGISTERS,
@@ -20,7 +20,7 @@ from itae_cluster.figures.chart import (
     note,
     ticks,
 )
-from itae_cluster.figures.target import check_target, suffix_of, write
+from itae_cluster.paper.figures.target import check_target, suffix_of, write
 
 if TYPE_CHECKING:
     from collections.abc import Callable

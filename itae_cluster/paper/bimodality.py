@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from itae_cluster.core.errors import InputError
-from itae_cluster.dip import dip_test
+from itae_cluster.paper.dip import dip_test
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

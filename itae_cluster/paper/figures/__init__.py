@@ -11,10 +11,10 @@ attention   Fig. 4: attention maps before and after ITAE
 
 from __future__ import annotations
 
-from itae_cluster.figures.attention import draw_attention
-from itae_cluster.figures.maps import TokenMap
-from itae_cluster.figures.norms import draw_norms
-from itae_cluster.figures.sweeps import draw_sweep
-from itae_cluster.figures.target import check_target
+from itae_cluster.paper.figures.attention import draw_attention
+from itae_cluster.paper.figures.maps import TokenMap
+from itae_cluster.paper.figures.norms import draw_norms
+from itae_cluster.paper.figures.sweeps import draw_sweep
+from itae_cluster.paper.figures.target import check_target
 
 __all__ = ["TokenMap", "check_target", "draw_attention", "draw_norms", "draw_sweep"]

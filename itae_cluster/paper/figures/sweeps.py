@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from itae_cluster.drawing.layout import Box
 from itae_cluster.drawing.palette import colour
 from itae_cluster.drawing.sheet import QUIET
-from itae_cluster.figures.canvas import blank, to_bytes
-from itae_cluster.figures.chart import add_axes, heading, legend, note, ticks
-from itae_cluster.figures.target import check_target, suffix_of, write
+from itae_cluster.paper.figures.canvas import blank, to_bytes
+from itae_cluster.paper.figures.chart import add_axes, heading, legend, note, ticks
+from itae_cluster.paper.figures.target import check_target, suffix_of, write
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

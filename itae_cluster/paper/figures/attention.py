@@ -11,9 +11,9 @@ import numpy as np
 from itae_cluster.drawing.layout import Box
 from itae_cluster.drawing.sheet import DPI, INK, PANEL, QUIET, Sheet
 from itae_cluster.drawing.typeface import Typeface
-from itae_cluster.figures.canvas import blank, to_bytes
-from itae_cluster.figures.maps import outline
-from itae_cluster.figures.target import check_target, suffix_of, write
+from itae_cluster.paper.figures.canvas import blank, to_bytes
+from itae_cluster.paper.figures.maps import outline
+from itae_cluster.paper.figures.target import check_target, suffix_of, write
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL import Image
 
-    from itae_cluster.figures.maps import TokenMap
+    from itae_cluster.paper.figures.maps import TokenMap
 
 __all__ = ["OUTLINE", "draw_attention"]
 

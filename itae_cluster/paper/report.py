@@ -6,7 +6,6 @@ import csv
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from itae_cluster import paper
 from itae_cluster.core.documents import run_metadata, skipped_record
 from itae_cluster.core.errors import OutputError, UsageError
 from itae_cluster.core.options import (
@@ -18,14 +17,15 @@ from itae_cluster.core.options import (
     check_seed,
 )
 from itae_cluster.core.text import printable
-from itae_cluster.protocol import METRICS, Comparison, Estimate, compare, estimate
+from itae_cluster.paper import tables
+from itae_cluster.paper.protocol import METRICS, Comparison, Estimate, compare, estimate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from itae_cluster.core.options import ModelOptions, NoiseRule
     from itae_cluster.core.types import Skipped
-    from itae_cluster.evaluate import Scores
+    from itae_cluster.paper.scores import Scores
 
 __all__ = [
     "ITAE",
@@ -75,8 +75,8 @@ class EvalOptions:
     root: str | None = None
     excludes: tuple[str, ...] = ()
     k: int | None = None
-    sets: int = paper.SETS
-    runs: int = paper.RUNS
+    sets: int = tables.SETS
+    runs: int = tables.RUNS
     seed: int = 0
     algorithm: Algorithm = Algorithm.KMEANS
     min_cluster_size: int | None = None
@@ -117,8 +117,8 @@ class EvalOptions:
             )
 
     def _check_knn(self) -> None:
-        if self.paper is not None and self.paper not in paper.DATASETS:
-            known = ", ".join(paper.DATASETS)
+        if self.paper is not None and self.paper not in tables.DATASETS:
+            known = ", ".join(tables.DATASETS)
             raise UsageError(f"the paper has no dataset '{self.paper}'; choose one of {known}")
         if self.knn is not None and self.knn < 1:
             raise UsageError(f"--knn {self.knn} must be 1 or more")
@@ -151,7 +151,7 @@ class EvalOptions:
     @property
     def neighbours(self) -> int | None:
         """K of the k-NN classification, None where there is none."""
-        return paper.NEIGHBOURS if self.knn is None and self.train is not None else self.knn
+        return tables.NEIGHBOURS if self.knn is None and self.train is not None else self.knn
 
 
 @dataclass(frozen=True)
@@ -202,7 +202,7 @@ class Judged:
 class PaperRow:
     """A cell of the paper, in per cent, with ours beside it (None: not run) and the verdict."""
 
-    cell: paper.Cell
+    cell: tables.Cell
     ours: Estimate | None
     verdict: str
 
@@ -229,9 +229,9 @@ class Evaluation:
         """Every cell of the paper on the dataset that the options name."""
         if self.options.paper is None:
             return ()
-        return tuple(self._paper_row(cell) for cell in paper.find(self.options.paper))
+        return tuple(self._paper_row(cell) for cell in tables.find(self.options.paper))
 
-    def _paper_row(self, cell: paper.Cell) -> PaperRow:
+    def _paper_row(self, cell: tables.Cell) -> PaperRow:
         run = next((judged for judged in self.models if judged.name == cell.model), None)
         if run is None:
             return PaperRow(cell, None, "no weights here")
@@ -242,7 +242,7 @@ class Evaluation:
         ours = _percent(found)
         if cell.itae and variant.theta != _published_theta(cell.model):
             return PaperRow(cell, ours, "another theta")
-        return PaperRow(cell, ours, paper.mark(cell, ours.mean, ours.error))
+        return PaperRow(cell, ours, tables.mark(cell, ours.mean, ours.error))
 
     def document(self) -> dict[str, Any]:
         """Everything, as JSON has it. Scores are ratios; the paper's rows are in per cent."""

@@ -1,0 +1,1 @@
+"""The paper as commands: calibration, protocol, scores, tables and figures."""
