@@ -21,7 +21,7 @@ from itae_cluster.core.options import (
     Reduction,
 )
 from itae_cluster.pipeline import sort_pictures
-from itae_cluster.pipeline.updating import update_result
+from itae_cluster.pipeline.update import update_result
 from results import snapshot
 
 JOURNAL = ".itae-cluster/journal.jsonl"

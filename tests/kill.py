@@ -48,8 +48,8 @@ MADE = {"manifest.json", "clusters.csv", ".itae-cluster/journal.jsonl"}
 CHILD = """
 import errno, os, sys
 import itae_cluster.results.plan, itae_cluster.changes.undo, itae_cluster.changes.apply
-import itae_cluster.pipeline.regrouping
-from itae_cluster import locks
+import itae_cluster.pipeline.regroup
+from itae_cluster.changes import locks
 from itae_cluster.cli import main
 claimed = locks.claimed
 def begin(*args):
@@ -63,12 +63,13 @@ if how == "apart":
     os.link = link
 if how == "album":
     from fakes import MeanColourEncoder
-    from itae_cluster.pipeline import embedding, recalling, sorting
-    import itae_cluster.cli.cluster, itae_cluster.cli.update
+    from itae_cluster.embedding import provenance
+    from itae_cluster.pipeline import embed, sort
+    import itae_cluster.cli.commands.cluster, itae_cluster.cli.commands.update
     import itae_cluster.clustering.algorithms, sklearn.cluster
     made = lambda *_: MeanColourEncoder()
-    embedding.encoder_for = recalling.encoder_for = made
-    sorting._write_previews = lambda *_: None
+    embed.encoder_for = provenance.encoder_for = made
+    sort._write_previews = lambda *_: None
 print("ready", flush=True)
 sys.stdin.readline()
 try:

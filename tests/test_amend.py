@@ -25,7 +25,7 @@ from itae_cluster.core.errors import (
 )
 from itae_cluster.core.options import Action
 from itae_cluster.core.types import Placement
-from itae_cluster.pipeline.renaming import rename_clusters
+from itae_cluster.pipeline.rename import rename_clusters
 from itae_cluster.results import inventory
 from itae_cluster.results.journal import Journal, Shift
 from results import collection, organized, planned, snapshot

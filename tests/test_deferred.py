@@ -17,7 +17,7 @@ from itae_cluster.core.cache import Cache, open_cache
 from itae_cluster.core.options import CacheOptions, InputOptions, ModelOptions
 from itae_cluster.embedding import encoder as encoder_module
 from itae_cluster.embedding.deferred import DeferredEncoder, RecipeChangedError
-from itae_cluster.pipeline import embedding
+from itae_cluster.pipeline import embed
 
 
 class OtherEncoder(KnownEncoder):
@@ -61,7 +61,7 @@ def loaded(monkeypatch):
 def run(photos, cache_folder, reporter=None):
     reporter = reporter or RecordingReporter()
     with open_cache(CacheOptions(str(cache_folder)), reporter) as cache:
-        return embedding.embed_pictures(
+        return embed.embed_pictures(
             InputOptions((photos,)), ModelOptions("mini"), cache=cache, reporter=reporter
         )
 

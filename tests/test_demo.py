@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from itae_cluster.cli import app
-from itae_cluster.demo import CLASSES, make_album
+from itae_cluster.pipeline.demo import CLASSES, make_album
 
 
 def test_the_album_has_known_labels_that_names_do_not_tell(tmp_path):

@@ -13,9 +13,9 @@ import pytest
 from typer.testing import CliRunner
 
 from itae_cluster.cli import app
-from itae_cluster.cli.eval import parse_runs
+from itae_cluster.cli.commands.evaluate import parse_runs
 from itae_cluster.core.errors import UsageError
-from itae_cluster.pipeline import evaluation as job
+from itae_cluster.pipeline import evaluate as job
 
 FULL = {"original": None, "ITAE": 0.62}
 THETA = "0.62"  # splits the tokens of the tiny model on some red pictures

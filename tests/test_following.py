@@ -16,8 +16,8 @@ from fakes import KnownEncoder, RecordingReporter
 from itae_cluster import preview
 from itae_cluster.clustering.similarity import liken
 from itae_cluster.core.options import AskedModel, CacheOptions
-from itae_cluster.pipeline.regrouping import merge_clusters, split_cluster
-from itae_cluster.pipeline.renaming import rename_clusters
+from itae_cluster.pipeline.regroup import merge_clusters, split_cluster
+from itae_cluster.pipeline.rename import rename_clusters
 
 RED = (220, 30, 30)
 
@@ -226,7 +226,7 @@ def test_a_sheet_that_a_person_edited_is_left_alone(case):
 
 
 def test_a_result_without_previews_gets_none(album, tmp_path, monkeypatch):
-    monkeypatch.setattr("itae_cluster.pipeline.sorting._write_previews", lambda *_: None)
+    monkeypatch.setattr("itae_cluster.pipeline.sort._write_previews", lambda *_: None)
     case = Sorted(album, tmp_path)
     rename_clusters(str(case.out), [("cluster-000", None, "Beach")], RecordingReporter())
     assert not (case.out / "preview.html").exists()

@@ -15,14 +15,14 @@ from itae_cluster.cli import app
 from itae_cluster.core.errors import InputError, OutputError, ResultError, UsageError
 from itae_cluster.core.options import AskedModel
 from itae_cluster.core.types import NOISE
-from itae_cluster.pipeline.regrouping import merge_clusters, split_cluster
-from itae_cluster.pipeline.renaming import rename_clusters
+from itae_cluster.pipeline.regroup import merge_clusters, split_cluster
+from itae_cluster.pipeline.rename import rename_clusters
 from itae_cluster.results import centres
 
 
 @pytest.fixture(autouse=True)
 def _no_preview(monkeypatch):
-    monkeypatch.setattr("itae_cluster.pipeline.sorting._write_previews", lambda *_: None)
+    monkeypatch.setattr("itae_cluster.pipeline.sort._write_previews", lambda *_: None)
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ from fakes import MeanColourEncoder, RecordingReporter
 from itae_cluster.cli import app
 from itae_cluster.core.errors import InputError, ResultError, UsageError, WeightsError
 from itae_cluster.core.types import NOISE, Clustering, Embeddings
-from itae_cluster.pipeline.renaming import rename_clusters
-from itae_cluster.pipeline.updating import _advice
+from itae_cluster.pipeline.rename import rename_clusters
+from itae_cluster.pipeline.update import _advice
 from itae_cluster.results.centres import content, freeze, load, write
 from results import snapshot
 
@@ -24,7 +24,7 @@ COLOURS = {"red": (220, 30, 30), "green": (20, 200, 40), "blue": (30, 40, 220)}
 
 @pytest.fixture(autouse=True)
 def _no_preview(monkeypatch):
-    monkeypatch.setattr("itae_cluster.pipeline.sorting._write_previews", lambda *_: None)
+    monkeypatch.setattr("itae_cluster.pipeline.sort._write_previews", lambda *_: None)
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from itae_cluster.core.options import InputOptions, ModelOptions
-from itae_cluster.demo import ALBUM, make_album
 from itae_cluster.paper.labels import folder_labels
 from itae_cluster.pipeline import embed_pictures
+from itae_cluster.pipeline.demo import ALBUM, make_album
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

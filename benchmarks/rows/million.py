@@ -17,7 +17,7 @@ from itae_cluster.core.cache import Cache, file_in, open_cache
 from itae_cluster.core.files import Known
 from itae_cluster.core.options import CacheOptions, InputOptions, ModelOptions
 from itae_cluster.embedding.vector_cache import Shelf
-from itae_cluster.pipeline.embedding import embed_pictures
+from itae_cluster.pipeline.embed import embed_pictures
 
 if TYPE_CHECKING:
     from benchmarks.context import Context

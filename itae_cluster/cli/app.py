@@ -8,22 +8,22 @@ from typing import Annotated
 import typer
 
 from itae_cluster import __version__
-from itae_cluster.cli.apply import apply
-from itae_cluster.cli.attention import attention
-from itae_cluster.cli.cache import cache
-from itae_cluster.cli.calibrate import calibrate
-from itae_cluster.cli.cluster import cluster
-from itae_cluster.cli.demo import demo
-from itae_cluster.cli.embed import embed
-from itae_cluster.cli.eval import evaluate
+from itae_cluster.cli.commands.apply import apply
+from itae_cluster.cli.commands.attention import attention
+from itae_cluster.cli.commands.cache import cache
+from itae_cluster.cli.commands.calibrate import calibrate
+from itae_cluster.cli.commands.cluster import cluster
+from itae_cluster.cli.commands.demo import demo
+from itae_cluster.cli.commands.embed import embed
+from itae_cluster.cli.commands.evaluate import evaluate
+from itae_cluster.cli.commands.models import models
+from itae_cluster.cli.commands.plan import plan
+from itae_cluster.cli.commands.regroup import merge, split
+from itae_cluster.cli.commands.rename import rename
+from itae_cluster.cli.commands.undo import undo
+from itae_cluster.cli.commands.update import update
 from itae_cluster.cli.group import Command, RootGroup
 from itae_cluster.cli.interrupts import exit_code, leave, watch
-from itae_cluster.cli.models import models
-from itae_cluster.cli.plan import plan
-from itae_cluster.cli.regroup import merge, split
-from itae_cluster.cli.rename import rename
-from itae_cluster.cli.undo import undo
-from itae_cluster.cli.update import update
 
 __all__ = ["app", "main"]
 

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
 from itae_cluster.core import options
-from itae_cluster.core.errors import StrictError, UsageError
+from itae_cluster.core.errors import UsageError
 from itae_cluster.core.options import Action as ActionName
 from itae_cluster.core.options import Algorithm as AlgorithmName
 from itae_cluster.core.options import DeviceName, InputOptions, NoiseRule, Reduction
 from itae_cluster.core.options import Linkage as LinkageName
 from itae_cluster.core.options import Precision as PrecisionName
-from itae_cluster.core.types import Skipped
 from itae_cluster.pictures.scan import read_list, read_list_file
 
 __all__ = [
@@ -60,7 +58,6 @@ __all__ = [
     "Verbose",
     "Weights",
     "WithSidecars",
-    "check_strict",
     "complete_model",
     "parse_size",
     "read_inputs",
@@ -375,12 +372,6 @@ Seed = Annotated[
     int,
     typer.Option(metavar="N", help="The same seed, the same result.", rich_help_panel=CLUSTERING),
 ]
-
-
-def check_strict(strict: bool, skipped: Sequence[Skipped]) -> None:
-    """Raise `StrictError` where `--strict` is given and something was skipped."""
-    if strict and skipped:
-        raise StrictError(f"{len(skipped)} inputs were skipped (--strict)")
 
 
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}

@@ -5,9 +5,9 @@ Each job checks what can be checked before its slow steps begin.
 
 from __future__ import annotations
 
-from itae_cluster.pipeline.demonstration import run_demo
-from itae_cluster.pipeline.embedding import embed_pictures, embed_to_file
-from itae_cluster.pipeline.sorting import Result, plan_pictures, sort_pictures
+from itae_cluster.pipeline.demo import run_demo
+from itae_cluster.pipeline.embed import embed_pictures, embed_to_file
+from itae_cluster.pipeline.sort import Result, plan_pictures, sort_pictures
 
 __all__ = [
     "Result",

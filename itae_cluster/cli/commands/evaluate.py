@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from itae_cluster.cli import parameters as given
+from itae_cluster.cli.output import check_strict
 from itae_cluster.cli.reporting import ConsoleReporter
 from itae_cluster.core.errors import UsageError
 from itae_cluster.core.files import check_new
@@ -172,7 +173,7 @@ def evaluate(
     ]
     with ConsoleReporter(quiet=quiet, verbose=verbose) as reporter:
         from itae_cluster.paper.report import EvalOptions, write_csv
-        from itae_cluster.pipeline.evaluation import evaluate_models
+        from itae_cluster.pipeline.evaluate import evaluate_models
 
         options = EvalOptions(
             folder=folder,
@@ -205,7 +206,7 @@ def evaluate(
     else:
         _print_tables(found)
     reporter.summary(_summary(found))
-    given.check_strict(strict, found.skipped)
+    check_strict(strict, found.skipped)
 
 
 def parse_runs(text: str) -> tuple[int, int]:

@@ -8,13 +8,13 @@ import typer
 
 from itae_cluster.cli import parameters as given
 from itae_cluster.cli.option_groups import Caching, with_option_groups
+from itae_cluster.cli.output import write_pairs
 from itae_cluster.cli.reporting import ConsoleReporter
-from itae_cluster.cli.results import write_pairs
 from itae_cluster.core.options import AskedModel, ClusterOptions, DeviceName, ModelOptions
 from itae_cluster.core.text import counted
 
 if TYPE_CHECKING:
-    from itae_cluster.pipeline.regrouping import Regrouped
+    from itae_cluster.pipeline.regroup import Regrouped
 
 __all__ = ["merge", "split"]
 
@@ -42,7 +42,7 @@ def merge(
     Manifest, table and previews follow, and later updates; 'itae-cluster undo' takes it back.
     """
     with ConsoleReporter(quiet=quiet, verbose=verbose) as reporter:
-        from itae_cluster.pipeline.regrouping import merge_clusters
+        from itae_cluster.pipeline.regroup import merge_clusters
 
         done = merge_clusters(out, folders, reporter, name=name, dry_run=dry_run)
     _tell(done, reporter, dry_run=dry_run)
@@ -82,7 +82,7 @@ def split(
     asked = AskedModel(weights=weights, device=device, batch_size=batch_size, offline=offline)
     cache_options = caching.options()
     with ConsoleReporter(quiet=quiet, verbose=verbose) as reporter:
-        from itae_cluster.pipeline.regrouping import split_cluster
+        from itae_cluster.pipeline.regroup import split_cluster
 
         done = split_cluster(
             out, folder, k, asked, reporter, seed=seed, dry_run=dry_run, caching=cache_options

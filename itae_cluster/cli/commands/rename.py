@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from itae_cluster.cli import parameters as given
+from itae_cluster.cli.output import write_pairs
 from itae_cluster.cli.reporting import ConsoleReporter
-from itae_cluster.cli.results import write_pairs
 from itae_cluster.core.text import counted
 
 __all__ = ["rename"]
@@ -32,7 +32,7 @@ def rename(
     All of them or none; 'itae-cluster undo' takes it back. The previews follow.
     """
     with ConsoleReporter(quiet=quiet, verbose=verbose) as reporter:
-        from itae_cluster.pipeline.renaming import rename_clusters
+        from itae_cluster.pipeline.rename import rename_clusters
         from itae_cluster.results.cluster_names import read_names, read_words
 
         one = len(names) == 1 and "=" not in names[0]

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from itae_cluster.cli.reporting import ConsoleReporter
 from itae_cluster.core.documents import to_json
+from itae_cluster.core.errors import OutputError, StrictError
 from itae_cluster.core.text import to_tsv
+from itae_cluster.core.types import Skipped
 from itae_cluster.results.manifest import to_record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from itae_cluster.pipeline import Result
 
-__all__ = ["Format", "write_pairs", "write_plan", "write_result"]
+__all__ = ["Format", "check_kept", "check_strict", "write_pairs", "write_plan", "write_result"]
 
 
 class Format(StrEnum):
@@ -79,3 +83,20 @@ def _write(chunks: Iterator[bytes]) -> None:
     for chunk in chunks:
         stdout.write(chunk)
     stdout.flush()
+
+
+def check_kept(kept: Sequence[Skipped], reporter: ConsoleReporter) -> None:
+    """Raise `OutputError` where `move` had to leave originals, and name them."""
+    for original in kept:
+        reporter.warn(f"{original.path} is still there: {original.reason}")
+    if kept:
+        raise OutputError(
+            f"{len(kept)} originals could not be removed and now exist twice; remove the cause "
+            "and run 'itae-cluster apply --resume', or take all back with 'itae-cluster undo'"
+        )
+
+
+def check_strict(strict: bool, skipped: Sequence[Skipped]) -> None:
+    """Raise `StrictError` where `--strict` is given and something was skipped."""
+    if strict and skipped:
+        raise StrictError(f"{len(skipped)} inputs were skipped (--strict)")

@@ -1,9 +1,4 @@
-"""A small album of real pictures with known labels, made from what scikit-learn ships.
-
-Handwritten digits 0 to 4 (Alpaydin & Kaynak 1998, "Optical Recognition of Handwritten Digits",
-8×8 pixels) and random square crops of its two sample photographs (china.jpg and flower.jpg,
-CC-BY; their names and terms are in scikit-learn's `datasets/images/README.txt`).
-"""
+"""The demo: an album with known labels, sorted and scored."""
 
 from __future__ import annotations
 
@@ -14,14 +9,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from itae_cluster.core.errors import OutputError
+from itae_cluster.core.options import ClusterOptions, InputOptions, ModelOptions, OutputOptions
 from itae_cluster.core.text import printable
+from itae_cluster.paper.scores import clustering_accuracy
+from itae_cluster.pipeline.sort import Result, sort_pictures
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
-__all__ = ["ALBUM", "CLASSES", "LABELS", "make_album"]
+    from itae_cluster.core.types import Reporter
+
+__all__ = ["ALBUM", "CLASSES", "LABELS", "make_album", "run_demo"]
+
 
 ALBUM = "album"
 LABELS = "labels.csv"
@@ -32,6 +33,27 @@ _EACH = 16
 _SIDE = 224
 _SEED = 0
 _INK = 16  # brightest value of a digit's 8×8 pixels
+
+
+def run_demo(folder: str, model: ModelOptions, reporter: Reporter) -> tuple[Result, float]:
+    """Make the demo album in `folder`, sort it into `folder/sorted`, and compare with the truth.
+
+    Returns:
+        The result, and the clustering accuracy (ACC, 0 to 1).
+
+    Raises:
+        OutputError: if `folder` exists and is not empty.
+    """
+    truth = make_album(folder)
+    result = sort_pictures(
+        InputOptions(paths=(os.path.join(folder, ALBUM),)),
+        model,
+        ClusterOptions(k=CLASSES),
+        OutputOptions(out=os.path.join(folder, "sorted")),
+        reporter=reporter,
+    )
+    labels = [truth[path] for path in result.embeddings.paths]
+    return result, clustering_accuracy(labels, result.clustering.labels)
 
 
 def make_album(folder: str) -> dict[str, str]:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from itae_cluster.cli import parameters as given
-from itae_cluster.cli.cluster import check_kept
+from itae_cluster.cli.output import check_kept, check_strict
 from itae_cluster.cli.reporting import ConsoleReporter
 from itae_cluster.core.errors import PlanError, UsageError
 from itae_cluster.core.text import counted, printable
@@ -72,7 +72,7 @@ def _apply(path: str, reporter: ConsoleReporter, *, strict: bool) -> None:
     files = sum(1 + len(item.sidecars) for item in applied.placed)
     reporter.summary(f"{counted(files, 'file')} in {plan.out}")
     check_kept(applied.kept, reporter)
-    given.check_strict(strict, plan.skipped + applied.lost)
+    check_strict(strict, plan.skipped + applied.lost)
 
 
 def _content(path: str) -> bytes:

@@ -15,6 +15,7 @@ from itae_cluster.cli.option_groups import (
     Pictures,
     with_option_groups,
 )
+from itae_cluster.cli.output import check_strict
 from itae_cluster.cli.reporting import ConsoleReporter
 from itae_cluster.core.options import OutputOptions
 from itae_cluster.core.text import counted
@@ -77,4 +78,4 @@ def plan(
     reporter.summary(
         f"{counted(len(made.entries), 'file')} planned; carry it out with 'itae-cluster apply'"
     )
-    given.check_strict(strict, made.skipped)
+    check_strict(strict, made.skipped)

@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from itae_cluster.cli import parameters as given
-from itae_cluster.cli.cluster import check_kept
 from itae_cluster.cli.option_groups import Caching, Pictures, with_option_groups
+from itae_cluster.cli.output import Format, check_kept, check_strict, write_plan, write_result
 from itae_cluster.cli.reporting import ConsoleReporter
-from itae_cluster.cli.results import Format, write_plan, write_result
 from itae_cluster.core.options import AskedModel, DeviceName, ModelOptions, OutputOptions
 from itae_cluster.core.text import counted
 
 if TYPE_CHECKING:
-    from itae_cluster.pipeline.updating import Updated
+    from itae_cluster.pipeline.update import Updated
 
 __all__ = ["update"]
 
@@ -64,7 +63,7 @@ def update(
     asked = AskedModel(model, weights, theta, size, device, batch_size, offline, pixels)
     cache_options = caching.options()
     with ConsoleReporter(quiet=quiet, verbose=verbose) as reporter:
-        from itae_cluster.pipeline.updating import update_result
+        from itae_cluster.pipeline.update import update_result
 
         updated = update_result(inputs, asked, output, caching=cache_options, reporter=reporter)
     if format_ is not None:
@@ -75,7 +74,7 @@ def update(
         reporter.note(updated.advice)
     reporter.summary(_summary(updated, dry_run=dry_run))
     check_kept(updated.result.kept, reporter)
-    given.check_strict(strict, updated.result.skipped)
+    check_strict(strict, updated.result.skipped)
 
 
 def _summary(updated: Updated, *, dry_run: bool) -> str:

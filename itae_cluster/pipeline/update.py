@@ -19,7 +19,7 @@ from itae_cluster.embedding.embed import embed_files
 from itae_cluster.embedding.provenance import recalled, same_encoder
 from itae_cluster.pictures import sidecars
 from itae_cluster.pictures.scan import find_pictures
-from itae_cluster.pipeline.sorting import Result
+from itae_cluster.pipeline.sort import Result
 from itae_cluster.preview.extend import grown_previews
 from itae_cluster.preview.thumbnails import Thumbnails
 from itae_cluster.results import centres, inventory, manifest

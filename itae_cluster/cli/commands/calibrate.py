@@ -9,6 +9,7 @@ import typer
 
 from itae_cluster.cli import parameters as given
 from itae_cluster.cli.option_groups import Pictures, with_option_groups
+from itae_cluster.cli.output import check_strict
 from itae_cluster.cli.reporting import ConsoleReporter
 from itae_cluster.core.documents import to_json
 from itae_cluster.core.errors import UsageError
@@ -17,7 +18,7 @@ from itae_cluster.core.options import CalibrationOptions, DeviceName, ModelOptio
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from itae_cluster.pipeline.calibration import Calibration
+    from itae_cluster.pipeline.calibrate import Calibration
 
 __all__ = ["calibrate"]
 
@@ -115,7 +116,7 @@ def calibrate(
     model_options = ModelOptions(model, weights, "auto", size, device, batch_size, offline)
     with ConsoleReporter(quiet=quiet, verbose=verbose) as reporter:
         if reset:
-            from itae_cluster.pipeline.calibration import forget_theta
+            from itae_cluster.pipeline.calibrate import forget_theta
 
             there_was = forget_theta(model_options, reporter)
             reporter.summary("forgotten" if there_was else "nothing was saved for these weights")
@@ -126,7 +127,7 @@ def calibrate(
 
             check_target(plot)
         inputs = pictures.read()
-        from itae_cluster.pipeline.calibration import draw, run_calibration, save_theta
+        from itae_cluster.pipeline.calibrate import draw, run_calibration, save_theta
 
         found = run_calibration(inputs, model_options, options, reporter)
         if plot is not None:
@@ -136,7 +137,7 @@ def calibrate(
     if not quiet:
         _explain(found)
     print(to_json(found.document(), indent=2) if json_ else _shown(found.theta))
-    given.check_strict(strict, found.sample.skipped)
+    check_strict(strict, found.sample.skipped)
 
 
 def _shown(theta: float | None) -> str:

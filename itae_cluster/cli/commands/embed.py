@@ -8,6 +8,7 @@ import typer
 
 from itae_cluster.cli import parameters as given
 from itae_cluster.cli.option_groups import Caching, Embedding, Pictures, with_option_groups
+from itae_cluster.cli.output import check_strict
 from itae_cluster.cli.reporting import ConsoleReporter
 
 __all__ = ["embed"]
@@ -48,4 +49,4 @@ def embed(
     n, dim = embeddings.vectors.shape
     skipped = f", {len(embeddings.skipped)} skipped" if embeddings.skipped else ""
     reporter.summary(f"{n} vectors of {dim} dimensions in {output}{skipped}")
-    given.check_strict(strict, embeddings.skipped)
+    check_strict(strict, embeddings.skipped)

@@ -23,7 +23,7 @@ from itae_cluster.core.options import (
 )
 from itae_cluster.embedding import vector_files
 from itae_cluster.pictures import sidecars
-from itae_cluster.pipeline.embedding import embed_pictures
+from itae_cluster.pipeline.embed import embed_pictures
 from itae_cluster.preview.build import write_previews
 from itae_cluster.preview.thumbnails import Thumbnails
 from itae_cluster.results import centres, manifest

@@ -17,19 +17,16 @@ from itae_cluster.cli.option_groups import (
     Pictures,
     with_option_groups,
 )
+from itae_cluster.cli.output import Format, check_kept, check_strict, write_plan, write_result
 from itae_cluster.cli.reporting import ConsoleReporter
-from itae_cluster.cli.results import Format, write_plan, write_result
-from itae_cluster.core.errors import OutputError
 from itae_cluster.core.options import OutputOptions
 from itae_cluster.core.text import counted
-from itae_cluster.core.types import NOISE, Skipped
+from itae_cluster.core.types import NOISE
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from itae_cluster.pipeline import Result
 
-__all__ = ["check_kept", "cluster", "finish"]
+__all__ = ["cluster", "finish"]
 
 
 @with_option_groups
@@ -127,18 +124,7 @@ def finish(
     """
     reporter.summary(_summary(result, output))
     check_kept(result.kept, reporter)
-    given.check_strict(strict, result.skipped)
-
-
-def check_kept(kept: Sequence[Skipped], reporter: ConsoleReporter) -> None:
-    """Raise `OutputError` where `move` had to leave originals, and name them."""
-    for original in kept:
-        reporter.warn(f"{original.path} is still there: {original.reason}")
-    if kept:
-        raise OutputError(
-            f"{len(kept)} originals could not be removed and now exist twice; remove the cause "
-            "and run 'itae-cluster apply --resume', or take all back with 'itae-cluster undo'"
-        )
+    check_strict(strict, result.skipped)
 
 
 def _summary(result: Result, output: OutputOptions) -> str:

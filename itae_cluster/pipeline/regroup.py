@@ -17,7 +17,7 @@ from itae_cluster.core.text import printable
 from itae_cluster.core.types import NOISE
 from itae_cluster.embedding.embed import embed_files
 from itae_cluster.embedding.provenance import recalled, same_encoder
-from itae_cluster.pipeline.renaming import moved_to
+from itae_cluster.pipeline.rename import moved_to
 from itae_cluster.preview.redraw import followed
 from itae_cluster.results import centres, cluster_names, inventory
 from itae_cluster.results.filenames import Namer, folded
