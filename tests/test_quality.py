@@ -19,7 +19,7 @@ def results():
 
 def test_the_page_holds_the_tables_of_the_results():
     page = tables.PAGE.read_text(encoding="utf-8")
-    assert page == tables.page_with_tables(), "run python -m benchmarks.quality --render"
+    assert page == tables.page_with_tables(), "run python tests/benchmarks/quality --render"
 
 
 def test_the_whole_grid_was_run(results):

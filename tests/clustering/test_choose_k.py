@@ -1,0 +1,115 @@
+"""The search for the number of clusters, on points whose number is known."""
+
+from __future__ import annotations
+
+import networkx
+import numpy as np
+import pytest
+from sklearn.cluster import KMeans
+from sklearn.metrics import adjusted_rand_score, pairwise_distances, silhouette_score
+
+from itae_cluster.clustering import choose_k
+from itae_cluster.clustering.choose_k import Sample, candidates, choose
+from itae_cluster.clustering.recipe import check_size, cluster_vectors
+from itae_cluster.core.errors import InputError
+from itae_cluster.core.options import ClusterOptions, Reduction
+from support.points import blobs, unit
+
+
+@pytest.mark.parametrize("sizes", [[30] * 4, [12] * 9, [100, 50, 25, 12, 6]])
+def test_a_planted_number_is_found(sizes):
+    vectors, _ = blobs(sizes, dim=24)
+    found = choose(vectors, None, seed=0)
+    assert len(sizes) / 1.5 <= found.k <= 1.5 * len(sizes)
+    numbers, scores = zip(*found.scores, strict=True)
+    assert list(numbers) == sorted(numbers)
+    assert found.k == found.found[2] == sorted(found.found)[2]
+    assert scores[numbers.index(found.k)] == pytest.approx(max(scores), abs=0.05)
+    others = {k: score for k, score in found.scores if max(k / found.k, found.k / k) >= 1.5}
+    assert found.runner_up == max(others, key=others.get)
+    assert found == choose(vectors, None, seed=0)
+
+
+def test_a_range_is_kept_and_a_sample_is_enough(monkeypatch):
+    vectors, _ = blobs([40] * 6, dim=24)
+    found = choose(vectors, (8, 20), seed=0)
+    assert 8 <= min(k for k, _ in found.scores) <= max(k for k, _ in found.scores) <= 20
+    monkeypatch.setattr(choose_k, "_MOST_SAMPLED", 100)
+    sampled = choose(vectors, None, seed=0)
+    assert sampled.sample == 100
+    assert 4 <= sampled.k <= 9
+    with pytest.raises(InputError, match=r"--k 60\.\.90: .* up to 50; give a lower range"):
+        check_size(240, None, ClusterOptions(k_range=(60, 90)))
+
+
+def test_a_search_starts_where_the_same_search_for_fewer_clusters_did():
+    vectors, _ = blobs([20] * 8, dim=24)
+    sample = Sample(vectors, 0)
+    assert all(np.isin(start[:3], start[:9]).all() for start in sample._starts)
+    assert len({tuple(start[0]) for start in sample._starts}) == 5
+    own = [KMeans(8, init=start[:8], n_init=1).fit(sample.points) for start in sample._starts]
+    for labels, fit in zip(sample.labels(8), own, strict=True):
+        assert adjusted_rand_score(labels, fit.labels_) == 1
+
+
+def test_the_middle_answer_counts_so_that_one_odd_search_does_not(monkeypatch):
+    vectors, _ = blobs([30] * 4, dim=24)
+    honest = Sample.scores
+
+    def one_odd(self, k):
+        scores = honest(self, k)
+        scores[0] = (k, k)  # the first search likes many
+        return scores
+
+    monkeypatch.setattr(Sample, "scores", one_odd)
+    found = choose(vectors, None, seed=0)
+    assert found.k == 4
+    assert found.found[-1] == max(k for k, _ in found.scores)
+
+
+def test_local_scales_let_a_loose_group_hold_as_well_as_a_tight_one():
+    random = np.random.default_rng(0)
+    groups = [random.normal(size=(30, 2)) * width for width in (0.1, 3)]
+    points = np.concatenate([groups[0] + (-15, 0), groups[1] + (15, 0)])
+    near, far = points[:30], points[30:]
+    plain = pairwise_distances(points)
+    scaled = choose_k._locally_scaled(plain.astype(np.float32))
+    within = [np.median(scaled[:30, :30]), np.median(scaled[30:, 30:])]
+    assert max(within) / min(within) < 1.5
+    assert np.median(pairwise_distances(far)) / np.median(pairwise_distances(near)) > 20
+    place = np.sort(plain, axis=1)[:, 7]
+    assert scaled[0, 40] == pytest.approx(plain[0, 40] / np.sqrt(place[0] * place[40]), rel=1e-5)
+
+
+def test_silhouette_and_modularity_are_those_of_the_libraries():
+    vectors, truth = blobs([20, 15, 10, 1], dim=24)
+    sample = Sample(vectors, 0)
+    expected = silhouette_score(sample._distances, truth, metric="precomputed")
+    assert sample.silhouette(truth) == pytest.approx(expected, abs=1e-5)
+    graph = networkx.from_scipy_sparse_array(sample._graph)
+    groups = [np.flatnonzero(truth == each).tolist() for each in range(4)]
+    assert sample.modularity(truth) == pytest.approx(
+        networkx.community.modularity(graph, groups), abs=1e-9
+    )
+
+
+@pytest.mark.parametrize("n", range(1, 9))
+def test_a_number_is_found_for_a_handful(n):
+    vectors = unit(np.random.default_rng(n).normal(size=(n, 8)))
+    options = ClusterOptions(reduce=Reduction.NONE)
+    found = cluster_vectors(vectors, options)
+    assert 1 <= found.choice.k <= max(1, n // 2)
+    assert len(found.centres) == found.choice.k
+
+
+def test_identical_pictures_are_one_answer_and_no_error():
+    vectors = unit(np.ones((12, 4)))
+    found = cluster_vectors(vectors, ClusterOptions(reduce=Reduction.NONE))
+    assert found.labels.tolist() == [0] * 12
+
+
+def test_candidates_begin_with_every_number_and_end_with_the_highest():
+    assert candidates(30, None)[:6] == [2, 3, 4, 5, 6, 7]
+    assert candidates(30, None)[-1] == 15
+    assert candidates(10**6, None)[-1] == 1000
+    assert candidates(10**6, (10, 12)) == [10, 12]  # 11 is tried where one of them is best

@@ -1,0 +1,72 @@
+"""Which pictures are like which, against all pairs compared at once."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from itae_cluster.clustering import similarity
+from itae_cluster.clustering.similarity import diverse, liken
+from support.points import unit
+
+
+def at(degrees):
+    """Vectors in the plane."""
+    angles = np.radians(degrees)
+    return np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+
+
+@pytest.mark.parametrize("n", [1, 2, 9, 64, 65, 300])
+def test_neighbours_are_exact(n, monkeypatch):
+    monkeypatch.setattr(similarity, "_CELLS_AT_ONCE", 70 * n)  # several blocks
+    vectors = unit(np.random.default_rng(n).normal(size=(n, 12)))
+    similar = vectors @ vectors.T
+    np.fill_diagonal(similar, -np.inf)
+    wanted = np.argsort(-similar, axis=1, kind="stable")[:, : min(8, n - 1)]
+    found = liken(vectors)
+    np.testing.assert_array_equal(found.neighbours, wanted)
+    np.testing.assert_allclose(
+        found.cosines, np.take_along_axis(similar, wanted, axis=1), atol=1e-6
+    )
+
+
+def test_pictures_that_are_all_the_same():
+    found = liken(np.tile(unit([[1, 2, 3]]), (200, 1)))
+    assert found.neighbours[0].tolist() == [1, 2, 3, 4, 5, 6, 7, 8]
+    assert found.neighbours[5].tolist() == [0, 1, 2, 3, 4, 6, 7, 8]
+    assert found.duplicates == (tuple(range(200)),)
+
+
+def test_no_chain_joins_unlike_pictures():
+    """Each is like the next (6°, cosine 0.995), no one like the one after it (12°, 0.978)."""
+    vectors = at([0, 6, 12, 18, 100, 101, 180])
+    groups = liken(vectors, threshold=0.99).duplicates
+    assert sorted(map(len, groups)) == [2, 2, 2]
+    assert (4, 5) in groups
+    for group in groups:
+        members = vectors[list(group)]
+        assert (members @ members.T).min() >= 0.99 - 1e-6
+
+
+@pytest.mark.parametrize("most", [4096, 7])
+def test_groups_hold_their_threshold_in_parts_and_blocks(most, monkeypatch):
+    monkeypatch.setattr(similarity, "_CELLS_AT_ONCE", 1000)
+    monkeypatch.setattr(similarity, "_MOST_LINKED", most)
+    vectors = at(np.random.default_rng(0).uniform(0, 60, 150))
+    groups = liken(vectors, threshold=0.998).duplicates
+    members = [row for group in groups for row in group]
+    assert len(members) == len(set(members)) > 60
+    assert [len(group) for group in groups] == sorted(map(len, groups), reverse=True)
+    for group in groups:
+        assert (vectors[list(group)] @ vectors[list(group)].T).min() >= 0.998 - 1e-6
+    if most == 7:
+        assert max(map(len, groups)) <= 7
+
+
+def test_diverse_begins_with_the_medoid_and_leaves_out_the_odd():
+    vectors = at([*range(0, 40, 2), 170])
+    typical_first = np.array([10, *[row for row in range(20) if row != 10], 20])
+    assert diverse(vectors, typical_first, 3) == (10, 0, 17)
+    assert diverse(vectors, typical_first[:1], 3) == (10,)
+    assert diverse(vectors, typical_first[:0], 3) == ()
+    assert len(set(diverse(vectors, typical_first, 19))) == 19

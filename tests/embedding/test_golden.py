@@ -1,0 +1,74 @@
+"""Embeddings of the bundled model that no change may move.
+
+`golden.npy` (6, 384) float32 was made by `timm`'s own DINOv2 with the same weights, in float32.
+
+    PYTHONPATH=tests python tests/embedding/test_golden.py        # makes it again
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from itae_cluster.core.options import ModelOptions, Precision
+from itae_cluster.embedding.encoder import load_encoder
+from itae_cluster.model.checkpoint import load_model
+from itae_cluster.model.registry import variant
+from itae_cluster.model.store import find
+from support.fakes import RecordingReporter
+
+SIDE = 224
+GOLDEN = Path(__file__).with_name("golden.npy")
+MEAN, DEVIATION = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
+
+
+def pictures():
+    """(6, 224, 224, 3) uint8: three crops of each of scikit-learn's photographs."""
+    from sklearn.datasets import load_sample_images
+
+    images = load_sample_images().images
+    return np.stack(
+        [image[90 : 90 + SIDE, left : left + SIDE] for image in images for left in (0, 200, 400)]
+    )
+
+
+def reference():
+    """What `timm` makes of them."""
+    from timm.models.vision_transformer import VisionTransformer
+
+    config = variant("mini").config
+    model = load_model(find(variant("mini")).path, config)
+    theirs = VisionTransformer(
+        img_size=SIDE,
+        patch_size=14,
+        num_classes=0,
+        global_pool="token",
+        embed_dim=config.embed_dim,
+        depth=config.depth,
+        num_heads=config.num_heads,
+        init_values=1e-5,
+    ).eval()
+    # Their rule of interpolation is another than the official one, which test_parity.py checks.
+    positions = {"pos_embed": model.positions((SIDE // 14, SIDE // 14))}
+    theirs.load_state_dict(model.state_dict() | positions)
+    pixels = torch.from_numpy(pictures()).permute(0, 3, 1, 2).float() / 255
+    pixels = (pixels - torch.tensor(MEAN)[:, None, None]) / torch.tensor(DEVIATION)[:, None, None]
+    with torch.inference_mode():
+        found = theirs(pixels)
+    return torch.nn.functional.normalize(found, dim=1).numpy()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("precision", "least"), [("float32", 0.999999), ("bfloat16", 0.999)])
+def test_embeddings_stay_what_they_were(precision, least):
+    options = ModelOptions(model="mini", precision=Precision(precision))
+    found = load_encoder(options, RecordingReporter()).encode(pictures())
+    cosines = (found * np.load(GOLDEN)).sum(axis=1)
+    assert cosines.min() > least, cosines
+
+
+if __name__ == "__main__":
+    np.save(GOLDEN, reference())

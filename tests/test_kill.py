@@ -1,9 +1,0 @@
-"""A few real kills in every test run; `python tests/kill.py --times 200` for many."""
-
-from __future__ import annotations
-
-from kill import hits, kill
-
-
-def test_no_kill_loses_a_picture():
-    assert hits(kill(10)) >= 10
