@@ -18,7 +18,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from itae_cluster.changes import locks, organize, transfer
-from itae_cluster.changes.apply import settled
+from itae_cluster.changes.apply import finish_move
 from itae_cluster.changes.cleanup import remove_empty_folders
 from itae_cluster.changes.undo import undo
 from itae_cluster.core.documents import named
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from itae_cluster.results.journal import Step, Transaction
     from itae_cluster.results.plan import Entry, Plan
 
-__all__ = ["Amended", "Amendment", "amend", "carry_out", "look"]
+__all__ = ["AmendResult", "Amendment", "amend", "carry_out", "inspect_result"]
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def carry_out(
     """
     _check_free(root, amendment)
     journal = Journal(root)
-    places, gone = organize.announced(amendment.plan) if amendment.plan else ([], [])
+    places, gone = organize.announce_steps(amendment.plan) if amendment.plan else ([], [])
     for item in gone:
         reporter.skip(item)
     steps: list[Step] = [*amendment.shifts, *(step for _, step in places)]
@@ -91,7 +91,7 @@ def carry_out(
     ident = journal.begin(amendment.kind, steps, **action, **named("out", root))
     staging = workplace(root, ident)
     os.mkdir(staging, 0o700)
-    lost = organize.place(places, staging, reporter)
+    lost = organize.place_files(places, staging, reporter)
     arrived = [pair for number, pair in enumerate(places) if number not in lost]
     entries = tuple(entry for entry, _ in arrived)
     skipped = (*gone, *lost.values())
@@ -209,7 +209,7 @@ _NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
 
 
 @dataclass(frozen=True)
-class Amended:
+class AmendResult:
     """What came into a result: `lost` are sources that had gone or changed.
 
     `kept` are the originals that `move` could not remove.
@@ -220,7 +220,7 @@ class Amended:
     kept: tuple[Skipped, ...] = ()
 
 
-def look(out: str) -> Inventory:
+def inspect_result(out: str) -> Inventory:
     """What the result `out` holds; nothing is locked or changed.
 
     Raises:
@@ -230,7 +230,7 @@ def look(out: str) -> Inventory:
     real = os.path.realpath(out)
     _check_finished(real, out)
     try:
-        return inventory.take(real)
+        return inventory.take_inventory(real)
     except OSError as error:
         raise ResultError(
             f"cannot read {printable(error.filename or out)}: {error.strerror}; nothing was changed"
@@ -257,23 +257,23 @@ def _check_finished(real: str, out: str) -> Transaction:
     return last
 
 
-def amend(held: Inventory, amendment: Amendment, reporter: Reporter) -> Amended:
+def amend(held: Inventory, amendment: Amendment, reporter: Reporter) -> AmendResult:
     """Change a result, or leave it as it was.
 
     Args:
-        held: the result as `look` found it; another state now is refused.
+        held: the result as `inspect_result` found it; another state now is refused.
         amendment: what to change.
         reporter: told of progress.
 
     Raises:
-        BusyError: if another process is at work there, or changed the result since `look`.
+        BusyError: if another process is at work there, or has changed the result meanwhile.
         OutputError: if it cannot be done; what was begun has been taken back, or the message says
             how to.
     """
     moves = amendment.plan is not None and amendment.plan.action is Action.MOVE
     entries = amendment.plan.entries if amendment.plan is not None and moves else ()
     sources = {os.path.dirname(entry.source) for entry in entries}
-    with locks.claimed(held.root, sources, reporter):
+    with locks.claim(held.root, sources, reporter):
         before = _check_finished(held.root, held.root)
         if inventory.fingerprint(held.root) != held.state:
             raise BusyError(f"{printable(held.root)} was changed meanwhile; run this again")
@@ -283,7 +283,7 @@ def amend(held: Inventory, amendment: Amendment, reporter: Reporter) -> Amended:
             raise OutputError(_explain(error, held.root, before, reporter)) from error
         except KeyboardInterrupt:
             raise KeyboardInterrupt(_end(held.root, before, reporter)) from None
-        return Amended(placed, lost, settled(held.root, reporter))
+        return AmendResult(placed, lost, finish_move(held.root, reporter))
 
 
 def _explain(error: Exception, root: str, before: Transaction, reporter: Reporter) -> str:

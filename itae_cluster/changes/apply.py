@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from itae_cluster.results.journal import Transaction
     from itae_cluster.results.plan import Plan
 
-__all__ = ["KIND", "Applied", "apply_plan", "resume", "settled"]
+__all__ = ["KIND", "ApplyResult", "apply_plan", "finish_move", "resume"]
 
 KIND = "sort"
 """The kind of the transaction that makes a result."""
 
 
 @dataclass(frozen=True)
-class Applied:
+class ApplyResult:
     """What was carried out: `lost` are sources that had gone or changed.
 
     `kept` are the originals that `move` could not remove.
@@ -45,7 +45,7 @@ def apply_plan(
     reporter: Reporter,
     *,
     draw: Callable[[str, Sequence[Placement]], None] | None = None,
-) -> Applied:
+) -> ApplyResult:
     """Make OUT: pictures, manifest, table; then, for `move`, remove originals.
 
     Args:
@@ -62,11 +62,11 @@ def apply_plan(
     moves = plan.action is Action.MOVE
     sources = {os.path.dirname(entry.source) for entry in plan.entries} if moves else set()
     real = os.path.realpath(plan.out)
-    with locks.claimed(real, sources, reporter) as alone:
+    with locks.claim(real, sources, reporter) as alone:
         if alone:
             cleanup.clear(real, reporter)
         applied = _build(plan, real, reporter, draw)
-        return Applied(applied.placed, applied.lost, settled(real, reporter))
+        return ApplyResult(applied.placed, applied.lost, finish_move(real, reporter))
 
 
 def _build(
@@ -74,11 +74,11 @@ def _build(
     real: str,
     reporter: Reporter,
     draw: Callable[[str, Sequence[Placement]], None] | None,
-) -> Applied:
+) -> ApplyResult:
     made_out = not os.path.isdir(real)
-    with organize.staged(real) as staging:
+    with organize.stage(real) as staging:
         journal = Journal(staging)
-        steps, gone = organize.announced(plan)
+        steps, gone = organize.announce_steps(plan)
         for item in gone:
             reporter.skip(item)
         ident = journal.begin(
@@ -88,8 +88,8 @@ def _build(
             made_out=made_out,
             **named("out", real),
         )
-        skipped = organize.place(steps, staging, reporter)
-        placed = plans.placements(
+        skipped = organize.place_files(steps, staging, reporter)
+        placed = plans.placements_of(
             entry for number, (entry, _) in enumerate(steps) if number not in skipped
         )
         if not placed:
@@ -98,9 +98,9 @@ def _build(
         _write_documents(plan, placed, lost, staging)
         if draw is not None:
             draw(staging, placed)
-        journal.add_steps(ident, organize.generated(staging), skipped)
+        journal.add_steps(ident, organize.list_generated(staging), skipped)
         journal.mark(ident, "staged")
-    return Applied(placed, lost)
+    return ApplyResult(placed, lost)
 
 
 def _write_documents(
@@ -118,7 +118,7 @@ def _write_documents(
     manifest.write_csv(placed, os.path.join(staging, "clusters.csv"))
 
 
-def settled(real: str, reporter: Reporter) -> tuple[Skipped, ...]:
+def finish_move(real: str, reporter: Reporter) -> tuple[Skipped, ...]:
     """The last transaction finished: originals that `move` brought here go; those that could not.
 
     Raises:
@@ -126,7 +126,7 @@ def settled(real: str, reporter: Reporter) -> tuple[Skipped, ...]:
     """
     shown = printable(real)
     try:
-        return organize.settle(real, _last(real, real), reporter)
+        return organize.remove_originals(real, _last(real, real), reporter)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
             f"{shown} is complete, but not every original has been removed; finish with "
@@ -155,7 +155,7 @@ def resume(out: str, reporter: Reporter) -> tuple[int, tuple[Skipped, ...]]:
         BusyError: if another process is at work there.
     """
     real = os.path.realpath(out)
-    with locks.claimed(real, (), reporter) as alone:
+    with locks.claim(real, (), reporter) as alone:
         if not os.path.lexists(real) and alone and cleanup.clear(real, reporter):
             raise JournalError(
                 f"there is nothing to resume: the run ended before {printable(out)} was made, and "
@@ -163,8 +163,8 @@ def resume(out: str, reporter: Reporter) -> tuple[int, tuple[Skipped, ...]]:
             )
         last = _last(real, out)
     sources = {os.path.dirname(s.source) for s in last.steps if isinstance(s, Place)}
-    with locks.claimed(real, sources, reporter):
-        return sum(isinstance(s, Place) for s in last.taken()), settled(real, reporter)
+    with locks.claim(real, sources, reporter):
+        return sum(isinstance(s, Place) for s in last.taken()), finish_move(real, reporter)
 
 
 def _last(real: str, out: str) -> Transaction:

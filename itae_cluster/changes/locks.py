@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 
     from itae_cluster.core.types import Reporter
 
-__all__ = ["claimed"]
+__all__ = ["claim"]
 
 _PATIENCE = 10.0  # seconds for other processes to write down their claims
 
 
 @contextmanager
-def claimed(out: str, sources: Iterable[str], reporter: Reporter) -> Iterator[bool]:
+def claim(out: str, sources: Iterable[str], reporter: Reporter) -> Iterator[bool]:
     """Keep other processes away from `out`, and from the files they would move from `sources`.
 
     Args:

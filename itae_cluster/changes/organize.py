@@ -2,8 +2,8 @@
 
 No picture is ever moved by itself or overwritten. Everything is linked or copied into a staging
 folder next to OUT, which holds no only copy and may be thrown away at any time; one rename makes
-it OUT. `move` removes the originals after that (`settle`), each once its new place is seen to hold
-the same content. The journal in the folder is on the disk before each of these steps begins.
+it OUT. `move` removes the originals after that (`remove_originals`), each once its new place is
+seen to hold the same content. The journal in the folder is on the disk before each of these steps begins.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ if TYPE_CHECKING:
     from itae_cluster.results.plan import Entry, Plan
 
 __all__ = [
-    "announced",
+    "announce_steps",
     "check_output",
-    "generated",
     "generated_names",
-    "place",
-    "settle",
-    "staged",
+    "list_generated",
+    "place_files",
+    "remove_originals",
+    "stage",
     "staging_name",
     "staging_pattern",
 ]
@@ -90,7 +90,7 @@ def _short(name: str) -> str:
 
 
 @contextmanager
-def staged(out: str) -> Iterator[str]:
+def stage(out: str) -> Iterator[str]:
     """A staging folder beside `out` that becomes `out` at the end, or vanishes on any error.
 
     It is closed to other users until then, and holds an empty journal.
@@ -141,7 +141,7 @@ def _explain(error: OSError, out: str) -> str:
 # Pictures into it ----------------------------------------------------------------------------
 
 
-def announced(plan: Plan) -> tuple[list[tuple[Entry, Place]], list[Skipped]]:
+def announce_steps(plan: Plan) -> tuple[list[tuple[Entry, Place]], list[Skipped]]:
     """What the journal will say of each file, and the files that have gone or changed."""
     steps: list[tuple[Entry, Place]] = []
     lost: dict[str, Skipped] = {}
@@ -181,7 +181,7 @@ def _lost_because(error: OSError) -> str:
     return f"lost before it was placed: {error.strerror}"
 
 
-def place(
+def place_files(
     steps: Sequence[tuple[Entry, Place]], staging: str, reporter: Reporter
 ) -> dict[int, Skipped]:
     """Bring every file into the staging folder; the originals stay where they are.
@@ -269,7 +269,7 @@ def _symlink(source: str, target: str) -> None:
         raise
 
 
-def generated(root: str) -> list[Write]:
+def list_generated(root: str) -> list[Write]:
     """What the journal says of the files that the tool made in `root`, a staging folder."""
     paths = {name: os.path.join(root, name) for name in generated_names(root)}
     return [Write(name, os.path.getsize(path), file_digest(path)) for name, path in paths.items()]
@@ -286,7 +286,9 @@ def generated_names(root: str) -> list[str]:
 # Originals -----------------------------------------------------------------------------------
 
 
-def settle(root: str, transaction: Transaction, reporter: Reporter) -> tuple[Skipped, ...]:
+def remove_originals(
+    root: str, transaction: Transaction, reporter: Reporter
+) -> tuple[Skipped, ...]:
     """The second half of `move`: remove each original whose new place holds the same content.
 
     May be interrupted and repeated. The transaction is marked `done` when nothing is left to do.

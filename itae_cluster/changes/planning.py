@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from itae_cluster.changes.transfer import has_content
 from itae_cluster.core.errors import OutputError, PlanError
-from itae_cluster.core.files import Known, content_digest
+from itae_cluster.core.files import FileDigest, read_digest
 from itae_cluster.core.text import printable
 from itae_cluster.core.types import Skipped
 from itae_cluster.results.plan import Entry, Plan
@@ -52,7 +52,7 @@ def make_plan(
     digests = cache.digests([source for source, _, _ in wanted])
     entries: list[Entry] = []
     lost: dict[str, Skipped] = {}
-    read: list[Known] = []
+    read: list[FileDigest] = []
     for done, ((source, destination, item), digest) in enumerate(
         zip(wanted, digests, strict=True), start=1
     ):
@@ -76,11 +76,11 @@ def make_plan(
     return Plan(os.path.abspath(out), action, tuple(entries), (*skipped, *lost.values()), metadata)
 
 
-def _known(path: str, digest: bytes | None) -> Known:
+def _known(path: str, digest: bytes | None) -> FileDigest:
     if digest is None:
-        return content_digest(path)
+        return read_digest(path)
     status = os.stat(path)
-    return Known(os.path.abspath(path), status.st_size, status.st_mtime_ns, digest)
+    return FileDigest(os.path.abspath(path), status.st_size, status.st_mtime_ns, digest)
 
 
 def _files(item: Placement) -> Iterator[tuple[str, str, Placement]]:
@@ -91,7 +91,7 @@ def _files(item: Placement) -> Iterator[tuple[str, str, Placement]]:
 
 
 def _entry(
-    source: str, destination: str, item: Placement, known: Known, leader: str | None
+    source: str, destination: str, item: Placement, known: FileDigest, leader: str | None
 ) -> Entry:
     return Entry(
         source,

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from itae_cluster.changes import cleanup, locks, transfer
 from itae_cluster.changes.cleanup import remove_empty_folders
 from itae_cluster.changes.organize import staging_name
-from itae_cluster.changes.verdict import RefusedError, Verdict, judge, resolve_or_refuse
+from itae_cluster.changes.verdict import RefusedError, Verdict, judge_step, resolve_or_refuse
 from itae_cluster.core.errors import OutputError
 from itae_cluster.core.options import Action
 from itae_cluster.core.text import printable
@@ -40,11 +40,11 @@ if TYPE_CHECKING:
     from itae_cluster.core.types import Reporter
     from itae_cluster.results.journal import Step, Transaction
 
-__all__ = ["Undone", "close", "undo", "undo_result"]
+__all__ = ["UndoResult", "close", "undo", "undo_result"]
 
 
 @dataclass(frozen=True, slots=True)
-class Undone:
+class UndoResult:
     """What undo did, or would do: files restored and removed, and those it left, with reasons."""
 
     restored: tuple[str, ...]
@@ -52,7 +52,7 @@ class Undone:
     refused: tuple[Skipped, ...]
 
 
-def undo(root: str, transaction: Transaction, reporter: Reporter, *, dry_run: bool) -> Undone:
+def undo(root: str, transaction: Transaction, reporter: Reporter, *, dry_run: bool) -> UndoResult:
     """Take a transaction back; the journal is marked, and goes when nothing else is left of it.
 
     Args:
@@ -83,7 +83,7 @@ def undo(root: str, transaction: Transaction, reporter: Reporter, *, dry_run: bo
         _drop_backups(root, steps)
         remove_empty_folders(root, transaction.folders)
         _close(journal, transaction)
-    return Undone(tuple(restored.values()), tuple(removed), tuple(refused))
+    return UndoResult(tuple(restored.values()), tuple(removed), tuple(refused))
 
 
 def _from_the_end(steps: list[Step]) -> list[Step]:
@@ -104,19 +104,19 @@ def _drop_backups(root: str, steps: list[Step]) -> None:
                 os.unlink(resolve_or_refuse(root, step.earlier.backup))
 
 
-def _foreseen(root: str, steps: list[Step], reporter: Reporter) -> Undone:
+def _foreseen(root: str, steps: list[Step], reporter: Reporter) -> UndoResult:
     found: dict[Verdict, list[str]] = {verdict: [] for verdict in Verdict}
     refused = []
     for done, step in enumerate(steps, start=1):
         shown = os.path.join(root, step.destination)
         try:
-            verdict = judge(root, step)
+            verdict = judge_step(root, step)
         except (OSError, RefusedError) as error:
             refused.append(Skipped(shown, _reason(error)))
         else:
             found[verdict].append(shown if verdict is Verdict.REMOVE else _original(root, step))
         reporter.progress("Checking", done, len(steps))
-    return Undone(tuple(found[Verdict.RESTORE]), tuple(found[Verdict.REMOVE]), tuple(refused))
+    return UndoResult(tuple(found[Verdict.RESTORE]), tuple(found[Verdict.REMOVE]), tuple(refused))
 
 
 def _original(root: str, step: Step) -> str:
@@ -150,7 +150,7 @@ def _restore_all(
 def _change_back(root: str, step: Step) -> bool:
     """Whether something that an amendment changed was put back just now."""
     path = os.path.join(root, step.destination)
-    verdict = judge(root, step)
+    verdict = judge_step(root, step)
     if verdict is Verdict.REMOVE:
         os.unlink(path)  # the second name of a file that was on its way
     if verdict is not Verdict.RESTORE:
@@ -172,7 +172,7 @@ def _bring_back(root: str, step: Place, transaction: Transaction) -> bool:
     part = _part(step, transaction)
     with contextlib.suppress(OSError):
         os.unlink(part)  # of an undo that was killed
-    if os.path.lexists(step.source) or judge(root, step) is not Verdict.RESTORE:
+    if os.path.lexists(step.source) or judge_step(root, step) is not Verdict.RESTORE:
         return False
     _restore(os.path.join(root, step.destination), step, part)
     return True
@@ -254,7 +254,7 @@ def _remove_all(
     for done, step in enumerate(steps, start=1):
         path = os.path.join(root, step.destination)
         try:
-            verdict = judge(root, step)
+            verdict = judge_step(root, step)
             if verdict is Verdict.REMOVE:
                 os.unlink(path)
                 if step.destination not in restored:
@@ -294,10 +294,10 @@ def close(journal: Journal, transactions: list[Transaction]) -> None:
         journal.remove()  # what a person put there stays
 
 
-_NOTHING = Undone((), (), ())
+_NOTHING = UndoResult((), (), ())
 
 
-def undo_result(out: str, reporter: Reporter, *, dry_run: bool = False) -> Undone:
+def undo_result(out: str, reporter: Reporter, *, dry_run: bool = False) -> UndoResult:
     """Undo the last transaction of the result `out`.
 
     Args:
@@ -312,7 +312,7 @@ def undo_result(out: str, reporter: Reporter, *, dry_run: bool = False) -> Undon
             begun again.
     """
     real = os.path.realpath(out)
-    with locks.claimed(real, (), reporter) as alone:
+    with locks.claim(real, (), reporter) as alone:
         if not dry_run and _finished_before(real, reporter, alone=alone):
             return _NOTHING
         transactions = Journal(real).read()
@@ -320,7 +320,7 @@ def undo_result(out: str, reporter: Reporter, *, dry_run: bool = False) -> Undon
     sources = (
         {os.path.dirname(s.source) for s in last.steps if isinstance(s, Place)} if last else ()
     )
-    with locks.claimed(real, sources, reporter):
+    with locks.claim(real, sources, reporter):
         try:
             if last is None:
                 if not dry_run:

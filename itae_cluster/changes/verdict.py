@@ -15,7 +15,7 @@ from itae_cluster.results.journal import Place, Shift, Write
 if TYPE_CHECKING:
     from itae_cluster.results.journal import Earlier, Step
 
-__all__ = ["RefusedError", "Verdict", "judge", "resolve_or_refuse"]
+__all__ = ["RefusedError", "Verdict", "judge_step", "resolve_or_refuse"]
 
 
 class Verdict(Enum):
@@ -30,7 +30,7 @@ class RefusedError(Exception):
     """A step is not undone, because something would be lost; the message says why."""
 
 
-def judge(root: str, step: Step) -> Verdict:
+def judge_step(root: str, step: Step) -> Verdict:
     """What undoing `step` takes, from what is there now; changes nothing.
 
     Raises:

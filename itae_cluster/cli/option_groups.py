@@ -24,13 +24,20 @@ from itae_cluster.core.options import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["Caching", "Clustering", "Embedding", "Encoder", "Pictures", "with_option_groups"]
+__all__ = [
+    "CacheGroup",
+    "ClusterGroup",
+    "EmbeddingGroup",
+    "ModelGroup",
+    "PictureGroup",
+    "with_option_groups",
+]
 
 R = TypeVar("R")
 
 
 @dataclass(frozen=True)
-class Pictures:
+class PictureGroup:
     """Which pictures."""
 
     paths: given.Paths = None
@@ -64,7 +71,7 @@ class Pictures:
 
 
 @dataclass(frozen=True)
-class Encoder:
+class ModelGroup:
     """Which model."""
 
     model: given.Model = ModelOptions.model
@@ -81,7 +88,7 @@ class Encoder:
 
 
 @dataclass(frozen=True)
-class Embedding(Encoder):
+class EmbeddingGroup(ModelGroup):
     """How pictures become embeddings."""
 
     precision: given.Precision = ModelOptions.precision
@@ -94,7 +101,7 @@ class Embedding(Encoder):
 
 
 @dataclass(frozen=True)
-class Clustering:
+class ClusterGroup:
     """How embeddings become clusters."""
 
     k: given.K = given.AUTO_K
@@ -115,7 +122,7 @@ class Clustering:
 
 
 @dataclass(frozen=True)
-class Caching:
+class CacheGroup:
     """Where embeddings are kept."""
 
     cache: given.CacheFolder = CacheOptions.folder

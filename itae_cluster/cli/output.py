@@ -18,7 +18,7 @@ from itae_cluster.results.manifest import to_record
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from itae_cluster.pipeline import Result
+    from itae_cluster.pipeline import SortResult
 
 __all__ = ["Format", "check_kept", "check_strict", "write_pairs", "write_plan", "write_result"]
 
@@ -32,9 +32,9 @@ class Format(StrEnum):
     PATHS0 = "paths0"
 
 
-def write_result(result: Result, chosen: Format) -> None:
+def write_result(result: SortResult, chosen: Format) -> None:
     """Print one record a picture, sorted by path (`paths0`: cluster by cluster)."""
-    writers: dict[Format, Callable[[Result], Iterator[bytes]]] = {
+    writers: dict[Format, Callable[[SortResult], Iterator[bytes]]] = {
         Format.TSV: _tsv,
         Format.JSONL: _jsonl,
         Format.JSON: _json,
@@ -43,7 +43,7 @@ def write_result(result: Result, chosen: Format) -> None:
     _write(writers[chosen](result))
 
 
-def write_plan(result: Result, out: str) -> None:
+def write_plan(result: SortResult, out: str) -> None:
     """Print what a run would do: action, source and target, tab-separated."""
     action = str(result.options["output"]["action"]).encode()
     _write(
@@ -58,21 +58,21 @@ def write_pairs(word: str, pairs: Iterable[tuple[str, str]]) -> None:
     _write(b"%s\t%s\t%s\n" % (word.encode(), to_tsv(old), to_tsv(new)) for old, new in pairs)
 
 
-def _tsv(result: Result) -> Iterator[bytes]:
+def _tsv(result: SortResult) -> Iterator[bytes]:
     for item in result.placements:
         yield b"%s\t%d\n" % (to_tsv(item.source), item.cluster)
 
 
-def _jsonl(result: Result) -> Iterator[bytes]:
+def _jsonl(result: SortResult) -> Iterator[bytes]:
     for item in result.placements:
         yield to_json(to_record(item, placed=result.placed)).encode() + b"\n"
 
 
-def _json(result: Result) -> Iterator[bytes]:
+def _json(result: SortResult) -> Iterator[bytes]:
     yield to_json(result.document(), indent=2).encode() + b"\n"
 
 
-def _paths0(result: Result) -> Iterator[bytes]:
+def _paths0(result: SortResult) -> Iterator[bytes]:
     noise_last = sorted(result.placements, key=lambda item: (item.cluster < 0, item.cluster))
     for item in noise_last:
         yield os.fsencode(item.source) + b"\0"

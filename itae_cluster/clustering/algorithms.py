@@ -1,7 +1,7 @@
 """Points to clusters of a given number: K-Means, agglomerative and spectral clustering.
 
 `kmeans`, `agglomerative` and `spectral` give labels, in whatever space their points are.
-`described` makes clusters of labels: numbered by size, largest first, with centres and distances in
+`describe` makes clusters of labels: numbered by size, largest first, with centres and distances in
 the space of the embeddings (length-1 vectors, so distances lie between 0 and 2), whatever found
 the clusters.
 """
@@ -28,7 +28,7 @@ __all__ = [
     "agglomerative",
     "check_k",
     "check_sample",
-    "described",
+    "describe",
     "kmeans",
     "representatives",
     "spectral",
@@ -221,7 +221,7 @@ def representatives(clustering: Clustering, most: int) -> dict[int, tuple[int, .
     return result
 
 
-def described(
+def describe(
     vectors: NDArray[np.float32],
     found: NDArray[np.int64],
     membership: NDArray[np.float32] | None = None,

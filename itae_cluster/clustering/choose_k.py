@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from itae_cluster.core.types import Reporter
 
-__all__ = ["Sample", "candidates", "check_range", "choose", "searched"]
+__all__ = ["ScoredSample", "candidates", "check_range", "choose", "search"]
 
 _CRITERION = "silhouette + modularity"
 _MOST_SAMPLED = 2000
@@ -55,7 +55,7 @@ _SMALLEST_SCALE = 1e-6  # about pictures that are all the same
 _STAGE = "Looking for k"
 
 
-class Sample:
+class ScoredSample:
     """Some pictures, their distances and neighbours, on which numbers of clusters are tried.
 
     Args:
@@ -177,10 +177,10 @@ def choose(
         return Choice(k, None, _CRITERION, len(vectors), (k,), ())
     if reporter:
         reporter.progress(_STAGE, 0, len(first))
-    return searched(Sample(vectors, seed, first[-1]), first, reporter)
+    return search(ScoredSample(vectors, seed, first[-1]), first, reporter)
 
 
-def searched(sample: Sample, first: Sequence[int], reporter: Reporter | None = None) -> Choice:
+def search(sample: ScoredSample, first: Sequence[int], reporter: Reporter | None = None) -> Choice:
     """The best of some numbers, two or more in ascending order, and of those around it."""
     scores = _tried(sample, first, reporter)
     place = first.index(statistics.median_low(_answers(scores)))
@@ -200,7 +200,7 @@ def searched(sample: Sample, first: Sequence[int], reporter: Reporter | None = N
 
 
 def _tried(
-    sample: Sample, numbers: Sequence[int], reporter: Reporter | None
+    sample: ScoredSample, numbers: Sequence[int], reporter: Reporter | None
 ) -> dict[int, NDArray[np.float64]]:
     """The scores of each k."""
     scores = {}

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from itae_cluster.clustering import algorithms, choose_k, density
-from itae_cluster.clustering.reduce import kept_umap, pca_reduce
+from itae_cluster.clustering.reduce import cached_umap, pca_reduce
 from itae_cluster.core.options import Algorithm, Reduction
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from itae_cluster.core.options import ClusterOptions
     from itae_cluster.core.types import Choice, Clustering, Reporter
 
-__all__ = ["check_size", "cluster_vectors", "labels_of", "reduced"]
+__all__ = ["check_size", "cluster_vectors", "label_points", "reduce_vectors"]
 
 
 def check_size(n: int, dim: int | None, options: ClusterOptions) -> None:
@@ -65,7 +65,7 @@ def cluster_vectors(
     check_size(len(vectors), vectors.shape[1], options)
     if reporter and options.reduce is not Reduction.NONE:
         reporter.progress("Reducing", 0, None)
-    points = reduced(vectors, options, cache)
+    points = reduce_vectors(vectors, options, cache)
     if reporter:
         reporter.progress("Clustering", 0, None)
     if options.algorithm is Algorithm.HDBSCAN:
@@ -75,14 +75,14 @@ def cluster_vectors(
             noise=options.assign_noise,
             reporter=reporter,
         )
-        return algorithms.described(vectors, labels, membership)
+        return algorithms.describe(vectors, labels, membership)
     choice = None
     if options.k is None:
         choice = choose_k.choose(vectors, options.k_range, seed=options.seed, reporter=reporter)
     k = choice.k if choice else options.k or 1
     if choice and reporter:
         reporter.note(_reason(choice))
-    clustering = algorithms.described(vectors, labels_of(points, k, options))
+    clustering = algorithms.describe(vectors, label_points(points, k, options))
     if reporter and len(clustering.centres) < k:
         reporter.warn(
             f"only {len(clustering.centres)} of {k} clusters have pictures: the others "
@@ -91,7 +91,7 @@ def cluster_vectors(
     return replace(clustering, choice=choice)
 
 
-def reduced(
+def reduce_vectors(
     vectors: NDArray[np.float32], options: ClusterOptions, cache: Cache | None = None
 ) -> NDArray[np.float32]:
     """The space that is clustered: (n, D) → (n, any)."""
@@ -99,10 +99,12 @@ def reduced(
         return vectors
     if options.reduce is Reduction.PCA:
         return pca_reduce(vectors, options.dim)
-    return kept_umap(vectors, options.dim, seed=options.seed, neighbours=options.graph, cache=cache)
+    return cached_umap(
+        vectors, options.dim, seed=options.seed, neighbours=options.graph, cache=cache
+    )
 
 
-def labels_of(points: NDArray[np.float32], k: int, options: ClusterOptions) -> NDArray[np.int64]:
+def label_points(points: NDArray[np.float32], k: int, options: ClusterOptions) -> NDArray[np.int64]:
     """(n,) labels by the algorithm, which is any but HDBSCAN."""
     if options.algorithm is Algorithm.AGGLOMERATIVE:
         return algorithms.agglomerative(points, k, seed=options.seed, linkage=options.linkage)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from itae_cluster.core.cache import Cache
 
-__all__ = ["kept_umap", "pca_reduce", "placed_among", "umap_reduce"]
+__all__ = ["cached_umap", "pca_reduce", "place_among", "umap_reduce"]
 
 _VERSION = 2  # counts the changes to the reduction that move points
 
@@ -34,7 +34,7 @@ _ROWS_AT_ONCE = 16_384
 _FEWEST_FOR_UMAP = 12  # below, a neighbour graph says nothing that the points do not
 
 
-def kept_umap(
+def cached_umap(
     vectors: NDArray[np.float32],
     dim: int,
     *,
@@ -113,7 +113,7 @@ def umap_reduce(
     if len(vectors) > _MOST_FITTED:
         sample = vectors[sample_rows(len(vectors), _MOST_FITTED, seed)]
         fitted = _umap(sample, dim, seed, neighbours, min_dist)
-        return placed_among(vectors, sample, fitted)
+        return place_among(vectors, sample, fitted)
     return _umap(vectors, dim, seed, neighbours, min_dist)
 
 
@@ -192,7 +192,7 @@ def _graph(points: _Points, neighbours: int) -> tuple[NDArray[np.int32], NDArray
     return nearest.astype(np.int32), distances.astype(np.float32)
 
 
-def placed_among(
+def place_among(
     vectors: NDArray[np.float32], sample: NDArray[np.float32], fitted: NDArray[np.float32]
 ) -> NDArray[np.float32]:
     """Every row among its nearest rows of a sample: the mean of their places by 1/distance².

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["NEAR_DUPLICATE", "Likeness", "diverse", "liken"]
+__all__ = ["NEAR_DUPLICATE", "Similarity", "diverse", "find_similar"]
 
 NEAR_DUPLICATE = 0.97
 """The cosine from which two pictures count as near-duplicates."""
@@ -27,7 +27,7 @@ _TYPICAL_SHARE = 0.9  # of a cluster; the rest is odd rather than diverse
 
 
 @dataclass(frozen=True, slots=True)
-class Likeness:
+class Similarity:
     """What every picture is like.
 
     `neighbours` (n, m) int64 rows, most similar first, never the row itself · `cosines` (n, m)
@@ -39,9 +39,9 @@ class Likeness:
     duplicates: tuple[tuple[int, ...], ...]
 
 
-def liken(
+def find_similar(
     vectors: NDArray[np.float32], *, neighbours: int = 8, threshold: float = NEAR_DUPLICATE
-) -> Likeness:
+) -> Similarity:
     """Compare every two pictures, exactly, in blocks.
 
     Groups of near-duplicates are complete-link: any two members reach the threshold, so no chain
@@ -64,7 +64,7 @@ def liken(
         if kept:
             nearest[rows], cosines[rows] = _largest(similar, kept)
         chains = _joined(chains, rows.start, similar >= threshold)
-    return Likeness(nearest, cosines, tuple(_groups(vectors, chains, threshold)))
+    return Similarity(nearest, cosines, tuple(_groups(vectors, chains, threshold)))
 
 
 def diverse(

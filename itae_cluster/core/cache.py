@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import numpy as np
 
-from itae_cluster.core.files import Known, cache_root, is_unchanged
+from itae_cluster.core.files import FileDigest, cache_root, is_unchanged
 from itae_cluster.core.text import printable
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ class Cache:
 
         return self._try(find, [None] * len(paths))
 
-    def remember(self, known: Sequence[Known]) -> None:
+    def remember(self, known: Sequence[FileDigest]) -> None:
         """Keep the digests of files, but of such as may still change within their time stamp."""
         now = time.time_ns()
         rows = [

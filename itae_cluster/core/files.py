@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 __all__ = [
-    "Known",
-    "appearing",
+    "FileDigest",
+    "atomic_path",
     "cache_root",
     "check_new",
-    "content_digest",
     "file_digest",
     "is_unchanged",
-    "save",
+    "read_digest",
+    "write_file",
 ]
 
 _LONGEST = 100  # characters of the name in the temporary one, which must stay below 255 bytes
@@ -45,7 +45,7 @@ def check_new(path: str) -> None:
 
 
 @contextlib.contextmanager
-def appearing(path: str) -> Iterator[str]:
+def atomic_path(path: str) -> Iterator[str]:
     """A temporary name beside `path`, renamed to it at the end, or removed on any error.
 
     Raises:
@@ -63,7 +63,7 @@ def appearing(path: str) -> Iterator[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class FileDigest:
     """A file whose content was read: `digest` is the SHA-256 of what had this size and time."""
 
     path: str
@@ -72,7 +72,7 @@ class Known:
     digest: bytes
 
 
-def content_digest(path: str) -> Known:
+def read_digest(path: str) -> FileDigest:
     """Read a file and say what it is.
 
     Raises:
@@ -80,7 +80,7 @@ def content_digest(path: str) -> Known:
     """
     before = os.stat(path)
     digest = bytes.fromhex(file_digest(path))
-    return Known(os.path.abspath(path), before.st_size, before.st_mtime_ns, digest)
+    return FileDigest(os.path.abspath(path), before.st_size, before.st_mtime_ns, digest)
 
 
 def is_unchanged(path: str, size: int, mtime_ns: int) -> bool:
@@ -109,7 +109,7 @@ def cache_root() -> str:
     return os.environ.get("ITAE_CLUSTER_CACHE") or user_cache_dir("itae-cluster", appauthor=False)
 
 
-def save(content: bytes, path: str) -> None:
+def write_file(content: bytes, path: str) -> None:
     """Write the file.
 
     Raises:

@@ -10,7 +10,7 @@ import base64
 import os
 import unicodedata
 
-__all__ = ["counted", "from_bytes", "is_text", "printable", "to_base64", "to_tsv"]
+__all__ = ["from_bytes", "is_text", "printable", "quantity", "to_base64", "to_tsv"]
 _TSV = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 
@@ -50,6 +50,6 @@ def _visible(char: str) -> str:
     return char
 
 
-def counted(number: int, noun: str) -> str:
+def quantity(number: int, noun: str) -> str:
     """`1 picture`, `2 pictures`."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

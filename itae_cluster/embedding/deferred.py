@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from itae_cluster.core.types import Encoder, Reporter
     from itae_cluster.embedding.encoder import TorchEncoder
 
-__all__ = ["DeferredEncoder", "RecipeChangedError", "encoder_for", "load_encoder"]
+__all__ = ["DeferredEncoder", "RecipeChangedError", "encoder_for", "load_float32_encoder"]
 
 
 class RecipeChangedError(Exception):
@@ -82,7 +82,7 @@ class DeferredEncoder:
         return self._loaded.encode(pixels)
 
 
-def load_encoder(options: ModelOptions, reporter: Reporter) -> TorchEncoder:
+def load_float32_encoder(options: ModelOptions, reporter: Reporter) -> TorchEncoder:
     """The encoder for jobs that measure the model itself: in float32, whatever the options say.
 
     Torch is imported here, once there is work for it.
@@ -133,5 +133,5 @@ def encoder_for(options: ModelOptions, cache: Cache, reporter: Reporter) -> Enco
 
 def _saved_theta(sha256: str) -> list[float | None]:
     """What `--theta auto` is by the user's own calibration, if there was one."""
-    saved = thresholds.saved(sha256)
+    saved = thresholds.saved_theta(sha256)
     return [] if saved is None else [saved.theta]

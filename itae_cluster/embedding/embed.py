@@ -20,7 +20,7 @@ from itae_cluster.core.errors import DecodeError, InputError
 from itae_cluster.core.options import MAX_PIXELS
 from itae_cluster.core.types import Embeddings, Skipped
 from itae_cluster.embedding.deferred import RecipeChangedError
-from itae_cluster.embedding.vector_cache import Found, Fresh, Shelf
+from itae_cluster.embedding.vector_cache import CachedVector, DecodedFile, VectorCache
 from itae_cluster.pictures.decoders import Decoders, decoder_count
 
 if TYPE_CHECKING:
@@ -80,12 +80,12 @@ def embed(
         InputError: if not one of the files can be read.
     """
     vectors = np.empty((len(files), encoder.dim), dtype=np.float32)
-    shelf = Shelf(cache, encoder.metadata, encoder.dim)
+    shelf = VectorCache(cache, encoder.metadata, encoder.dim)
     done = shelf.fill(files, vectors)
     reporter.info(f"{np.count_nonzero(done)} of {len(files)} embeddings were in the cache")
     todo: list[int] = np.flatnonzero(~done).tolist()
     skipped: list[Skipped] = []
-    batch: list[tuple[int, Fresh]] = []
+    batch: list[tuple[int, DecodedFile]] = []
 
     def flush() -> None:
         rows = [row for row, _ in batch]
@@ -104,7 +104,7 @@ def embed(
             if isinstance(outcome, DecodeError):
                 skipped.append(Skipped(path, str(outcome)))
                 reporter.skip(skipped[-1])
-            elif isinstance(outcome, Found):
+            elif isinstance(outcome, CachedVector):
                 vectors[row], done[row] = outcome.vector, True
             else:
                 if on_picture:
@@ -121,14 +121,14 @@ def embed(
 
 
 def _prepare(
-    path: str, *, size: int, shelf: Shelf, decoders: Decoders
-) -> Found | Fresh | DecodeError:
+    path: str, *, size: int, shelf: VectorCache, decoders: Decoders
+) -> CachedVector | DecodedFile | DecodeError:
     """What a worker does: read the file, and have it decoded unless its content is known."""
     found = shelf.look_up(path)
-    if isinstance(found, Found):
+    if isinstance(found, CachedVector):
         return found
     outcome = _try_decode(path, size=size, decoders=decoders)
-    return outcome if isinstance(outcome, DecodeError) else Fresh(outcome, found)
+    return outcome if isinstance(outcome, DecodeError) else DecodedFile(outcome, found)
 
 
 def _compacted(vectors: NDArray[np.float32], done: NDArray[np.bool_]) -> NDArray[np.float32]:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from itae_cluster.core.options import ModelOptions
     from itae_cluster.core.types import Reporter
-    from itae_cluster.model.acquire import Located
+    from itae_cluster.model.acquire import ModelFile
     from itae_cluster.model.dinov2 import DINOv2
     from itae_cluster.model.registry import Variant
 
@@ -49,7 +49,7 @@ def load_encoder(
     options: ModelOptions,
     reporter: Reporter,
     *,
-    located: Located | None = None,
+    located: ModelFile | None = None,
     fast_bfloat16: Callable[[], bool] | None = None,
 ) -> TorchEncoder:
     """Load the weights, and patch the last block with θ.
@@ -93,7 +93,7 @@ def load_encoder(
 
 def _usual_theta(variant: Variant | None, digest: str, reporter: Reporter) -> float | None:
     """The user's own calibrated θ for these weights, else the published one for the model."""
-    saved = thresholds.saved(digest)
+    saved = thresholds.saved_theta(digest)
     if saved is None:
         return variant.theta if variant else None
     shown = "off" if saved.theta is None else f"{saved.theta:g}"

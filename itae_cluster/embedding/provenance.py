@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from itae_cluster.core.cache import Cache
     from itae_cluster.core.types import Encoder, Reporter
 
-__all__ = ["recalled", "same_encoder"]
+__all__ = ["matching_encoder", "recall_options"]
 
 _CUSTOM = "custom"
 
 
-def recalled(made_by: Mapping[str, Any], asked: AskedModel) -> ModelOptions:
+def recall_options(made_by: Mapping[str, Any], asked: AskedModel) -> ModelOptions:
     """The options that lead to the encoder `made_by` describes.
 
     Raises:
@@ -61,7 +61,7 @@ def _check(option: str, given: object, frozen: object, *, same: bool) -> None:
         )
 
 
-def same_encoder(
+def matching_encoder(
     made_by: Mapping[str, Any],
     options: ModelOptions,
     cache: Cache,
@@ -72,7 +72,7 @@ def same_encoder(
 
     Args:
         made_by: what the result says of it.
-        options: as `recalled` gives them.
+        options: as `recall_options` gives them.
         cache: where an earlier run may have noted what it is.
         reporter: told where weights come from.
         encoder: used in place of the one that the options name.

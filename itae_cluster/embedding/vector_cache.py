@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from itae_cluster.core.files import content_digest, is_unchanged
+from itae_cluster.core.files import is_unchanged, read_digest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -15,27 +15,27 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from itae_cluster.core.cache import Cache
-    from itae_cluster.core.files import Known
+    from itae_cluster.core.files import FileDigest
     from itae_cluster.core.types import Picture
 
-__all__ = ["Found", "Fresh", "Shelf", "fingerprint"]
+__all__ = ["CachedVector", "DecodedFile", "VectorCache", "fingerprint"]
 
 _REMEMBERED_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class CachedVector:
     """A file whose content the cache knows: `vector` (D,) float32."""
 
     vector: NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
-class Fresh:
+class DecodedFile:
     """A decoded file; `known` is None where its vector cannot be kept."""
 
     picture: Picture
-    known: Known | None
+    known: FileDigest | None
 
 
 def fingerprint(metadata: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -46,7 +46,7 @@ def fingerprint(metadata: Mapping[str, Any]) -> dict[str, Any] | None:
     return {key: metadata[key] for key in kept}
 
 
-class Shelf:
+class VectorCache:
     """Vectors of one recipe.
 
     Args:
@@ -61,7 +61,7 @@ class Shelf:
         self._dim = dim
         self._used = recipe is not None and cache.is_open
         self._recipe = cache.recipe(recipe) if recipe is not None else 0
-        self._seen: list[Known] = []
+        self._seen: list[FileDigest] = []
 
     def fill(self, files: Sequence[str], out: NDArray[np.float32]) -> NDArray[np.bool_]:
         """Put the vectors of unchanged files into their rows of `out` (n, D); which: (n,)."""
@@ -77,7 +77,7 @@ class Shelf:
             return np.zeros(len(digests), dtype=np.bool_)
         return self._cache.fill(self._recipe, digests, out)
 
-    def look_up(self, path: str) -> Found | Known | None:
+    def look_up(self, path: str) -> CachedVector | FileDigest | None:
         """Read the file: its vector where its content is known, else its digest.
 
         None where nothing can be kept; decoding will say why a file cannot be read.
@@ -85,16 +85,16 @@ class Shelf:
         if not self._used:
             return None
         try:
-            known = content_digest(path)
+            known = read_digest(path)
         except OSError:
             return None
         out = np.empty((1, self._dim), dtype=np.float32)
         if self._cache.fill(self._recipe, [known.digest], out)[0]:
             self._remember([known])
-            return Found(out[0])
+            return CachedVector(out[0])
         return known
 
-    def keep(self, known: Sequence[Known | None], vectors: NDArray[np.float32]) -> None:
+    def keep(self, known: Sequence[FileDigest | None], vectors: NDArray[np.float32]) -> None:
         """Keep the vectors (B, D) of files that have not changed since they were read."""
         kept = {
             row: item
@@ -111,7 +111,7 @@ class Shelf:
         seen, self._seen = self._seen, []  # in one step: threads may add to it meanwhile
         self._cache.remember(seen)
 
-    def _remember(self, known: Sequence[Known]) -> None:
+    def _remember(self, known: Sequence[FileDigest]) -> None:
         self._seen += known
         if len(self._seen) >= _REMEMBERED_AT_ONCE:
             self.close()

@@ -17,7 +17,7 @@ import numpy as np
 
 from itae_cluster.core.documents import to_json
 from itae_cluster.core.errors import InputError, OutputError, UsageError
-from itae_cluster.core.files import appearing, check_new
+from itae_cluster.core.files import atomic_path, check_new
 from itae_cluster.core.text import from_bytes, is_text, printable, to_tsv
 from itae_cluster.core.types import Embeddings
 
@@ -120,7 +120,7 @@ def _files(path: str) -> list[str]:
 
 
 def _save_npz(path: str, embeddings: Embeddings, metadata: str) -> None:
-    with appearing(path) as part, open(part, "xb") as file:
+    with atomic_path(path) as part, open(part, "xb") as file:
         np.savez(
             file,
             paths=np.array(embeddings.paths, dtype=np.str_),
@@ -146,7 +146,7 @@ def _save_npy(path: str, embeddings: Embeddings, metadata: str) -> None:
         (array, lambda file: np.save(file, embeddings.vectors)),
     ]
     for target, write in writes:
-        with appearing(target) as part, open(part, "xb") as file:
+        with atomic_path(target) as part, open(part, "xb") as file:
             write(file)
 
 
@@ -185,7 +185,7 @@ def _save_parquet(path: str, embeddings: Embeddings, metadata: str) -> None:
             "embedding": pyarrow.FixedSizeListArray.from_arrays(flat, dim),
         }
     ).replace_schema_metadata({"itae-cluster": metadata})
-    with appearing(path) as part:
+    with atomic_path(path) as part:
         pyarrow.parquet.write_table(table, part)
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from itae_cluster.core.errors import DownloadError, UsageError, WeightsError
-from itae_cluster.core.files import appearing, file_digest
+from itae_cluster.core.files import atomic_path, file_digest
 from itae_cluster.core.text import printable
 from itae_cluster.model.registry import (
     AUTO,
@@ -21,18 +21,18 @@ from itae_cluster.model.registry import (
     by_config,
     variant,
 )
-from itae_cluster.model.store import Found, cache_dir, found_files
+from itae_cluster.model.store import LocalCheckpoint, cache_dir, local_checkpoints
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from itae_cluster.core.types import Reporter
 
-__all__ = ["Located", "fetch", "import_checkpoint", "is_offline", "locate"]
+__all__ = ["ModelFile", "fetch", "import_checkpoint", "is_offline", "locate"]
 
 
 @dataclass(frozen=True, slots=True)
-class Located:
+class ModelFile:
     """The file to load. `variant` is None where only a file was named."""
 
     variant: Variant | None
@@ -52,13 +52,13 @@ def is_offline(asked: bool = False) -> bool:
 # Verifying -----------------------------------------------------------------------------------
 
 
-def _verified(wanted: Variant, reporter: Reporter) -> tuple[Found, str] | None:
+def _verified(wanted: Variant, reporter: Reporter) -> tuple[LocalCheckpoint, str] | None:
     """The first file that is what it claims to be, with its SHA-256.
 
     Official files must have the published digest. A wrong one in our cache is removed and named;
     one elsewhere is not ours, so it is passed over and named.
     """
-    for found in found_files(wanted):
+    for found in local_checkpoints(wanted):
         digest = _digest(found.path)
         official = wanted.checkpoint
         is_official_file = official and os.path.basename(found.path) == official.filename
@@ -89,7 +89,7 @@ def _digest(path: str) -> str:
         known[key] = digest
         try:
             os.makedirs(cache_dir(), exist_ok=True)
-            with appearing(memory) as part, open(part, "x", encoding="utf-8") as file:
+            with atomic_path(memory) as part, open(part, "x", encoding="utf-8") as file:
                 json.dump(known, file)
         except OSError:
             pass  # a cache that cannot be written only costs time
@@ -108,7 +108,7 @@ def _digests(memory: str) -> dict[str, str]:
 # Getting -------------------------------------------------------------------------------------
 
 
-def locate(name: str, *, weights: str | None, offline: bool, reporter: Reporter) -> Located:
+def locate(name: str, *, weights: str | None, offline: bool, reporter: Reporter) -> ModelFile:
     """The checkpoint for `--model` and `--weights`.
 
     A model asked for by name never falls back to another. `auto` does, with one warning: it takes
@@ -122,7 +122,7 @@ def locate(name: str, *, weights: str | None, offline: bool, reporter: Reporter)
         asked = None if name == AUTO else variant(name)
         if not os.path.isfile(weights):
             raise WeightsError(f"{printable(weights)} is no file; check --weights")
-        return Located(asked, weights, "file", _digest(weights))
+        return ModelFile(asked, weights, "file", _digest(weights))
     if name != AUTO:
         return _get(variant(name), offline, reporter)
     try:
@@ -140,11 +140,11 @@ def _reason(error: WeightsError) -> str:
     return str(error).partition(";")[0]
 
 
-def _get(wanted: Variant, offline: bool, reporter: Reporter) -> Located:
+def _get(wanted: Variant, offline: bool, reporter: Reporter) -> ModelFile:
     here = _verified(wanted, reporter)
     if here is not None:
         found, digest = here
-        return Located(wanted, found.path, found.origin, digest)
+        return ModelFile(wanted, found.path, found.origin, digest)
     if wanted.checkpoint is None:
         raise WeightsError(f"{wanted.name} is missing from this installation; install it again")
     if is_offline(offline):
@@ -154,7 +154,7 @@ def _get(wanted: Variant, offline: bool, reporter: Reporter) -> Located:
             "import FILE'"
         )
     path = _download(wanted, reporter)
-    return Located(wanted, path, "cache", wanted.checkpoint.sha256)
+    return ModelFile(wanted, path, "cache", wanted.checkpoint.sha256)
 
 
 def _download(wanted: Variant, reporter: Reporter) -> str:
@@ -177,14 +177,14 @@ def _make_cache() -> None:
         ) from error
 
 
-def fetch(name: str, *, offline: bool, reporter: Reporter) -> Found:
+def fetch(name: str, *, offline: bool, reporter: Reporter) -> LocalCheckpoint:
     """Make sure a model is here: found, or downloaded into our cache.
 
     Raises:
         WeightsError: if it is not here and cannot be fetched.
     """
     located = _get(variant(PREFERRED if name == AUTO else name), offline, reporter)
-    return Found(located.path, located.origin)
+    return LocalCheckpoint(located.path, located.origin)
 
 
 def import_checkpoint(source: str, name: str | None) -> tuple[Variant, str]:
@@ -238,9 +238,9 @@ def _store_copy(source: str, filename: str) -> str:
 
 @contextlib.contextmanager
 def _stored(target: str) -> Iterator[str]:
-    """`appearing` in our cache, with an error that names the remedy."""
+    """`atomic_path` in our cache, with an error that names the remedy."""
     try:
-        with appearing(target) as part:
+        with atomic_path(target) as part:
             yield part
     except OSError as error:
         raise WeightsError(

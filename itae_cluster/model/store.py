@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
     from itae_cluster.model.registry import Variant
 
-__all__ = ["Found", "cache_dir", "find", "found_files"]
+__all__ = ["LocalCheckpoint", "cache_dir", "find_checkpoint", "local_checkpoints"]
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class LocalCheckpoint:
     """A checkpoint file of a variant that is on this machine."""
 
     path: str
@@ -39,28 +39,28 @@ def cache_dir() -> str:
     return os.path.join(cache_root(), "checkpoints")
 
 
-def find(wanted: Variant) -> Found | None:
+def find_checkpoint(wanted: Variant) -> LocalCheckpoint | None:
     """The first file that holds this variant, None where there is none. Nothing is verified."""
-    return next(found_files(wanted), None)
+    return next(local_checkpoints(wanted), None)
 
 
-def found_files(wanted: Variant) -> Iterator[Found]:
+def local_checkpoints(wanted: Variant) -> Iterator[LocalCheckpoint]:
     """Every file on this machine that should hold this variant, the preferred one first."""
     return (found for found in _candidates(wanted) if os.path.isfile(found.path))
 
 
-def _candidates(wanted: Variant) -> Iterator[Found]:
+def _candidates(wanted: Variant) -> Iterator[LocalCheckpoint]:
     if wanted.checkpoint is None:
         bundled = files("itae_cluster.model").joinpath(f"{wanted.name}.safetensors")
-        yield Found(str(bundled), "bundled")
+        yield LocalCheckpoint(str(bundled), "bundled")
         return
     for name in (wanted.checkpoint.filename, f"{wanted.name}.safetensors"):
-        yield Found(os.path.join(cache_dir(), name), "cache")
-    yield Found(os.path.join(_torch_hub(), wanted.checkpoint.filename), "torch hub")
+        yield LocalCheckpoint(os.path.join(cache_dir(), name), "cache")
+    yield LocalCheckpoint(os.path.join(_torch_hub(), wanted.checkpoint.filename), "torch hub")
     for repository in (wanted.hugging_face, wanted.timm):
         if repository is not None:
             for path in _hugging_face(repository):
-                yield Found(path, "hugging face")
+                yield LocalCheckpoint(path, "hugging face")
 
 
 def _user_cache() -> str:

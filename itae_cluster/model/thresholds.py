@@ -10,14 +10,14 @@ import os
 from dataclasses import asdict, dataclass
 
 from itae_cluster.core.errors import OutputError
-from itae_cluster.core.files import appearing
+from itae_cluster.core.files import atomic_path
 from itae_cluster.core.text import printable
 
-__all__ = ["Saved", "forget", "path", "save", "saved"]
+__all__ = ["SavedTheta", "forget", "path", "save", "saved_theta"]
 
 
 @dataclass(frozen=True, slots=True)
-class Saved:
+class SavedTheta:
     """A calibrated θ: None is off. `pictures` is the size of the sample it was found on."""
 
     theta: float | None
@@ -32,7 +32,7 @@ def path() -> str:
     return os.path.join(root, "thresholds.json")
 
 
-def saved(sha256: str) -> Saved | None:
+def saved_theta(sha256: str) -> SavedTheta | None:
     """The θ saved for the weights of that digest, None where there is none.
 
     Raises:
@@ -41,7 +41,7 @@ def saved(sha256: str) -> Saved | None:
     return _read().get(sha256)
 
 
-def save(sha256: str, found: Saved) -> None:
+def save(sha256: str, found: SavedTheta) -> None:
     """Keep a θ for the weights of that digest.
 
     Raises:
@@ -63,10 +63,10 @@ def forget(sha256: str) -> bool:
     return True
 
 
-def _read() -> dict[str, Saved]:
+def _read() -> dict[str, SavedTheta]:
     try:
         with open(path(), encoding="utf-8") as file:
-            return {digest: Saved(**entry) for digest, entry in json.load(file).items()}
+            return {digest: SavedTheta(**entry) for digest, entry in json.load(file).items()}
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, TypeError, AttributeError) as error:
@@ -75,11 +75,11 @@ def _read() -> dict[str, Saved]:
         ) from error
 
 
-def _write(entries: dict[str, Saved]) -> None:
+def _write(entries: dict[str, SavedTheta]) -> None:
     target = path()
     try:
         os.makedirs(os.path.dirname(target), exist_ok=True)
-        with appearing(target) as part, open(part, "x", encoding="utf-8") as file:
+        with atomic_path(target) as part, open(part, "x", encoding="utf-8") as file:
             json.dump({digest: asdict(entry) for digest, entry in entries.items()}, file, indent=2)
     except OSError as error:
         raise OutputError(

@@ -27,11 +27,19 @@ if TYPE_CHECKING:
     from itae_cluster.embedding.encoder import TorchEncoder
     from itae_cluster.model.itae import Rule, Settings
 
-__all__ = ["Sample", "Touched", "collect", "draw_sample", "recommend", "touched", "touched_by"]
+__all__ = [
+    "AttenuatedShare",
+    "NormSample",
+    "attenuated_by",
+    "attenuated_share",
+    "collect",
+    "draw_sample",
+    "recommend",
+]
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class NormSample:
     """What one pass over n pictures showed.
 
     `measures` have n rows, in the order of `paths`; `vectors` (S, n, D) are the embeddings under
@@ -45,7 +53,7 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True)
-class Touched:
+class AttenuatedShare:
     """Which share of tokens (CLS left out) and of pictures a θ attenuates, 0 to 1."""
 
     tokens: float
@@ -64,7 +72,7 @@ def collect(
     *,
     batch_size: int,
     reporter: Reporter,
-) -> Sample:
+) -> NormSample:
     """Measure every token of every picture, and embed under each setting, in one pass.
 
     Raises:
@@ -85,7 +93,7 @@ def collect(
     joined = _joined(measures, encoder.registers)
     if not np.isfinite(joined.query_norms).all():
         raise ModelError("the model gives norms that are not finite; its weights are damaged")
-    return Sample(tuple(paths), joined, np.concatenate(vectors, axis=1), tuple(skipped))
+    return NormSample(tuple(paths), joined, np.concatenate(vectors, axis=1), tuple(skipped))
 
 
 def _joined(parts: Sequence[TokenMeasures], registers: int) -> TokenMeasures:
@@ -109,13 +117,15 @@ def recommend(measures: TokenMeasures) -> tuple[float | None, Finding]:
     return (None if finding.valley is None else float(f"{finding.valley:.3g}")), finding
 
 
-def touched(measures: TokenMeasures, theta: float | None, rule: Rule = "minority") -> Touched:
+def attenuated_share(
+    measures: TokenMeasures, theta: float | None, rule: Rule = "minority"
+) -> AttenuatedShare:
     """What a θ would do to these pictures; None does nothing."""
     if theta is None:
-        return Touched(0.0, 0.0)
-    return touched_by(split(measures.query_norms, theta, rule))
+        return AttenuatedShare(0.0, 0.0)
+    return attenuated_by(split(measures.query_norms, theta, rule))
 
 
-def touched_by(mask: NDArray[np.bool_]) -> Touched:
+def attenuated_by(mask: NDArray[np.bool_]) -> AttenuatedShare:
     """The same, from an artifact mask (B, T) with CLS first."""
-    return Touched(float(mask[:, 1:].mean()), float(mask.any(axis=1).mean()))
+    return AttenuatedShare(float(mask[:, 1:].mean()), float(mask.any(axis=1).mean()))

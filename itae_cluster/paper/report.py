@@ -33,9 +33,9 @@ __all__ = [
     "ORIGINAL",
     "EvalOptions",
     "Evaluation",
-    "Judged",
+    "ModelScores",
     "PaperRow",
-    "Variant",
+    "ScoredVariant",
     "write_csv",
 ]
 
@@ -155,7 +155,7 @@ class EvalOptions:
 
 
 @dataclass(frozen=True)
-class Variant:
+class ScoredVariant:
     """A model with or without ITAE: one `Scores` a set, and the k-NN accuracy, all as ratios."""
 
     name: str
@@ -175,11 +175,11 @@ class Variant:
 
 
 @dataclass(frozen=True)
-class Judged:
+class ModelScores:
     """One model: its metadata, and `original` with, where θ is on, `ITAE` beside it."""
 
     model: Mapping[str, Any]
-    variants: tuple[Variant, ...]
+    variants: tuple[ScoredVariant, ...]
 
     @property
     def name(self) -> str:
@@ -215,7 +215,7 @@ class Evaluation:
     pictures: int
     classes: int
     k: int | None
-    models: tuple[Judged, ...]
+    models: tuple[ModelScores, ...]
     skipped: tuple[Skipped, ...]
     options: EvalOptions
     model_options: tuple[ModelOptions, ...]
@@ -272,7 +272,7 @@ def _published_theta(model: str) -> float | None:
     return variant(model).theta
 
 
-def _model_document(judged: Judged, metrics: Sequence[str]) -> dict[str, Any]:
+def _model_document(judged: ModelScores, metrics: Sequence[str]) -> dict[str, Any]:
     comparisons = {metric: judged.compare(metric) for metric in metrics}
     return {
         "model": dict(judged.model),
@@ -333,7 +333,9 @@ def write_csv(evaluation: Evaluation, path: str) -> None:
         ) from error
 
 
-def _csv_rows(judged: Judged, variant: Variant, metrics: Sequence[str]) -> list[list[object]]:
+def _csv_rows(
+    judged: ModelScores, variant: ScoredVariant, metrics: Sequence[str]
+) -> list[list[object]]:
     rows: list[list[object]] = []
     for metric in metrics:
         found = variant.estimate(metric)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["ClusterScores", "judge"]
+__all__ = ["ClusterScores", "score_clusters"]
 
 _DIM = 5
 _RESTARTS = 5
@@ -40,7 +40,7 @@ class ClusterScores:
     labelled: Scores | None
 
 
-def judge(
+def score_clusters(
     vectors: NDArray[np.float32],
     k: int,
     *,

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from itae_cluster.pipeline.demo import run_demo
 from itae_cluster.pipeline.embed import embed_pictures, embed_to_file
-from itae_cluster.pipeline.sort import Result, plan_pictures, sort_pictures
+from itae_cluster.pipeline.sort import SortResult, plan_pictures, sort_pictures
 
 __all__ = [
-    "Result",
+    "SortResult",
     "embed_pictures",
     "embed_to_file",
     "plan_pictures",

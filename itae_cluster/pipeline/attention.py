@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from itae_cluster.core.errors import DecodeError, InputError, ModelError
-from itae_cluster.embedding.deferred import load_encoder
+from itae_cluster.embedding.deferred import load_float32_encoder
 from itae_cluster.embedding.embed import read_batches
 from itae_cluster.paper import figures
 from itae_cluster.paper.artifacts import split
@@ -65,7 +65,7 @@ def draw_attention_maps(
             f"{len(found.files)} pictures are too many for one sheet; "
             f"name {MOST_PICTURES} at most, and draw more sheets for more"
         )
-    encoder = load_encoder(model, reporter)
+    encoder = load_float32_encoder(model, reporter)
     theta = encoder.metadata["theta"]
     maps: list[figures.TokenMap] = []
     skipped = list(found.skipped)

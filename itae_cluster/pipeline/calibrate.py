@@ -12,12 +12,12 @@ from itae_cluster.clustering.algorithms import check_k
 from itae_cluster.core.documents import run_metadata, skipped_record
 from itae_cluster.core.errors import InputError, UsageError
 from itae_cluster.core.options import input_options
-from itae_cluster.embedding.deferred import load_encoder
+from itae_cluster.embedding.deferred import load_float32_encoder
 from itae_cluster.model import thresholds
 from itae_cluster.paper import calibrate
 from itae_cluster.paper.artifacts import split
 from itae_cluster.paper.labels import check_classes, folder_labels
-from itae_cluster.paper.sweep import ClusterScores, judge
+from itae_cluster.paper.sweep import ClusterScores, score_clusters
 from itae_cluster.pictures.scan import find_pictures
 
 if TYPE_CHECKING:
@@ -56,16 +56,16 @@ class Calibration:
 
     model: Mapping[str, Any]
     options: Mapping[str, Any]
-    sample: calibrate.Sample
+    sample: calibrate.NormSample
     finding: Finding
     theta: float | None
     published: float | None
     rule: Rule
     sweep: tuple[SweepPoint, ...]
 
-    def touched(self, theta: float | None) -> calibrate.Touched:
+    def touched(self, theta: float | None) -> calibrate.AttenuatedShare:
         """What a θ would do to the sample."""
-        return calibrate.touched(self.sample.measures, theta, self.rule)
+        return calibrate.attenuated_share(self.sample.measures, theta, self.rule)
 
     def document(self) -> dict[str, Any]:
         """The whole finding, for `--json`."""
@@ -109,7 +109,7 @@ def run_calibration(
     files = calibrate.draw_sample(found.files, options.sample, options.seed)
     if options.labels:
         _labels(inputs, files)  # before the slow pass
-    encoder = load_encoder(replace(model, theta="off"), reporter)
+    encoder = load_float32_encoder(replace(model, theta="off"), reporter)
     from itae_cluster.model.itae import Settings
 
     settings = [Settings(theta, rule=options.rule) for theta in options.thetas]
@@ -145,7 +145,10 @@ def _labels(inputs: InputOptions, files: Sequence[str]) -> list[str]:
 
 
 def _swept(
-    inputs: InputOptions, sample: calibrate.Sample, options: CalibrationOptions, reporter: Reporter
+    inputs: InputOptions,
+    sample: calibrate.NormSample,
+    options: CalibrationOptions,
+    reporter: Reporter,
 ) -> tuple[SweepPoint, ...]:
     if not options.thetas:
         return ()
@@ -160,12 +163,12 @@ def _swept(
         mask = split(sample.measures.query_norms, theta, options.rule)
         key = np.packbits(mask).tobytes()
         if key not in judged:
-            judged[key] = judge(vectors, k, truth=truth, seed=options.seed)
-        points.append(_point(theta, calibrate.touched_by(mask), judged[key]))
+            judged[key] = score_clusters(vectors, k, truth=truth, seed=options.seed)
+        points.append(_point(theta, calibrate.attenuated_by(mask), judged[key]))
     return tuple(points)
 
 
-def _point(theta: float, touched: calibrate.Touched, scores: ClusterScores) -> SweepPoint:
+def _point(theta: float, touched: calibrate.AttenuatedShare, scores: ClusterScores) -> SweepPoint:
     labelled = scores.labelled
     return SweepPoint(
         theta,
@@ -219,7 +222,7 @@ def save_theta(found: Calibration) -> str:
     Returns:
         The file it is kept in.
     """
-    kept = thresholds.Saved(found.theta, len(found.sample.paths))
+    kept = thresholds.SavedTheta(found.theta, len(found.sample.paths))
     thresholds.save(found.model["weights_sha256"], kept)
     return thresholds.path()
 

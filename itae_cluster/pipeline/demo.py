@@ -12,7 +12,7 @@ from itae_cluster.core.errors import OutputError
 from itae_cluster.core.options import ClusterOptions, InputOptions, ModelOptions, OutputOptions
 from itae_cluster.core.text import printable
 from itae_cluster.paper.scores import clustering_accuracy
-from itae_cluster.pipeline.sort import Result, sort_pictures
+from itae_cluster.pipeline.sort import SortResult, sort_pictures
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +35,7 @@ _SEED = 0
 _INK = 16  # brightest value of a digit's 8×8 pixels
 
 
-def run_demo(folder: str, model: ModelOptions, reporter: Reporter) -> tuple[Result, float]:
+def run_demo(folder: str, model: ModelOptions, reporter: Reporter) -> tuple[SortResult, float]:
     """Make the demo album in `folder`, sort it into `folder/sorted`, and compare with the truth.
 
     Returns:

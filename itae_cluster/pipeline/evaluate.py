@@ -16,7 +16,7 @@ from itae_cluster.clustering.recipe import check_size
 from itae_cluster.core.errors import InputError, ModelError
 from itae_cluster.core.options import InputOptions
 from itae_cluster.core.text import printable
-from itae_cluster.embedding.deferred import load_encoder
+from itae_cluster.embedding.deferred import load_float32_encoder
 from itae_cluster.model.registry import AUTO, variant
 from itae_cluster.paper.labels import (
     FolderPictures,
@@ -25,7 +25,14 @@ from itae_cluster.paper.labels import (
     open_torchvision,
 )
 from itae_cluster.paper.protocol import Clusterer, KMeansOnce, RecipeOnce, run_protocol
-from itae_cluster.paper.report import ITAE, ORIGINAL, EvalOptions, Evaluation, Judged, Variant
+from itae_cluster.paper.report import (
+    ITAE,
+    ORIGINAL,
+    EvalOptions,
+    Evaluation,
+    ModelScores,
+    ScoredVariant,
+)
 from itae_cluster.paper.scores import knn_accuracy
 from itae_cluster.pictures.scan import find_pictures
 
@@ -65,7 +72,7 @@ def evaluate_models(
     check_size(len(pictures.labels), None, options.recipe(options.k or classes))
     if train is not None:
         _check_train(pictures, train, options.neighbours or 1)
-    judged: list[Judged] = []
+    judged: list[ModelScores] = []
     known = _Embedded({}, (), ())
     for model in models:
         found, known = _judge(options, model, pictures, train, reporter)
@@ -137,8 +144,8 @@ def _judge(
     pictures: LabelledPictures,
     train: LabelledPictures | None,
     reporter: Reporter,
-) -> tuple[Judged, _Embedded]:
-    encoder = load_encoder(model, reporter)
+) -> tuple[ModelScores, _Embedded]:
+    encoder = load_float32_encoder(model, reporter)
     thetas = _thetas(encoder, reporter)
     embedded = _embed(encoder, thetas, pictures, model.small_batch, reporter)
     classes = check_classes(embedded.labels, pictures.name)
@@ -149,9 +156,9 @@ def _judge(
         knn = _knn(learnt, embedded, options.neighbours, reporter)
     sets = _cluster(options, classes, embedded, reporter)
     variants = tuple(
-        Variant(name, theta, sets[name], knn.get(name)) for name, theta in thetas.items()
+        ScoredVariant(name, theta, sets[name], knn.get(name)) for name, theta in thetas.items()
     )
-    return Judged(encoder.metadata, variants), embedded
+    return ModelScores(encoder.metadata, variants), embedded
 
 
 def _thetas(encoder: TorchEncoder, reporter: Reporter) -> dict[str, float | None]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from itae_cluster.changes.amend import Amendment, amend, look
+from itae_cluster.changes.amend import Amendment, amend, inspect_result
 from itae_cluster.clustering import algorithms
 from itae_cluster.core.cache import open_cache
 from itae_cluster.core.errors import InputError, UsageError
@@ -16,11 +16,11 @@ from itae_cluster.core.options import check_seed
 from itae_cluster.core.text import printable
 from itae_cluster.core.types import NOISE
 from itae_cluster.embedding.embed import embed_files
-from itae_cluster.embedding.provenance import recalled, same_encoder
+from itae_cluster.embedding.provenance import matching_encoder, recall_options
 from itae_cluster.pipeline.rename import moved_to
-from itae_cluster.preview.redraw import followed
+from itae_cluster.preview.redraw import redraw_previews
 from itae_cluster.results import centres, cluster_names, inventory
-from itae_cluster.results.filenames import Namer, folded
+from itae_cluster.results.filenames import Namer, fold_name
 from itae_cluster.results.journal import Shift
 from itae_cluster.results.plan import MODEL_FILE
 
@@ -29,16 +29,16 @@ if TYPE_CHECKING:
 
     from itae_cluster.core.options import AskedModel, CacheOptions
     from itae_cluster.core.types import Embeddings, Encoder, Reporter
-    from itae_cluster.results.centres import Frozen
-    from itae_cluster.results.inventory import Held, Inventory
+    from itae_cluster.results.centres import Centres
+    from itae_cluster.results.inventory import HeldPicture, Inventory
 
-__all__ = ["Regrouped", "merge_clusters", "split_cluster"]
+__all__ = ["RegroupResult", "merge_clusters", "split_cluster"]
 
 _RESTARTS = 10
 
 
 @dataclass(frozen=True)
-class Regrouped:
+class RegroupResult:
     """Which files, or folders, went where, and how many pictures each folder concerned holds."""
 
     shifts: tuple[tuple[str, str], ...]
@@ -52,7 +52,7 @@ def merge_clusters(
     *,
     name: str | None = None,
     dry_run: bool = False,
-) -> Regrouped:
+) -> RegroupResult:
     """Put the pictures of several clusters into the folder of the first.
 
     Args:
@@ -67,7 +67,7 @@ def merge_clusters(
         ResultError: if there is no such cluster.
         OutputError: if it cannot be done; everything is as it was.
     """
-    held = look(out)
+    held = inspect_result(out)
     labels = [cluster_names.label_of(held, folder) for folder in folders]
     if len(set(labels)) < 2 or len(set(labels)) < len(labels):
         raise UsageError("name two or more different clusters to put together")
@@ -89,18 +89,18 @@ def merge_clusters(
         records.append(record)
         shifts += steps
     if not dry_run:
-        contents = inventory.documents(held, records, folders_now, names)
+        contents = inventory.result_documents(held, records, folders_now, names)
         model = _model(held)
         if model is not None:
             contents[MODEL_FILE] = centres.content(model.merged(into, others))
-        changed = contents | followed(held, records, folders_now, reporter)
+        changed = contents | redraw_previews(held, records, folders_now, reporter)
         amend(held, Amendment("merge", lambda *_: changed, tuple(shifts)), reporter)
     size = sum(record["cluster"] == into for record in records)
-    return Regrouped(_pairs(shifts), {place: size})
+    return RegroupResult(_pairs(shifts), {place: size})
 
 
 def _joined(
-    item: Held, into: int, others: set[int], first: str, place: str, namer: Namer
+    item: HeldPicture, into: int, others: set[int], first: str, place: str, namer: Namer
 ) -> tuple[dict[str, Any], list[Shift]]:
     """What the manifest says of a picture after a merge, and what moves."""
     steps: list[Shift] = []
@@ -114,7 +114,7 @@ def _joined(
     return record, steps
 
 
-def _moved(item: Held, folder: str, namer: Namer) -> tuple[Held, list[Shift]]:
+def _moved(item: HeldPicture, folder: str, namer: Namer) -> tuple[HeldPicture, list[Shift]]:
     """A picture and its sidecars in another folder, under names that are free there."""
     old = os.path.splitext(item.destination)[0]
     tails = [place[len(old) :] for _, place in item.sidecars]
@@ -132,7 +132,7 @@ def _moved(item: Held, folder: str, namer: Namer) -> tuple[Held, list[Shift]]:
     return replace(item, destination=destination, sidecars=followers), steps
 
 
-def _model(held: Inventory) -> Frozen | None:
+def _model(held: Inventory) -> Centres | None:
     """The model, where the result has one."""
     if not os.path.lexists(os.path.join(held.root, MODEL_FILE)):
         return None
@@ -150,7 +150,7 @@ def split_cluster(
     dry_run: bool = False,
     encoder: Encoder | None = None,
     caching: CacheOptions | None = None,
-) -> Regrouped:
+) -> RegroupResult:
     """Take a cluster apart with K-Means; the largest part stays in its folder.
 
     Args:
@@ -170,7 +170,7 @@ def split_cluster(
     if k < 2:
         raise UsageError(f"--k {k} must be 2 or more")
     check_seed(seed)
-    held = look(out)
+    held = inspect_result(out)
     label = cluster_names.label_of(held, folder)
     model = centres.load(held.root)
     members = [item for item in held.pictures if item.cluster == label]
@@ -178,7 +178,7 @@ def split_cluster(
     paths = [os.path.join(held.root, item.destination) for item in members]
     embeddings = _embedded(paths, model, asked, encoder, caching, reporter)
     algorithms.check_k(k, len(embeddings.paths))
-    found = algorithms.described(
+    found = algorithms.describe(
         embeddings.vectors, algorithms.kmeans(embeddings.vectors, k, seed=seed, restarts=_RESTARTS)
     )
     if len(found.centres) < 2:
@@ -198,25 +198,25 @@ def split_cluster(
     }
     if not dry_run:
         folders_now = {**held.folders, **folders}
-        contents = inventory.documents(held, records, folders_now, names)
+        contents = inventory.result_documents(held, records, folders_now, names)
         contents[MODEL_FILE] = centres.content(model.split(label, embeddings.vectors, parts))
-        changed = contents | followed(held, records, folders_now, reporter)
+        changed = contents | redraw_previews(held, records, folders_now, reporter)
         amend(held, Amendment("split", lambda *_: changed, tuple(shifts)), reporter)
     sizes = {folders[n]: sum(record["cluster"] == n for record in records) for n in numbers}
-    return Regrouped(_pairs(shifts), sizes)
+    return RegroupResult(_pairs(shifts), sizes)
 
 
 def _embedded(
     paths: Sequence[str],
-    model: Frozen,
+    model: Centres,
     asked: AskedModel,
     encoder: Encoder | None,
     caching: CacheOptions | None,
     reporter: Reporter,
 ) -> Embeddings:
-    options = recalled(model.encoder, asked)
+    options = recall_options(model.encoder, asked)
     with open_cache(caching, reporter) as cache:
-        same = same_encoder(model.encoder, options, cache, reporter, encoder)
+        same = matching_encoder(model.encoder, options, cache, reporter, encoder)
         return embed_files(paths, options, same, cache=cache, reporter=reporter)
 
 
@@ -231,13 +231,15 @@ def _parts(held: Inventory, label: int, count: int) -> tuple[list[int], dict[int
     if label != NOISE:
         numbers = [label, *numbers[:-1]]
         folders[label] = folder
-    taken = {folded(name) for name in os.listdir(os.path.join(held.root, os.path.dirname(folder)))}
+    taken = {
+        fold_name(name) for name in os.listdir(os.path.join(held.root, os.path.dirname(folder)))
+    }
     suffix = 1 if label == NOISE else 2
     for number in numbers:
         while number not in folders:
             name = f"{folder}-{suffix}"
             suffix += 1
-            if folded(os.path.basename(name)) not in taken:
+            if fold_name(os.path.basename(name)) not in taken:
                 folders[number] = name
     return numbers, folders
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from itae_cluster.changes.amend import Amendment, amend, look
+from itae_cluster.changes.amend import Amendment, amend, inspect_result
 from itae_cluster.core.errors import UsageError
 from itae_cluster.core.text import printable
-from itae_cluster.preview.redraw import followed
+from itae_cluster.preview.redraw import redraw_previews
 from itae_cluster.results import cluster_names, inventory
-from itae_cluster.results.filenames import folded
+from itae_cluster.results.filenames import fold_name
 from itae_cluster.results.journal import Shift
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from itae_cluster.core.types import Reporter
     from itae_cluster.results.cluster_names import Wish
-    from itae_cluster.results.inventory import Held, Inventory
+    from itae_cluster.results.inventory import HeldPicture, Inventory
 
 __all__ = ["moved_to", "rename_clusters"]
 
@@ -42,7 +42,7 @@ def rename_clusters(
         ResultError: if there is no such cluster, or a name is taken.
         OutputError: if it cannot be done; everything is as it was.
     """
-    held = look(out)
+    held = inspect_result(out)
     wanted = _wanted(held, wishes)
     shifts = [
         (held.folders[label], place)
@@ -53,8 +53,8 @@ def rename_clusters(
         folders = {**held.folders, **wanted}
         names = {**held.names, **{label: _last(place) for label, place in wanted.items()}}
         records = [moved_to(item, dict(shifts)).as_record() for item in held.pictures]
-        contents = inventory.documents(held, records, folders, names)
-        changed = contents | followed(held, records, folders, reporter)
+        contents = inventory.result_documents(held, records, folders, names)
+        changed = contents | redraw_previews(held, records, folders, reporter)
         steps = tuple(Shift(*pair) for pair in shifts)
         amend(held, Amendment("rename", lambda *_: changed, steps), reporter)
     return shifts
@@ -67,7 +67,7 @@ def _wanted(held: Inventory, wishes: Sequence[Wish]) -> dict[int, str]:
         place = cluster_names.check_free(held, held.folders[label], name)
         if label in wanted:
             raise UsageError(f"{printable(folder)} is given two names; leave one out")
-        if folded(place) in map(folded, wanted.values()):
+        if fold_name(place) in map(fold_name, wanted.values()):
             raise UsageError(f"two clusters cannot both be {name!r}; choose another name for one")
         wanted[label] = place
     return wanted
@@ -77,7 +77,7 @@ def _last(place: str) -> str:
     return place.rpartition("/")[2]
 
 
-def moved_to(item: Held, folders: Mapping[str, str]) -> Held:
+def moved_to(item: HeldPicture, folders: Mapping[str, str]) -> HeldPicture:
     """A picture whose folder, or one above it, has another name now."""
 
     def place(name: str) -> str:

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from itae_cluster.results.plan import Plan
 
 __all__ = [
-    "Result",
+    "SortResult",
     "organize_result",
     "plan_pictures",
     "sort_pictures",
@@ -54,7 +54,7 @@ __all__ = [
 
 
 @dataclass(frozen=True)
-class Result:
+class SortResult:
     """A finished run. `placed` tells whether the destinations exist in OUT.
 
     `kept` are the originals that `--action move` could not remove.
@@ -84,7 +84,7 @@ def sort_pictures(
     encoder: Encoder | None = None,
     caching: CacheOptions | None = None,
     reporter: Reporter,
-) -> Result:
+) -> SortResult:
     """The main job: scan, embed, cluster and, where OUT is given, organize.
 
     Args:
@@ -164,7 +164,7 @@ def _clustered(
     reporter: Reporter,
     *,
     keep_thumbnails: bool,
-) -> tuple[Result, Mapping[str, bytes]]:
+) -> tuple[SortResult, Mapping[str, bytes]]:
     thumbnails = Thumbnails()
     if embeddings_file is not None:
         _check_no_pictures(inputs, model)
@@ -182,7 +182,7 @@ def _clustered(
         )
     found = recipe.cluster_vectors(embeddings.vectors, clustering, cache=cache, reporter=reporter)
     followers = sidecars.find(embeddings.paths) if output.sidecars else None
-    result = Result(
+    result = SortResult(
         embeddings,
         found,
         place_pictures(embeddings.paths, found, followers),
@@ -193,12 +193,12 @@ def _clustered(
 
 
 def organize_result(
-    result: Result,
+    result: SortResult,
     output: OutputOptions,
     thumbnails: Mapping[str, bytes],
     cache: Cache,
     reporter: Reporter,
-) -> Result:
+) -> SortResult:
     """Write OUT: pictures, manifest, table, preview and model; then, for `move`, remove originals.
 
     Args:
@@ -217,7 +217,7 @@ def organize_result(
     def draw(staging: str, placed: Sequence[Placement]) -> None:
         shown = replace(result, placements=tuple(placed))
         _write_previews(shown, staging, output, thumbnails, cache, reporter)
-        centres.write(centres.freeze(result.embeddings, result.clustering), staging)
+        centres.write(centres.measure_centres(result.embeddings, result.clustering), staging)
 
     applied = apply_plan(made, reporter, draw=draw)
     return replace(
@@ -229,7 +229,9 @@ def organize_result(
     )
 
 
-def plan_result(result: Result, output: OutputOptions, cache: Cache, reporter: Reporter) -> Plan:
+def plan_result(
+    result: SortResult, output: OutputOptions, cache: Cache, reporter: Reporter
+) -> Plan:
     """The plan of a run, for OUT as the options name it.
 
     Raises:
@@ -248,7 +250,7 @@ def plan_result(result: Result, output: OutputOptions, cache: Cache, reporter: R
 
 
 def _write_previews(
-    result: Result,
+    result: SortResult,
     staging: str,
     output: OutputOptions,
     thumbnails: Mapping[str, bytes],
@@ -270,7 +272,7 @@ def _write_previews(
     )
 
 
-def _found_at(result: Result, output: OutputOptions) -> dict[str, str]:
+def _found_at(result: SortResult, output: OutputOptions) -> dict[str, str]:
     """Where each picture lies when the run is over: `move` leaves none where it was."""
     places = {path: os.path.abspath(path) for path in result.embeddings.paths}
     if output.out is not None and output.action is Action.MOVE:
@@ -279,7 +281,7 @@ def _found_at(result: Result, output: OutputOptions) -> dict[str, str]:
     return places
 
 
-def _title(result: Result) -> str:
+def _title(result: SortResult) -> str:
     """The name of the folder where it is one."""
     paths = result.options["paths"]
     name = os.path.basename(os.path.abspath(paths[0])) if len(paths) == 1 else ""

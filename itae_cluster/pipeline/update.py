@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from itae_cluster.changes.amend import Amendment, amend, look
+from itae_cluster.changes.amend import Amendment, amend, inspect_result
 from itae_cluster.changes.planning import make_plan
 from itae_cluster.core.cache import open_cache
 from itae_cluster.core.documents import skipped_record
-from itae_cluster.core.files import content_digest
+from itae_cluster.core.files import read_digest
 from itae_cluster.core.options import Action
 from itae_cluster.core.types import NOISE, Clustering, Embeddings
 from itae_cluster.embedding.embed import embed_files
-from itae_cluster.embedding.provenance import recalled, same_encoder
+from itae_cluster.embedding.provenance import matching_encoder, recall_options
 from itae_cluster.pictures import sidecars
 from itae_cluster.pictures.scan import find_pictures
-from itae_cluster.pipeline.sort import Result
-from itae_cluster.preview.extend import grown_previews
+from itae_cluster.pipeline.sort import SortResult
+from itae_cluster.preview.extend import extend_previews
 from itae_cluster.preview.thumbnails import Thumbnails
 from itae_cluster.results import centres, inventory, manifest
 from itae_cluster.results import plan as plans
@@ -33,11 +33,11 @@ if TYPE_CHECKING:
     from itae_cluster.core.cache import Cache
     from itae_cluster.core.options import AskedModel, CacheOptions, InputOptions, OutputOptions
     from itae_cluster.core.types import Encoder, Placement, Reporter, Skipped
-    from itae_cluster.results.centres import Frozen
+    from itae_cluster.results.centres import Centres
     from itae_cluster.results.inventory import Inventory
     from itae_cluster.results.plan import Entry, Plan
 
-__all__ = ["Updated", "update_result"]
+__all__ = ["UpdateResult", "update_result"]
 
 _FEWEST = 10  # new pictures from which on their share beyond all clusters says something
 _DRIFTED = 0.2  # that share, where 0.01 is expected
@@ -45,14 +45,14 @@ _GROWN = 2.0  # times the pictures that were sorted at first
 
 
 @dataclass(frozen=True)
-class Updated:
+class UpdateResult:
     """What an update added: `result` is about the new pictures alone.
 
     `known` pictures were in the result before, `beyond` of the new ones lie beyond every cluster.
     `advice` says why a fresh run is worth it, where it is.
     """
 
-    result: Result
+    result: SortResult
     known: int
     beyond: int
     advice: str | None = None
@@ -66,7 +66,7 @@ def update_result(
     encoder: Encoder | None = None,
     caching: CacheOptions | None = None,
     reporter: Reporter,
-) -> Updated:
+) -> UpdateResult:
     """Add what is new among the inputs to the result that `output` names.
 
     Args:
@@ -81,16 +81,18 @@ def update_result(
         ItaeClusterError: of the stage that failed; the result is as it was then.
     """
     assert output.out is not None  # the command line requires it
-    held = look(output.out)
+    held = inspect_result(output.out)
     model = centres.load(held.root)
-    options = recalled(model.encoder, asked)
+    options = recall_options(model.encoder, asked)
     found = find_pictures(inputs, output.out, reporter)
     with open_cache(caching, reporter) as cache:
         fresh = _fresh(found.files, held, cache, reporter)
         known = len(found.files) - len(fresh)
         if not fresh:
-            return Updated(_result(_no_embeddings(model), found.skipped, held, output), known, 0)
-        same = same_encoder(model.encoder, options, cache, reporter, encoder)
+            return UpdateResult(
+                _result(_no_embeddings(model), found.skipped, held, output), known, 0
+            )
+        same = matching_encoder(model.encoder, options, cache, reporter, encoder)
         thumbnails = Thumbnails()
         embeddings = embed_files(
             fresh, options, same, cache=cache, on_picture=thumbnails.keep, reporter=reporter
@@ -102,7 +104,7 @@ def update_result(
         beyond = int((labels == NOISE).sum())
         advice = _advice(len(labels), beyond, len(held.pictures), model.pictures)
         if output.dry_run:
-            return Updated(result, known, beyond, advice)
+            return UpdateResult(result, known, beyond, advice)
         plan = make_plan(
             result.placements,
             skipped,
@@ -113,7 +115,7 @@ def update_result(
             reporter=reporter,
         )
         added = _added(result, held, plan, thumbnails.kept, cache, reporter)
-        return Updated(added, known, beyond, advice)
+        return UpdateResult(added, known, beyond, advice)
 
 
 def _fresh(files: Sequence[str], held: Inventory, cache: Cache, reporter: Reporter) -> list[str]:
@@ -123,7 +125,7 @@ def _fresh(files: Sequence[str], held: Inventory, cache: Cache, reporter: Report
     for done, (path, digest) in enumerate(zip(files, cache.digests(files), strict=True), start=1):
         if digest is None:
             try:
-                known = content_digest(path)
+                known = read_digest(path)
             except OSError:
                 fresh.append(path)  # what cannot be read is told by the one who decodes it
                 continue
@@ -137,7 +139,7 @@ def _fresh(files: Sequence[str], held: Inventory, cache: Cache, reporter: Report
     return fresh
 
 
-def _no_embeddings(model: Frozen) -> Embeddings:
+def _no_embeddings(model: Centres) -> Embeddings:
     nothing = np.empty((0, model.centres.shape[1]), dtype=np.float32)
     return Embeddings((), nothing, model.encoder)
 
@@ -148,7 +150,7 @@ def _result(
     held: Inventory,
     output: OutputOptions,
     found: Clustering | None = None,
-) -> Result:
+) -> SortResult:
     if found is None:
         nothing = np.empty(0, dtype=np.float32)
         found = Clustering(np.empty(0, dtype=np.int64), embeddings.vectors, nothing)
@@ -161,7 +163,7 @@ def _result(
         _taken(held, {*found.labels.tolist()}),
     )
     options = {**held.head["options"], "output": {"action": str(output.action)}}
-    return Result(embeddings, found, placements, skipped, options)
+    return SortResult(embeddings, found, placements, skipped, options)
 
 
 def _taken(held: Inventory, labels: set[int]) -> Mapping[int, list[str]]:
@@ -175,20 +177,22 @@ def _taken(held: Inventory, labels: set[int]) -> Mapping[int, list[str]]:
 
 
 def _added(
-    result: Result,
+    result: SortResult,
     held: Inventory,
     plan: Plan,
     thumbnails: Mapping[str, bytes],
     cache: Cache,
     reporter: Reporter,
-) -> Result:
+) -> SortResult:
     def documents(placed: Sequence[Entry], lost: Sequence[Skipped]) -> Mapping[str, bytes | None]:
-        new = plans.placements(placed)
+        new = plans.placements_of(placed)
         records = [item.as_record() for item in held.pictures] + _records(new, placed)
         made = {item.cluster: os.path.dirname(item.destination) for item in new}
         folders = {**made, **held.folders}
         skipped = [skipped_record(item) for item in (*plan.skipped, *lost)]
-        return inventory.documents(held, records, folders, held.names, skipped) | grown_previews(
+        return inventory.result_documents(
+            held, records, folders, held.names, skipped
+        ) | extend_previews(
             held,
             records,
             folders,
@@ -201,10 +205,10 @@ def _added(
         )
 
     done = amend(held, Amendment("update", documents, plan=plan), reporter)
-    return Result(
+    return SortResult(
         result.embeddings,
         result.clustering,
-        plans.placements(done.placed),
+        plans.placements_of(done.placed),
         plan.skipped + done.lost,
         result.options,
         placed=True,

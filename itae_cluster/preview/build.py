@@ -9,11 +9,11 @@ import numpy as np
 
 from itae_cluster import preview
 from itae_cluster.clustering import algorithms, similarity
-from itae_cluster.clustering.reduce import kept_umap
+from itae_cluster.clustering.reduce import cached_umap
 from itae_cluster.core.options import ClusterOptions
-from itae_cluster.core.text import counted, printable
+from itae_cluster.core.text import printable, quantity
 from itae_cluster.core.types import NOISE, Clustering
-from itae_cluster.preview.thumbnails import completed
+from itae_cluster.preview.thumbnails import complete_thumbnails
 from itae_cluster.results.placements import folder_name
 from itae_cluster.results.plan import CONTACT_FOLDER
 
@@ -37,7 +37,7 @@ _MAP_MIN_DIST = 0.5
 def subtitle(pictures: int, clusters: int, model: Mapping[str, Any]) -> str:
     """What stands below the title: how many pictures, and which model saw them."""
     theta = model.get("theta")
-    counts = f"{counted(pictures, 'picture')} · {counted(clusters, 'cluster')}"
+    counts = f"{quantity(pictures, 'picture')} · {quantity(clusters, 'cluster')}"
     return f"{counts} · {model.get('name')}, θ {'off' if theta is None else theta}"
 
 
@@ -71,7 +71,7 @@ def write_previews(
         reporter: told of progress.
     """
     reporter.progress("Drawing the map", 0, None)
-    coordinates = kept_umap(
+    coordinates = cached_umap(
         embeddings.vectors,
         2,
         seed=seed,
@@ -99,7 +99,7 @@ def write_previews(
         distances=shown.distances,
         representatives=typical,
         folders={label: folder_name(label, clusters) for label in range(NOISE, clusters)},
-        thumbnails=completed(
+        thumbnails=complete_thumbnails(
             thumbnails,
             {key: typical[key] + diverse[key] for key in typical},
             paths,
@@ -110,7 +110,7 @@ def write_previews(
         subtitle=subtitle(len(embeddings.paths), clusters, embeddings.metadata),
         sources=tuple(sources[path] for path in paths),
         diverse=diverse,
-        likeness=similarity.liken(vectors),
+        likeness=similarity.find_similar(vectors),
         sizes={
             int(label): int(size)
             for label, size in zip(*np.unique(found.labels, return_counts=True), strict=True)

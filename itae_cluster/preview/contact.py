@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from itae_cluster.core.errors import OutputError
-from itae_cluster.core.files import save
+from itae_cluster.core.files import write_file
 from itae_cluster.core.text import printable
 from itae_cluster.drawing.sheet import INK, PAPER, QUIET
 from itae_cluster.drawing.typeface import Typeface
@@ -48,7 +48,7 @@ def write_contact_sheets(data: PreviewData, folder: str) -> None:
             f"cannot make {printable(folder)}: {error.strerror}; choose a folder you may write to"
         ) from error
     for group in list_groups(data):
-        save(render_contact_sheet(data, group), os.path.join(folder, sheet_name(group)))
+        write_file(render_contact_sheet(data, group), os.path.join(folder, sheet_name(group)))
 
 
 def sheet_name(group: Group) -> str:

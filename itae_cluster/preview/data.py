@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from itae_cluster.clustering.similarity import Likeness
+    from itae_cluster.clustering.similarity import Similarity
 
 __all__ = ["PreviewData"]
 
@@ -41,5 +41,5 @@ class PreviewData:
     subtitle: str
     sources: tuple[str, ...] = ()
     diverse: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
-    likeness: Likeness | None = None
+    likeness: Similarity | None = None
     sizes: Mapping[int, int] = field(default_factory=dict)

@@ -15,13 +15,13 @@ import numpy as np
 
 from itae_cluster import preview
 from itae_cluster.clustering import similarity
-from itae_cluster.clustering.reduce import placed_among
+from itae_cluster.clustering.reduce import place_among
 from itae_cluster.core.documents import path_of
 from itae_cluster.core.text import printable
-from itae_cluster.embedding.vector_cache import Shelf
+from itae_cluster.embedding.vector_cache import VectorCache
 from itae_cluster.preview.build import make_atlas
-from itae_cluster.preview.redraw import documents, find, moved, with_examples
-from itae_cluster.preview.thumbnails import completed
+from itae_cluster.preview.redraw import choose_examples, draw_files, find_preview, move_on_page
+from itae_cluster.preview.thumbnails import complete_thumbnails
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -31,13 +31,13 @@ if TYPE_CHECKING:
     from itae_cluster.core.cache import Cache
     from itae_cluster.core.types import Embeddings, Placement, Reporter
     from itae_cluster.preview import PreviewData
-    from itae_cluster.preview.redraw import Drawn
+    from itae_cluster.preview.redraw import DrawnPreview
     from itae_cluster.results.inventory import Inventory
 
-__all__ = ["grown_previews"]
+__all__ = ["extend_previews"]
 
 
-def grown_previews(
+def extend_previews(
     held: Inventory,
     records: Sequence[Mapping[str, Any]],
     folders: Mapping[int, str],
@@ -65,31 +65,31 @@ def grown_previews(
     Returns:
         Bytes by place in the result.
     """
-    drawn = find(held.root, reporter)
+    drawn = find_preview(held.root, reporter)
     if drawn is None:
         return {}
-    shown = moved(drawn, held, records, folders)
+    shown = move_on_page(drawn, held, records, folders)
     known = _known_vectors(drawn, held, embeddings, cache)
     if known is None:
         reporter.note(
             f"{printable(held.root)}: the previews do not show the new pictures, because the cache "
             "has not kept the embeddings of the others; sort anew for a map of all"
         )
-        return documents(drawn, shown, drawn.atlas)
+        return draw_files(drawn, shown, drawn.atlas)
     room = max(0, preview.MOST_SHOWN - len(shown.names))
     arrivals = placed[:room]
     rows = {path: row for row, path in enumerate(embeddings.paths)}
     fresh = embeddings.vectors[[rows[item.source] for item in arrivals]]
     paths = [item.source for item in arrivals]
-    jpegs = completed(thumbnails, {0: range(len(paths))}, paths, cache, reporter)
+    jpegs = complete_thumbnails(thumbnails, {0: range(len(paths))}, paths, cache, reporter)
     alone, after = _grown(shown, known, arrivals, fresh, sources, jpegs)
     atlas = drawn.atlas.joined(make_atlas(alone, paths, reporter), len(shown.names))
     vectors = np.concatenate([known, fresh])
-    return documents(drawn, with_examples(drawn.data, after, vectors), atlas)
+    return draw_files(drawn, choose_examples(drawn.data, after, vectors), atlas)
 
 
 def _known_vectors(
-    drawn: Drawn, held: Inventory, embeddings: Embeddings, cache: Cache
+    drawn: DrawnPreview, held: Inventory, embeddings: Embeddings, cache: Cache
 ) -> NDArray[np.float32] | None:
     """(n, D) embeddings of the pictures on the page; None where one is not known."""
     digests = {
@@ -97,7 +97,7 @@ def _known_vectors(
     }
     dim = embeddings.vectors.shape[1]
     vectors = np.empty((len(drawn.data.names), dim), dtype=np.float32)
-    shelf = Shelf(cache, embeddings.metadata, dim)
+    shelf = VectorCache(cache, embeddings.metadata, dim)
     contents = [bytes.fromhex(digests.get(name, "")) for name in drawn.data.names]
     return vectors if shelf.fill_contents(contents, vectors).all() else None
 
@@ -111,7 +111,7 @@ def _grown(
     jpegs: Mapping[int, bytes],
 ) -> tuple[PreviewData, PreviewData]:
     """What is new alone, and what is shown with it."""
-    places = placed_among(fresh, known, shown.coordinates)
+    places = place_among(fresh, known, shown.coordinates)
     alone = replace(
         shown,
         coordinates=places,
@@ -128,7 +128,7 @@ def _grown(
         ),
         thumbnails=_Joined(shown.thumbnails, jpegs, len(shown.names)),
         sources=(*shown.sources, *(sources[item.source] for item in arrivals)),
-        likeness=similarity.liken(np.concatenate([known, fresh])),
+        likeness=similarity.find_similar(np.concatenate([known, fresh])),
     )
     return alone, after
 

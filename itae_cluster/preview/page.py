@@ -13,7 +13,7 @@ import hashlib
 from importlib import resources
 from typing import TYPE_CHECKING
 
-from itae_cluster.core.files import save
+from itae_cluster.core.files import write_file
 from itae_cluster.core.text import printable
 from itae_cluster.preview.atlas import make_atlas
 from itae_cluster.preview.payload import make_payload, to_json
@@ -51,7 +51,7 @@ def write_page(data: PreviewData, path: str, atlas: Atlas | None = None) -> None
     Raises:
         OutputError: the file cannot be written.
     """
-    save(render_page(data, atlas or make_atlas(data)), path)
+    write_file(render_page(data, atlas or make_atlas(data)), path)
 
 
 def render_page(data: PreviewData, atlas: Atlas) -> bytes:

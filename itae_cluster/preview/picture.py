@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING
 
-from itae_cluster.core.files import save
+from itae_cluster.core.files import write_file
 from itae_cluster.drawing.sheet import DPI, HEIGHT, PAPER, QUIET, WIDTH, Sheet
 from itae_cluster.drawing.typeface import Typeface
 from itae_cluster.preview.groups import list_groups
@@ -32,7 +32,7 @@ def write_picture(data: PreviewData, path: str) -> None:
     Raises:
         OutputError: the file cannot be written.
     """
-    save(render_picture(data), path)
+    write_file(render_picture(data), path)
 
 
 def render_picture(data: PreviewData) -> bytes:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from itae_cluster.clustering.similarity import Likeness
+from itae_cluster.clustering.similarity import Similarity
 from itae_cluster.core.types import NOISE
 from itae_cluster.preview.atlas import SHEET, Atlas, Tile
 from itae_cluster.preview.data import PreviewData
@@ -106,14 +106,14 @@ def _sources(payload: Mapping[str, Any], n: int) -> tuple[str, ...]:
     return tuple(os.path.join(str(folders[row]), str(name)) for row, name in pairs)
 
 
-def _likeness(payload: Mapping[str, Any], n: int) -> Likeness | None:
+def _likeness(payload: Mapping[str, Any], n: int) -> Similarity | None:
     if not payload["neighbours"]:
         return None
     nearest = np.array([_rows(row, n) for row in payload["neighbours"]], dtype=np.int64)
     cosines = np.array(payload["cosines"], dtype=np.float32)
     if len(nearest) != n or nearest.shape != cosines.shape:
         raise ValueError("neighbours and cosines do not fit together")
-    return Likeness(nearest, cosines, tuple(tuple(_rows(g, n)) for g in payload["duplicates"]))
+    return Similarity(nearest, cosines, tuple(tuple(_rows(g, n)) for g in payload["duplicates"]))
 
 
 def _tiles(payload: Mapping[str, Any], sheets: int) -> dict[int, Tile]:

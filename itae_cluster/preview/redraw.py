@@ -33,13 +33,20 @@ if TYPE_CHECKING:
     from itae_cluster.preview import Atlas, PreviewData
     from itae_cluster.results.inventory import Inventory
 
-__all__ = ["Drawn", "documents", "find", "followed", "moved", "with_examples"]
+__all__ = [
+    "DrawnPreview",
+    "choose_examples",
+    "draw_files",
+    "find_preview",
+    "move_on_page",
+    "redraw_previews",
+]
 
 _PAGE, _PICTURE = "preview.html", "preview.png"
 
 
 @dataclass(frozen=True)
-class Drawn:
+class DrawnPreview:
     """The previews of a result: what the page shows, and which files are as the tool drew them."""
 
     root: str
@@ -48,7 +55,7 @@ class Drawn:
     own: frozenset[str]
 
 
-def find(root: str, reporter: Reporter) -> Drawn | None:
+def find_preview(root: str, reporter: Reporter) -> DrawnPreview | None:
     """The previews of the result `root`; None where there is no page, or none to go by.
 
     Args:
@@ -69,7 +76,7 @@ def find(root: str, reporter: Reporter) -> Drawn | None:
     except ValueError as error:
         reporter.warn(f"{printable(path)} is left as it is, and so are the other previews: {error}")
         return None
-    return Drawn(root, data, atlas, own)
+    return DrawnPreview(root, data, atlas, own)
 
 
 def _is_preview(name: str) -> bool:
@@ -81,7 +88,7 @@ def _is_own(path: str, digest: str) -> bool:
     return os.path.isfile(path) and not os.path.islink(path) and file_digest(path) == digest
 
 
-def followed(
+def redraw_previews(
     held: Inventory,
     records: Sequence[Mapping[str, Any]],
     folders: Mapping[int, str],
@@ -98,13 +105,13 @@ def followed(
     Returns:
         Bytes, or None for a file that goes.
     """
-    drawn = find(held.root, reporter)
+    drawn = find_preview(held.root, reporter)
     if drawn is None:
         return {}
-    return documents(drawn, moved(drawn, held, records, folders), drawn.atlas)
+    return draw_files(drawn, move_on_page(drawn, held, records, folders), drawn.atlas)
 
 
-def documents(drawn: Drawn, after: PreviewData, atlas: Atlas) -> dict[str, bytes | None]:
+def draw_files(drawn: DrawnPreview, after: PreviewData, atlas: Atlas) -> dict[str, bytes | None]:
     """The files that `after` makes of those that are there.
 
     Args:
@@ -118,7 +125,7 @@ def documents(drawn: Drawn, after: PreviewData, atlas: Atlas) -> dict[str, bytes
     return found | _contact_sheets(drawn, after)
 
 
-def _contact_sheets(drawn: Drawn, after: PreviewData) -> dict[str, bytes | None]:
+def _contact_sheets(drawn: DrawnPreview, after: PreviewData) -> dict[str, bytes | None]:
     """Sheets of clusters that changed; those of clusters that are gone go."""
     groups = preview.list_groups(drawn.data)
     before = {_place(group): _shown_on(drawn.data, group) for group in groups}
@@ -146,8 +153,8 @@ def _shown_on(data: PreviewData, group: preview.Group) -> tuple[object, ...]:
     return group.label, group.folder, group.count, tuple(names)
 
 
-def moved(
-    drawn: Drawn,
+def move_on_page(
+    drawn: DrawnPreview,
     held: Inventory,
     records: Sequence[Mapping[str, Any]],
     folders: Mapping[int, str],
@@ -186,7 +193,7 @@ def moved(
         sources=_sources(drawn, names),
         subtitle=subtitle(len(records), len(sizes.keys() - {NOISE}), held.head["model"]),
     )
-    return with_examples(data, shown)
+    return choose_examples(data, shown)
 
 
 def _distance(record: Mapping[str, Any]) -> float:
@@ -194,7 +201,7 @@ def _distance(record: Mapping[str, Any]) -> float:
     return np.nan if value is None else float(value)
 
 
-def _sources(drawn: Drawn, names: Sequence[str]) -> tuple[str, ...]:
+def _sources(drawn: DrawnPreview, names: Sequence[str]) -> tuple[str, ...]:
     """Where each picture lies: one that was moved into the result is at its new place there."""
 
     @lru_cache
@@ -209,7 +216,7 @@ def _sources(drawn: Drawn, names: Sequence[str]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def with_examples(
+def choose_examples(
     before: PreviewData, after: PreviewData, vectors: NDArray[np.float32] | None = None
 ) -> PreviewData:
     """Typical and diverse pictures of clusters whose pictures changed; of the others as before.

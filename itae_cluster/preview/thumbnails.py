@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from itae_cluster.core.cache import Cache
     from itae_cluster.core.types import Picture, Reporter
 
-__all__ = ["ByRow", "JPEGs", "Thumbnails", "completed"]
+__all__ = ["ByRow", "ThumbnailFile", "Thumbnails", "complete_thumbnails"]
 
 _SIDE = 112
 _MOST = 100_000  # twice what a page shows, so that half of them are enough for it
@@ -29,7 +29,7 @@ _MOST_READ = 5_000  # files that are decoded once more, for want of a thumbnail
 _AT_ONCE = 500
 
 
-class JPEGs(Mapping[str, bytes]):
+class ThumbnailFile(Mapping[str, bytes]):
     """JPEG bytes by path, written to a temporary file without a name; threads may share it."""
 
     def __init__(self) -> None:
@@ -68,7 +68,7 @@ class Thumbnails:
     """Collects every thumbnail; past the limit those of every second file, then every fourth, …."""
 
     def __init__(self, most: int = _MOST) -> None:
-        self.kept = JPEGs()
+        self.kept = ThumbnailFile()
         self._numbers: dict[str, int] = {}
         self._most = most
         self._stride = 1
@@ -101,7 +101,7 @@ class ByRow(Mapping[int, bytes]):
         return len(self._paths)
 
 
-def completed(
+def complete_thumbnails(
     kept: Mapping[str, bytes],
     chosen: Mapping[int, Sequence[int]],
     paths: Sequence[str],
@@ -120,7 +120,7 @@ def completed(
     Returns:
         JPEG bytes by row.
     """
-    jpegs = JPEGs()
+    jpegs = ThumbnailFile()
     for part in _parts(paths):
         known = {path: kept[path] for path in part if path in kept}
         cache.store_thumbnails(known)

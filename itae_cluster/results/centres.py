@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from itae_cluster.core.types import Clustering, Embeddings
 
-__all__ = ["Frozen", "content", "freeze", "load", "write"]
+__all__ = ["Centres", "content", "load", "measure_centres", "write"]
 
 SCHEMA = "itae-cluster/model"
 SCHEMA_VERSION = 1
@@ -45,7 +45,7 @@ _ROWS_AT_ONCE = 4096
 
 
 @dataclass(frozen=True)
-class Frozen:
+class Centres:
     """`centres` (M, D) float32, `reach` (M,) float32, `labels` (M,) int64: clusters of the centres.
 
     `encoder` is the metadata of what made the embeddings, `pictures` how many were sorted at first.
@@ -85,12 +85,12 @@ class Frozen:
             labels[part] = np.where(within, self.labels[rows][nearest], NOISE)
         return labels, distances
 
-    def merged(self, into: int, others: Collection[int]) -> Frozen:
+    def merged(self, into: int, others: Collection[int]) -> Centres:
         """The centres of `others` stand for `into` too; those of noise stand for nothing."""
         labels = np.where(np.isin(self.labels, list(others)), into, self.labels)
         return self._only(labels != NOISE, labels)
 
-    def split(self, label: int, vectors: NDArray[np.float32], parts: NDArray[np.int64]) -> Frozen:
+    def split(self, label: int, vectors: NDArray[np.float32], parts: NDArray[np.int64]) -> Centres:
         """In place of the centres of `label`, those of its parts.
 
         Args:
@@ -110,17 +110,17 @@ class Frozen:
             labels=np.concatenate([kept.labels, numbers]),
         )
 
-    def _only(self, rows: NDArray[np.bool_], labels: NDArray[np.int64]) -> Frozen:
+    def _only(self, rows: NDArray[np.bool_], labels: NDArray[np.int64]) -> Centres:
         return replace(
             self, centres=self.centres[rows], reach=self.reach[rows], labels=labels[rows]
         )
 
 
-def freeze(embeddings: Embeddings, found: Clustering) -> Frozen:
+def measure_centres(embeddings: Embeddings, found: Clustering) -> Centres:
     """The model of a finished run."""
     labels = np.arange(len(found.centres), dtype=np.int64)
     reach = _reach(found.distances, found.labels, labels, np.empty(0, np.float32))
-    return Frozen(embeddings.metadata, len(found.labels), found.centres, reach, labels)
+    return Centres(embeddings.metadata, len(found.labels), found.centres, reach, labels)
 
 
 def _reach(
@@ -144,7 +144,7 @@ def _reach(
     return own.astype(np.float32)
 
 
-def content(model: Frozen) -> bytes:
+def content(model: Centres) -> bytes:
     """The file's bytes; the same model, the same bytes."""
     about = {
         "schema": SCHEMA,
@@ -164,13 +164,13 @@ def content(model: Frozen) -> bytes:
     return file.getvalue()
 
 
-def write(model: Frozen, root: str) -> None:
+def write(model: Centres, root: str) -> None:
     """The model as a new file of the result, or staging folder, `root`."""
     with open(os.path.join(root, MODEL_FILE), "xb") as file:
         file.write(content(model))
 
 
-def load(root: str) -> Frozen:
+def load(root: str) -> Centres:
     """The model of the result `root`.
 
     Raises:
@@ -192,7 +192,7 @@ def load(root: str) -> Frozen:
         raise ResultError(f"{shown} cannot be followed: {error}; nothing was changed") from error
 
 
-def _read(arrays: Any) -> Frozen:
+def _read(arrays: Any) -> Centres:
     about = json.loads(str(arrays["about"]))
     if about["schema"] != SCHEMA or about["schema_version"] != SCHEMA_VERSION:
         raise ValueError("it was made by another version of this tool")
@@ -205,4 +205,4 @@ def _read(arrays: Any) -> Frozen:
         raise ValueError("a number is out of its range")
     if not isinstance(about["encoder"], dict):
         raise TypeError("it does not tell which model made it")
-    return Frozen(about["encoder"], int(about["pictures"]), centres, reach, labels)
+    return Centres(about["encoder"], int(about["pictures"]), centres, reach, labels)

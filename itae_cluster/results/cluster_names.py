@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from itae_cluster.core.errors import ResultError, UsageError
 from itae_cluster.core.text import printable
 from itae_cluster.core.types import NOISE
-from itae_cluster.results.filenames import folded, folder_fault
+from itae_cluster.results.filenames import fold_name, folder_fault
 from itae_cluster.results.placements import NOISE_FOLDER
 from itae_cluster.results.plan import RESERVED
 
@@ -114,15 +114,15 @@ def check_free(held: Inventory, folder: str, name: str) -> str:
     """
     name = unicodedata.normalize("NFC", name)
     fault = folder_fault(name)
-    if fault is None and folded(name) in {folded(reserved) for reserved in RESERVED}:
+    if fault is None and fold_name(name) in {fold_name(reserved) for reserved in RESERVED}:
         fault = "the tool needs that name itself"
     if fault is not None:
         raise UsageError(f"{name!r} cannot be the name of a cluster: {fault}; choose another")
     place = os.path.join(os.path.dirname(folder), name)
-    others = {folded(other) for other in held.folders.values() if other != folder}
+    others = {fold_name(other) for other in held.folders.values() if other != folder}
     path = os.path.join(held.root, place)
     taken = os.path.lexists(path) and not _is_same(path, os.path.join(held.root, folder))
-    if folded(place) in others or taken:
+    if fold_name(place) in others or taken:
         raise ResultError(
             f"{printable(place)} is there already; choose another name, or put them together with "
             "'itae-cluster merge'"

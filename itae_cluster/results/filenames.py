@@ -12,7 +12,7 @@ from itae_cluster.core.text import is_text
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-__all__ = ["Namer", "folded", "folder_fault"]
+__all__ = ["Namer", "fold_name", "folder_fault"]
 
 
 _MAX_NAME_BYTES = 255  # of one path component, on every common file system
@@ -32,7 +32,7 @@ class Namer:
     """
 
     def __init__(self, taken: Iterable[str] = ()) -> None:
-        self._taken = set(map(folded, taken))
+        self._taken = set(map(fold_name, taken))
 
     def unique(self, name: str, tails: Sequence[str] = ()) -> str:
         """`name` itself where it is free, else with the lowest free number before its suffix.
@@ -44,11 +44,11 @@ class Namer:
         ends = (suffix, *tails)
         candidates = [name, *(stem + tail for tail in tails)]
         number = 1
-        while any(folded(candidate) in self._taken for candidate in candidates):
+        while any(fold_name(candidate) in self._taken for candidate in candidates):
             number += 1
             numbered = _fit(stem, f" ({number})", max(ends, key=lambda end: len(os.fsencode(end))))
             candidates = [numbered + end for end in ends]
-        self._taken.update(map(folded, candidates))
+        self._taken.update(map(fold_name, candidates))
         return candidates[0]
 
 
@@ -79,7 +79,7 @@ def _is_control(char: str) -> bool:
     return char in _TURNING or unicodedata.category(char) in {"Cc", "Zl", "Zp"}
 
 
-def folded(name: str) -> str:
+def fold_name(name: str) -> str:
     """Equal for names that are one file on macOS or Windows: case and normalisation are gone."""
     return unicodedata.normalize("NFC", name).casefold()
 

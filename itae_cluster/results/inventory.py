@@ -26,13 +26,13 @@ from itae_cluster.results.moved import pick_moved, unknown_files
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-__all__ = ["Held", "Inventory", "documents", "fingerprint", "take"]
+__all__ = ["HeldPicture", "Inventory", "fingerprint", "result_documents", "take_inventory"]
 
 _MANIFEST = "manifest.json"
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class HeldPicture:
     """One picture of a result: `destination` is where it is now, `cluster` what it counts as.
 
     `sidecars` are source and place of each file that follows it. `record` is the manifest's.
@@ -71,7 +71,7 @@ class Inventory:
 
     root: str
     head: Mapping[str, Any]
-    pictures: tuple[Held, ...]
+    pictures: tuple[HeldPicture, ...]
     removed: tuple[Mapping[str, Any], ...]
     folders: Mapping[int, str]
     names: Mapping[int, str]
@@ -92,7 +92,7 @@ def fingerprint(root: str) -> str:
     return sha256(Journal(root).content() + _content(root)).hexdigest()
 
 
-def take(root: str) -> Inventory:
+def take_inventory(root: str) -> Inventory:
     """Look at a result.
 
     Args:
@@ -114,7 +114,7 @@ def take(root: str) -> Inventory:
         found = _found(root, records)
         folders = _folders(root, old, records, found)
         labels = {folder: label for label, folder in reversed(folders.items())}
-        pictures: list[Held] = []
+        pictures: list[HeldPicture] = []
         removed = [dict(item) for item in document.get("removed", [])]
         for record, place in zip(records, found, strict=True):
             if place is not None:
@@ -145,7 +145,7 @@ def take(root: str) -> Inventory:
     )
 
 
-def documents(
+def result_documents(
     inventory: Inventory,
     records: Sequence[Mapping[str, Any]],
     folders: Mapping[int, str],
@@ -264,14 +264,14 @@ def _held(
     place: str,
     folders: Mapping[int, str],
     labels: Mapping[str, int],
-) -> Held:
+) -> HeldPicture:
     cluster = int(record["cluster"])
     folder = os.path.dirname(place)
     if folder != os.path.dirname(path_of(record, "destination")) and folder != folders.get(cluster):
         while folder and folder not in labels:
             folder = os.path.dirname(folder)
         cluster = labels.get(folder, NOISE)
-    return Held(record, place, cluster, tuple(_sidecars(root, record, place)))
+    return HeldPicture(record, place, cluster, tuple(_sidecars(root, record, place)))
 
 
 def _sidecars(root: str, record: Mapping[str, Any], place: str) -> Iterator[tuple[str, str]]:

@@ -22,7 +22,7 @@ from itae_cluster.core.options import Action
 from itae_cluster.core.text import printable
 from itae_cluster.core.types import NOISE, Placement, Skipped
 from itae_cluster.results import paths
-from itae_cluster.results.filenames import folded
+from itae_cluster.results.filenames import fold_name
 from itae_cluster.results.journal import FOLDER
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ __all__ = [
     "Entry",
     "Plan",
     "document",
-    "placements",
+    "placements_of",
     "read",
 ]
 
@@ -94,7 +94,7 @@ class Plan:
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
-def placements(entries: Iterable[Entry]) -> tuple[Placement, ...]:
+def placements_of(entries: Iterable[Entry]) -> tuple[Placement, ...]:
     """The pictures among `entries`, each with the sidecars that are there too."""
     followers: dict[str, list[tuple[str, str]]] = {}
     pictures: list[Entry] = []
@@ -222,9 +222,9 @@ def _check(plan: Plan) -> None:
             raise ValueError(f"the source {printable(path)} repeats")
     names: set[str] = set()
     folders: set[str] = set()
-    reserved = {folded(name) for name in GENERATED}
+    reserved = {fold_name(name) for name in GENERATED}
     for entry in plan.entries:
-        name = folded(entry.destination)
+        name = fold_name(entry.destination)
         shown = f"the destination {printable(entry.destination)}"
         if not paths.is_inside(entry.destination):
             raise ValueError(f"{shown} leads out of OUT")

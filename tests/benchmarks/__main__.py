@@ -3,7 +3,7 @@
     python tests/benchmarks [ROW…] [--folder DIR] [--scratch DIR] [--peers DIR] [--quick]
 
 Each row takes the place of its earlier figures in results.json beside this file; rows that are
-not named keep theirs. `--render` only writes the page anew, `--quick` measures little and keeps nothing.
+not named keep theirs. `--render` only writes the page; `--quick` measures little, keeps nothing.
 """
 
 from __future__ import annotations

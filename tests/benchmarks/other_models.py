@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 
 from itae_cluster.model.checkpoint import load_model
 from itae_cluster.model.registry import MINI, variant
-from itae_cluster.model.store import found_files
+from itae_cluster.model.store import local_checkpoints
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -42,7 +42,7 @@ _HF_LAYERS = {
 
 def mini() -> DINOv2:
     """The bundled model, float32."""
-    found = found_files(variant(MINI))
+    found = local_checkpoints(variant(MINI))
     return load_model(next(iter(found)).path, variant(MINI).config).eval()
 
 

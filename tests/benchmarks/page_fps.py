@@ -20,7 +20,7 @@ import numpy as np
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
-from itae_cluster.clustering.similarity import Likeness
+from itae_cluster.clustering.similarity import Similarity
 from itae_cluster.preview import PreviewData, write_page
 
 CLUSTERS = 60
@@ -83,7 +83,7 @@ def collection(n: int) -> PreviewData:
         title="Benchmark",
         subtitle=f"{n:,} pictures",
         sources=tuple(f"/home/someone/photos/IMG_{row:05d}.jpg" for row in range(n)),
-        likeness=Likeness(neighbours, np.full((n, 8), 0.5, np.float32), ()),
+        likeness=Similarity(neighbours, np.full((n, 8), 0.5, np.float32), ()),
     )
 
 

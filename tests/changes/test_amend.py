@@ -11,7 +11,7 @@ import tempfile
 import pytest
 
 from itae_cluster.changes import locks
-from itae_cluster.changes.amend import Amendment, amend, look
+from itae_cluster.changes.amend import Amendment, amend, inspect_result
 from itae_cluster.changes.apply import resume
 from itae_cluster.changes.undo import undo_result
 from itae_cluster.core.errors import (
@@ -78,7 +78,7 @@ class Case:
         )
 
     def amend(self, faults=None):
-        held = look(self.out)
+        held = inspect_result(self.out)
         change = self.amendment()
         with (faults or Faults(links=self.links))():
             return amend(held, change, RecordingReporter())
@@ -195,23 +195,23 @@ def test_an_unfinished_change_is_refused_with_its_remedy(unlocked, tmp_path):
     with pytest.raises(KilledError):
         case.amend(Faults(12))
     with pytest.raises(ResultError, match="cut off; take it back first, with 'itae-cluster undo"):
-        look(case.out)
+        inspect_result(case.out)
     with pytest.raises(JournalError, match=r"\(update\) was cut off"):
         resume(case.out, RecordingReporter())
     case.undo()
-    look(case.out)
+    inspect_result(case.out)
 
 
 def test_a_result_whose_originals_remain_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr("itae_cluster.changes.organize._remove_original", lambda *_: "kept")
     case = Case(tmp_path, Action.MOVE)
     with pytest.raises(ResultError, match="apply --resume"):
-        look(case.out)
+        inspect_result(case.out)
 
 
 def test_a_result_that_changed_meanwhile_is_left(tmp_path):
     case = Case(tmp_path)
-    held, change = look(case.out), case.amendment()
+    held, change = inspect_result(case.out), case.amendment()
     rename_clusters(case.out, [("cluster-001", None, "Town")], RecordingReporter())
     before = state(case.root)
     with pytest.raises(BusyError, match="changed meanwhile"):
@@ -287,7 +287,7 @@ def test_what_a_person_did_is_seen(tmp_path, action):
     os.mkdir(os.path.join(out, "best"))
     os.rename(os.path.join(out, "Holiday", "img (2).jpg"), os.path.join(out, "best", "b.jpg"))
     os.unlink(os.path.join(out, "cluster-001", "other.jpg"))
-    held = look(out)
+    held = inspect_result(out)
     assert [(item.destination, item.cluster) for item in held.pictures] == [
         ("Holiday/img.jpg", 0),
         ("best/b.jpg", 2),
@@ -300,7 +300,7 @@ def test_what_a_person_did_is_seen(tmp_path, action):
 def test_a_picture_moved_to_another_cluster_counts_as_its(tmp_path):
     case = Case(tmp_path)
     os.rename(case.path, os.path.join(case.out, "cluster-001", "mine.jpg"))
-    item = look(case.out).pictures[0]
+    item = inspect_result(case.out).pictures[0]
     record = item.as_record()
     assert (item.cluster, record["destination"]) == (1, "cluster-001/mine.jpg")
     assert record["distance"] is None
@@ -325,7 +325,7 @@ def test_a_manifest_that_cannot_be_followed_is_refused(tmp_path, edit, words):
     with open(path, "w", encoding="ascii") as file:
         json.dump(document, file)
     with pytest.raises(ResultError, match=words):
-        look(case.out)
+        inspect_result(case.out)
 
 
 def test_a_manifest_that_calls_the_tools_own_folder_a_cluster_changes_nothing(tmp_path):
@@ -346,23 +346,23 @@ def test_without_a_manifest_nothing_is_changed(tmp_path):
     case = Case(tmp_path)
     os.rename(os.path.join(case.out, "manifest.json"), os.path.join(tmp_path, "m"))
     with pytest.raises(ResultError, match="is gone"):
-        look(case.out)
+        inspect_result(case.out)
     os.symlink(os.path.join(tmp_path, "m"), os.path.join(case.out, "manifest.json"))
     with pytest.raises(ResultError, match="is a link"):
-        look(case.out)
+        inspect_result(case.out)
 
 
 def test_no_result_no_change(tmp_path):
     with pytest.raises(ItaeClusterError, match="holds no journal"):
-        look(str(tmp_path))
+        inspect_result(str(tmp_path))
 
 
 def test_the_inventory_writes_what_it_read(tmp_path):
     """Where nothing was changed, the documents are those that the run wrote, byte for byte."""
     case = Case(tmp_path)
-    held = look(case.out)
+    held = inspect_result(case.out)
     records = [item.as_record() for item in held.pictures]
-    made = inventory.documents(held, records, held.folders, held.names)
+    made = inventory.result_documents(held, records, held.folders, held.names)
     for name, content in made.items():
         with open(os.path.join(case.out, name), "rb") as file:
             was = file.read()

@@ -226,7 +226,7 @@ def test_move_across_file_systems_copies_and_compares_first(photos, tmp_path, mo
 def test_move_keeps_an_original_that_is_not_what_arrived(photos, tmp_path, monkeypatch, who):
     """Same size, same time: only the content tells."""
     no_hard_links(monkeypatch)
-    settle = organize.settle
+    settle = organize.remove_originals
 
     def meddle(root, transaction, reporter):
         path = photos[1] if who == "original" else os.path.join(root, "cluster-000/img (2).jpg")

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from itae_cluster.changes.apply import apply_plan, resume
-from itae_cluster.changes.locks import claimed
+from itae_cluster.changes.locks import claim
 from itae_cluster.changes.undo import undo_result
 from itae_cluster.cli import app
 from itae_cluster.core.errors import BusyError, JournalError
@@ -426,7 +426,7 @@ def test_what_is_not_certainly_a_leftover_is_left(tmp_path, what):
 def test_two_processes_never_work_on_one_result(sorted_):
     case = sorted_("move")
     with (
-        claimed(str(case.out), (), RecordingReporter()),
+        claim(str(case.out), (), RecordingReporter()),
         pytest.raises(BusyError, match=r"another itae-cluster works on .*sorted; wait"),
     ):
         case.undo()
@@ -436,7 +436,7 @@ def test_two_processes_never_work_on_one_result(sorted_):
 
 def test_two_moves_from_one_folder_wait_for_each_other(tmp_path):
     paths = collection(str(tmp_path / "photos"))
-    with claimed(str(tmp_path / "other"), [str(tmp_path / "photos/a")], RecordingReporter()):
+    with claim(str(tmp_path / "other"), [str(tmp_path / "photos/a")], RecordingReporter()):
         with pytest.raises(BusyError, match=r"moving pictures of .*photos/a"):
             organized(paths, tmp_path / "sorted", Action.MOVE)
         assert not os.path.lexists(tmp_path / "sorted")
@@ -445,7 +445,7 @@ def test_two_moves_from_one_folder_wait_for_each_other(tmp_path):
 
 def test_moving_out_of_a_result_at_work_is_refused(sorted_):
     case = sorted_("copy")
-    with claimed(str(case.out), (), RecordingReporter()), pytest.raises(BusyError):
+    with claim(str(case.out), (), RecordingReporter()), pytest.raises(BusyError):
         organized([str(case.placed[0])], case.root / "again", Action.MOVE)
 
 

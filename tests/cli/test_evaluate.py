@@ -133,14 +133,14 @@ def test_other_numbers_of_clusters(run, album):
     ],
 )
 def test_other_recipes_run_once_a_set(run, album, monkeypatch, options, how):
-    from itae_cluster.clustering.algorithms import described
+    from itae_cluster.clustering.algorithms import describe
     from itae_cluster.paper import protocol
 
     seeds = []
 
     def clustered(vectors, options):
         seeds.append(options.seed)
-        return described(vectors, np.arange(len(vectors)) % 2)
+        return describe(vectors, np.arange(len(vectors)) % 2)
 
     monkeypatch.setattr(protocol, "cluster_vectors", clustered)
     result = run(album, "--theta", "off", "--verbose", *options)

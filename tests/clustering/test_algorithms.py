@@ -10,10 +10,10 @@ import pytest
 from itae_cluster.clustering import algorithms as cluster_stage
 from itae_cluster.clustering import density
 from itae_cluster.clustering import reduce as reduce_stage
-from itae_cluster.clustering.algorithms import agglomerative, described, kmeans, representatives
+from itae_cluster.clustering.algorithms import agglomerative, describe, kmeans, representatives
 from itae_cluster.clustering.density import default_min_cluster_size
 from itae_cluster.clustering.recipe import check_size, cluster_vectors
-from itae_cluster.clustering.reduce import kept_umap, pca_reduce, umap_reduce
+from itae_cluster.clustering.reduce import cached_umap, pca_reduce, umap_reduce
 from itae_cluster.core.cache import Cache
 from itae_cluster.core.errors import InputError
 from itae_cluster.core.options import Algorithm, ClusterOptions, Linkage, NoiseRule, Reduction
@@ -158,11 +158,11 @@ def even_blobs(n, clusters, seed=0):
 
 def test_kmeans_beyond_the_sample_finds_what_it_finds_within(monkeypatch):
     vectors, _ = even_blobs(900, 5)
-    whole = described(vectors, kmeans(vectors, 5, seed=0, restarts=5))
+    whole = describe(vectors, kmeans(vectors, 5, seed=0, restarts=5))
     monkeypatch.setattr(cluster_stage, "_MOST_AT_ONCE", 100)
     monkeypatch.setattr(cluster_stage, "_SAMPLED_PER_CLUSTER", 20)
     monkeypatch.setattr(cluster_stage, "_ROWS_AT_ONCE", 64)
-    sampled = described(vectors, kmeans(vectors, 5, seed=0, restarts=5))
+    sampled = describe(vectors, kmeans(vectors, 5, seed=0, restarts=5))
     np.testing.assert_array_equal(sampled.labels, whole.labels)
     np.testing.assert_allclose(sampled.centres, whole.centres, atol=1e-5)
     np.testing.assert_allclose(sampled.distances, whole.distances, atol=1e-5)
@@ -198,7 +198,7 @@ def test_a_point_of_the_sample_keeps_its_place():
     vectors, _ = even_blobs(60, 3)
     fitted = np.random.default_rng(0).normal(size=(60, 2)).astype(np.float32)
     np.testing.assert_allclose(
-        reduce_stage.placed_among(vectors, vectors, fitted), fitted, atol=1e-2
+        reduce_stage.place_among(vectors, vectors, fitted), fitted, atol=1e-2
     )
 
 
@@ -288,11 +288,11 @@ def test_principal_components_have_length_1_about_the_mean():
 def test_a_reduction_is_kept_and_found_again(tmp_path, monkeypatch):
     vectors, _ = blobs([20, 20])
     with Cache(str(tmp_path / "c.sqlite"), RecordingReporter()) as cache:
-        first = kept_umap(vectors, 3, seed=1, cache=cache)
+        first = cached_umap(vectors, 3, seed=1, cache=cache)
         monkeypatch.setattr(reduce_stage, "umap_reduce", lambda *_, **__: np.zeros((40, 3)))
-        np.testing.assert_array_equal(kept_umap(vectors, 3, seed=1, cache=cache), first)
+        np.testing.assert_array_equal(cached_umap(vectors, 3, seed=1, cache=cache), first)
         for other in ({"seed": 2}, {"seed": 1, "neighbours": 5}, {"seed": 1, "min_dist": 0.1}):
-            assert not kept_umap(vectors, 3, cache=cache, **other).any()
+            assert not cached_umap(vectors, 3, cache=cache, **other).any()
 
 
 # Noise ---------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score, pairwise_distances, silhouette_score
 
 from itae_cluster.clustering import choose_k
-from itae_cluster.clustering.choose_k import Sample, candidates, choose
+from itae_cluster.clustering.choose_k import ScoredSample, candidates, choose
 from itae_cluster.clustering.recipe import check_size, cluster_vectors
 from itae_cluster.core.errors import InputError
 from itae_cluster.core.options import ClusterOptions, Reduction
@@ -44,7 +44,7 @@ def test_a_range_is_kept_and_a_sample_is_enough(monkeypatch):
 
 def test_a_search_starts_where_the_same_search_for_fewer_clusters_did():
     vectors, _ = blobs([20] * 8, dim=24)
-    sample = Sample(vectors, 0)
+    sample = ScoredSample(vectors, 0)
     assert all(np.isin(start[:3], start[:9]).all() for start in sample._starts)
     assert len({tuple(start[0]) for start in sample._starts}) == 5
     own = [KMeans(8, init=start[:8], n_init=1).fit(sample.points) for start in sample._starts]
@@ -54,14 +54,14 @@ def test_a_search_starts_where_the_same_search_for_fewer_clusters_did():
 
 def test_the_middle_answer_counts_so_that_one_odd_search_does_not(monkeypatch):
     vectors, _ = blobs([30] * 4, dim=24)
-    honest = Sample.scores
+    honest = ScoredSample.scores
 
     def one_odd(self, k):
         scores = honest(self, k)
         scores[0] = (k, k)  # the first search likes many
         return scores
 
-    monkeypatch.setattr(Sample, "scores", one_odd)
+    monkeypatch.setattr(ScoredSample, "scores", one_odd)
     found = choose(vectors, None, seed=0)
     assert found.k == 4
     assert found.found[-1] == max(k for k, _ in found.scores)
@@ -83,7 +83,7 @@ def test_local_scales_let_a_loose_group_hold_as_well_as_a_tight_one():
 
 def test_silhouette_and_modularity_are_those_of_the_libraries():
     vectors, truth = blobs([20, 15, 10, 1], dim=24)
-    sample = Sample(vectors, 0)
+    sample = ScoredSample(vectors, 0)
     expected = silhouette_score(sample._distances, truth, metric="precomputed")
     assert sample.silhouette(truth) == pytest.approx(expected, abs=1e-5)
     graph = networkx.from_scipy_sparse_array(sample._graph)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from itae_cluster.clustering import similarity
-from itae_cluster.clustering.similarity import diverse, liken
+from itae_cluster.clustering.similarity import diverse, find_similar
 from support.points import unit
 
 
@@ -23,7 +23,7 @@ def test_neighbours_are_exact(n, monkeypatch):
     similar = vectors @ vectors.T
     np.fill_diagonal(similar, -np.inf)
     wanted = np.argsort(-similar, axis=1, kind="stable")[:, : min(8, n - 1)]
-    found = liken(vectors)
+    found = find_similar(vectors)
     np.testing.assert_array_equal(found.neighbours, wanted)
     np.testing.assert_allclose(
         found.cosines, np.take_along_axis(similar, wanted, axis=1), atol=1e-6
@@ -31,7 +31,7 @@ def test_neighbours_are_exact(n, monkeypatch):
 
 
 def test_pictures_that_are_all_the_same():
-    found = liken(np.tile(unit([[1, 2, 3]]), (200, 1)))
+    found = find_similar(np.tile(unit([[1, 2, 3]]), (200, 1)))
     assert found.neighbours[0].tolist() == [1, 2, 3, 4, 5, 6, 7, 8]
     assert found.neighbours[5].tolist() == [0, 1, 2, 3, 4, 6, 7, 8]
     assert found.duplicates == (tuple(range(200)),)
@@ -40,7 +40,7 @@ def test_pictures_that_are_all_the_same():
 def test_no_chain_joins_unlike_pictures():
     """Each is like the next (6°, cosine 0.995), no one like the one after it (12°, 0.978)."""
     vectors = at([0, 6, 12, 18, 100, 101, 180])
-    groups = liken(vectors, threshold=0.99).duplicates
+    groups = find_similar(vectors, threshold=0.99).duplicates
     assert sorted(map(len, groups)) == [2, 2, 2]
     assert (4, 5) in groups
     for group in groups:
@@ -53,7 +53,7 @@ def test_groups_hold_their_threshold_in_parts_and_blocks(most, monkeypatch):
     monkeypatch.setattr(similarity, "_CELLS_AT_ONCE", 1000)
     monkeypatch.setattr(similarity, "_MOST_LINKED", most)
     vectors = at(np.random.default_rng(0).uniform(0, 60, 150))
-    groups = liken(vectors, threshold=0.998).duplicates
+    groups = find_similar(vectors, threshold=0.998).duplicates
     members = [row for group in groups for row in group]
     assert len(members) == len(set(members)) > 60
     assert [len(group) for group in groups] == sorted(map(len, groups), reverse=True)

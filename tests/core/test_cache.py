@@ -18,10 +18,10 @@ from itae_cluster.cli.parameters import parse_size
 from itae_cluster.core import cache as cache_module
 from itae_cluster.core.cache import Cache
 from itae_cluster.core.errors import UsageError
-from itae_cluster.core.files import content_digest
+from itae_cluster.core.files import read_digest
 from itae_cluster.embedding.embed import embed
 from itae_cluster.embedding.vector_cache import fingerprint
-from itae_cluster.preview.thumbnails import completed
+from itae_cluster.preview.thumbnails import complete_thumbnails
 from support.fakes import RECIPE, KnownEncoder, MeanColourEncoder, RecordingReporter
 
 LONG_AGO = time.time() - 3600
@@ -172,9 +172,9 @@ def test_many_rows_come_back_in_their_places(path):
 def test_thumbnails_and_maps_are_kept(path, files, monkeypatch):
     run(path, files)
     with Cache(path, RecordingReporter()) as cache:
-        first = dict(completed({}, {}, files, cache, RecordingReporter()))
+        first = dict(complete_thumbnails({}, {}, files, cache, RecordingReporter()))
         monkeypatch.setattr("itae_cluster.preview.thumbnails.read_thumbnail", None)
-        assert dict(completed({}, {}, files, cache, RecordingReporter())) == first
+        assert dict(complete_thumbnails({}, {}, files, cache, RecordingReporter())) == first
         assert cache.coordinates("key") is None
         cache.store_coordinates("key", vectors(5, 2))
         np.testing.assert_array_equal(cache.coordinates("key"), vectors(5, 2))
@@ -284,7 +284,7 @@ def test_a_flipped_bit_in_a_vector_is_no_vector(path):
 
 def test_a_cache_of_an_earlier_version_gets_what_it_lacks(path, files):
     with Cache(path, RecordingReporter()) as cache:
-        cache.remember([content_digest(files[0])])
+        cache.remember([read_digest(files[0])])
     with contextlib.closing(sqlite3.connect(path)) as db:
         db.executescript("DROP TABLE notes; PRAGMA user_version = 1")
     reporter = RecordingReporter()
@@ -391,4 +391,4 @@ def test_digests_are_sha256(files):
     import hashlib
 
     with open(files[0], "rb") as file:
-        assert content_digest(files[0]).digest == hashlib.sha256(file.read()).digest()
+        assert read_digest(files[0]).digest == hashlib.sha256(file.read()).digest()

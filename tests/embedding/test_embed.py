@@ -15,7 +15,7 @@ from itae_cluster.core.options import ClusterOptions, InputOptions, ModelOptions
 from itae_cluster.embedding import embed as embed_stage
 from itae_cluster.pictures.decoders import Decoders
 from itae_cluster.pipeline import sort_pictures
-from itae_cluster.preview.thumbnails import Thumbnails, completed
+from itae_cluster.preview.thumbnails import Thumbnails, complete_thumbnails
 from support.fakes import MeanColourEncoder, RecordingReporter
 
 
@@ -120,7 +120,7 @@ def test_missing_thumbnails_are_read_from_the_files(files, monkeypatch):
     chosen = {0: (1,), 1: (3,), 2: (7,)}
     kept = {files[row]: b"kept" for row in (0, 1, 2, 4, 5)}
     reporter = RecordingReporter()
-    result = completed(kept, chosen, files, none, reporter)
+    result = complete_thumbnails(kept, chosen, files, none, reporter)
     told = [
         warning.partition(" has no thumbnail in the preview: ")[0] for warning in reporter.warnings
     ]
@@ -131,7 +131,7 @@ def test_missing_thumbnails_are_read_from_the_files(files, monkeypatch):
     assert len(result) == 8
     assert 3 not in result
     monkeypatch.setattr("itae_cluster.preview.thumbnails._MOST_READ", 2)
-    assert sorted(completed({}, chosen, files, none, reporter)) == [
+    assert sorted(complete_thumbnails({}, chosen, files, none, reporter)) == [
         0,
         1,
         5,

@@ -151,7 +151,7 @@ def test_theta_auto_is_the_published_one_then_the_users(tiny_weights, monkeypatc
     monkeypatch.setitem(registry.VARIANTS, "vitb14", like)
     first = load(tiny_weights)
     assert first.metadata["theta"] == 3.0
-    thresholds.save(first.metadata["weights_sha256"], thresholds.Saved(2.25, 512))
+    thresholds.save(first.metadata["weights_sha256"], thresholds.SavedTheta(2.25, 512))
     reporter = RecordingReporter()
     assert load(tiny_weights, reporter).metadata["theta"] == 2.25
     assert "theta 2.25, saved by 'itae-cluster calibrate'" in reporter.notes[0]

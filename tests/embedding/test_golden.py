@@ -17,7 +17,7 @@ from itae_cluster.core.options import ModelOptions, Precision
 from itae_cluster.embedding.encoder import load_encoder
 from itae_cluster.model.checkpoint import load_model
 from itae_cluster.model.registry import variant
-from itae_cluster.model.store import find
+from itae_cluster.model.store import find_checkpoint
 from support.fakes import RecordingReporter
 
 SIDE = 224
@@ -40,7 +40,7 @@ def reference():
     from timm.models.vision_transformer import VisionTransformer
 
     config = variant("mini").config
-    model = load_model(find(variant("mini")).path, config)
+    model = load_model(find_checkpoint(variant("mini")).path, config)
     theirs = VisionTransformer(
         img_size=SIDE,
         patch_size=14,

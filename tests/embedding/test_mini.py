@@ -14,12 +14,12 @@ from itae_cluster.embedding.encoder import TorchEncoder, load_encoder
 from itae_cluster.model.checkpoint import load_model, read_state_dict
 from itae_cluster.model.quantized import SCALE, dequantize, quantize
 from itae_cluster.model.registry import variant
-from itae_cluster.model.store import find
+from itae_cluster.model.store import find_checkpoint
 from itae_cluster.paper.scores import clustering_accuracy
 from itae_cluster.pictures.flatten import flatten
 from support.fakes import RecordingReporter
 
-BUNDLED = find(variant("mini"))
+BUNDLED = find_checkpoint(variant("mini"))
 
 
 def test_round_trip_is_within_half_a_step():

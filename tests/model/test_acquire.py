@@ -95,23 +95,23 @@ def test_mini_is_bundled():
 
 
 def test_the_order_of_places(vitb14, official_file):
-    assert store.find(vitb14) is None
+    assert store.find_checkpoint(vitb14) is None
     third = hugging_face_file(official_file, vitb14.timm)
-    assert store.find(vitb14) == store.Found(third, "hugging face")
+    assert store.find_checkpoint(vitb14) == store.LocalCheckpoint(third, "hugging face")
     second = hugging_face_file(official_file, vitb14.hugging_face)
-    assert store.find(vitb14) == store.Found(second, "hugging face")
+    assert store.find_checkpoint(vitb14) == store.LocalCheckpoint(second, "hugging face")
     name = vitb14.checkpoint.filename
     first = put(official_file, os.environ["TORCH_HOME"], "hub", "checkpoints", name)
-    assert store.find(vitb14) == store.Found(first, "torch hub")
+    assert store.find_checkpoint(vitb14) == store.LocalCheckpoint(first, "torch hub")
     own = put(official_file, store.cache_dir(), name)
-    assert store.find(vitb14) == store.Found(own, "cache")
+    assert store.find_checkpoint(vitb14) == store.LocalCheckpoint(own, "cache")
     assert locate("vitb14").path == own
 
 
 def test_the_hugging_face_cache_follows_main(vitb14, official_file):
     hugging_face_file(official_file, vitb14.hugging_face, "new")
     wanted = hugging_face_file(official_file, vitb14.hugging_face, "old", main="old")
-    assert store.find(vitb14).path == wanted
+    assert store.find_checkpoint(vitb14).path == wanted
     assert locate("vitb14").origin == "hugging face"
 
 
@@ -121,7 +121,7 @@ def test_default_folders(monkeypatch, tmp_path, vitb14, official_file):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
     name = vitb14.checkpoint.filename
     put(official_file, str(tmp_path), "xdg/torch/hub/checkpoints", name)
-    assert store.find(vitb14).origin == "torch hub"
+    assert store.find_checkpoint(vitb14).origin == "torch hub"
 
 
 def test_a_damaged_file_in_our_cache_is_removed(vitb14, tmp_path):

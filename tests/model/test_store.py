@@ -31,31 +31,31 @@ def snapshot(revision, name, age=0, content=b"weights"):
 
 
 def test_nothing_is_found_where_nothing_is():
-    assert store.find(VITB14) is None
+    assert store.find_checkpoint(VITB14) is None
 
 
 def test_an_unfinished_download_of_the_hub_is_not_found():
     snapshot("abc", "model.safetensors", content=None)  # the blob is still *.incomplete
-    assert store.find(VITB14) is None
+    assert store.find_checkpoint(VITB14) is None
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "pytorch_model.bin"])
 def test_both_kinds_of_file_on_the_hub_are_found(name):
     path = snapshot("abc", name)
-    assert store.find(VITB14) == store.Found(path, "hugging face")
+    assert store.find_checkpoint(VITB14) == store.LocalCheckpoint(path, "hugging face")
 
 
 def test_the_newest_snapshot_is_taken_where_no_main_is_noted():
     snapshot("aaa", "model.safetensors", age=100)
     newest = snapshot("bbb", "model.safetensors", age=10)
     snapshot("ccc", "model.safetensors", age=200)
-    assert store.find(VITB14).path == newest
+    assert store.find_checkpoint(VITB14).path == newest
 
 
 def test_another_models_repository_is_not_taken():
     snapshot("abc", "model.safetensors")
-    assert store.find(variant("vits14")) is None
-    assert store.find(variant("vitb14-reg")) is None
+    assert store.find_checkpoint(variant("vits14")) is None
+    assert store.find_checkpoint(variant("vitb14-reg")) is None
 
 
 def test_hf_home_counts_where_the_hubs_own_folder_is_not_set(monkeypatch, tmp_path):
@@ -63,7 +63,7 @@ def test_hf_home_counts_where_the_hubs_own_folder_is_not_set(monkeypatch, tmp_pa
     path = snapshot("abc", "model.safetensors")
     monkeypatch.delenv("HF_HUB_CACHE")
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
-    assert store.find(VITB14).path == path
+    assert store.find_checkpoint(VITB14).path == path
 
 
 def test_an_imported_file_stands_behind_the_official_one_in_our_cache():
@@ -72,7 +72,7 @@ def test_an_imported_file_stands_behind_the_official_one_in_our_cache():
         path = os.path.join(store.cache_dir(), name)
         with open(path, "wb"):
             pass
-        assert store.find(VITB14) == store.Found(path, "cache")
+        assert store.find_checkpoint(VITB14) == store.LocalCheckpoint(path, "cache")
 
 
 def test_a_partial_download_in_our_cache_is_not_found():
@@ -80,7 +80,7 @@ def test_a_partial_download_in_our_cache_is_not_found():
     for suffix in (".part", ".lock"):
         with open(os.path.join(store.cache_dir(), VITB14.checkpoint.filename + suffix), "wb"):
             pass
-    assert store.find(VITB14) is None
+    assert store.find_checkpoint(VITB14) is None
 
 
 def test_the_cache_can_be_moved(monkeypatch, tmp_path):

@@ -14,8 +14,8 @@ from itae_cluster.core.errors import OutputError, UsageError
 from itae_cluster.core.options import parse_range
 from itae_cluster.core.types import TokenMeasures
 from itae_cluster.model import thresholds
-from itae_cluster.paper.calibrate import draw_sample, touched
-from itae_cluster.paper.sweep import judge
+from itae_cluster.paper.calibrate import attenuated_share, draw_sample
+from itae_cluster.paper.sweep import score_clusters
 from support.planted import SIZE, planted_weights
 from support.planted import album as planted_album
 
@@ -160,12 +160,12 @@ def measures(norms):
 def test_what_a_theta_touches_by_hand():
     """CLS first and left out; three tokens a picture."""
     found = measures([[0, 1, 4, 4], [0, 4, 4, 4], [0, 1, 1, 4]])
-    minority = touched(found, 2.0)
+    minority = attenuated_share(found, 2.0)
     assert minority.tokens == pytest.approx(2 / 9)  # 1 of the first, 1 (the high one) of the third
     assert minority.pictures == pytest.approx(2 / 3)
-    low = touched(found, 2.0, "low")
+    low = attenuated_share(found, 2.0, "low")
     assert low.tokens == pytest.approx(3 / 9)
-    assert touched(found, None).tokens == 0
+    assert attenuated_share(found, None).tokens == 0
 
 
 def test_ranges():
@@ -184,9 +184,9 @@ def test_clear_clusters_score_higher_than_none():
     def unit(vectors):
         return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
 
-    clear = judge(unit(centres[truth] + 0.05 * rng.normal(size=(48, 16))), 4,
+    clear = score_clusters(unit(centres[truth] + 0.05 * rng.normal(size=(48, 16))), 4,
                   truth=[str(t) for t in truth], seed=0)  # fmt: skip
-    noise = judge(unit(rng.normal(size=(48, 16))), 4, truth=None, seed=0)
+    noise = score_clusters(unit(rng.normal(size=(48, 16))), 4, truth=None, seed=0)
     assert clear.labelled.acc == 1
     assert noise.labelled is None
     assert clear.stability == pytest.approx(1)
@@ -195,15 +195,15 @@ def test_clear_clusters_score_higher_than_none():
 
 
 def test_saved_thresholds():
-    assert thresholds.saved("abc") is None
-    thresholds.save("abc", thresholds.Saved(2.5, 512))
-    thresholds.save("def", thresholds.Saved(None, 3))
-    assert thresholds.saved("abc") == thresholds.Saved(2.5, 512)
-    assert thresholds.saved("def").theta is None
+    assert thresholds.saved_theta("abc") is None
+    thresholds.save("abc", thresholds.SavedTheta(2.5, 512))
+    thresholds.save("def", thresholds.SavedTheta(None, 3))
+    assert thresholds.saved_theta("abc") == thresholds.SavedTheta(2.5, 512)
+    assert thresholds.saved_theta("def").theta is None
     assert thresholds.forget("abc")
     assert not thresholds.forget("abc")
-    assert thresholds.saved("abc") is None
-    assert thresholds.saved("def") is not None
+    assert thresholds.saved_theta("abc") is None
+    assert thresholds.saved_theta("def") is not None
     assert os.listdir(os.path.dirname(thresholds.path())) == ["thresholds.json"]
 
 
@@ -213,4 +213,4 @@ def test_a_damaged_file_of_thresholds_is_named(content):
     with open(thresholds.path(), "w") as file:
         file.write(content)
     with pytest.raises(OutputError, match=r"thresholds\.json .* repair or remove it"):
-        thresholds.saved("abc")
+        thresholds.saved_theta("abc")

@@ -169,9 +169,7 @@ def test_a_dry_run_changes_nothing(case, tmp_path):
 
 
 def test_a_disk_that_fails_leaves_everything_as_it_was(case, monkeypatch):
-    monkeypatch.setattr(
-        "itae_cluster.changes.locks.claimed", lambda *_: contextlib.nullcontext(True)
-    )
+    monkeypatch.setattr("itae_cluster.changes.locks.claim", lambda *_: contextlib.nullcontext(True))
     red, blue = case.folder["red"], case.folder["blue"]
     before = without_journal(case.out)
     refused = 0

@@ -14,7 +14,7 @@ from itae_cluster.core.errors import InputError, ResultError, UsageError, Weight
 from itae_cluster.core.types import NOISE, Clustering, Embeddings
 from itae_cluster.pipeline.rename import rename_clusters
 from itae_cluster.pipeline.update import _advice
-from itae_cluster.results.centres import content, freeze, load, write
+from itae_cluster.results.centres import content, load, measure_centres, write
 from support.albums import Sorted, picture, without_journal
 from support.fakes import MeanColourEncoder, RecordingReporter
 from support.results import snapshot
@@ -196,7 +196,7 @@ def model_of(vectors, labels):
     centres = np.stack([vectors[labels == k].mean(axis=0) for k in range(labels.max() + 1)])
     distances = np.linalg.norm(vectors - centres[labels], axis=1)
     embeddings = Embeddings(("x",) * len(labels), vectors, {"name": "none"})
-    return freeze(embeddings, Clustering(labels, centres, distances))
+    return measure_centres(embeddings, Clustering(labels, centres, distances))
 
 
 def test_the_share_beyond_is_as_the_quantile_says():

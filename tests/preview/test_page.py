@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from itae_cluster.clustering.similarity import diverse, liken
+from itae_cluster.clustering.similarity import diverse, find_similar
 from itae_cluster.core.types import NOISE
 from itae_cluster.drawing.palette import colour
 from itae_cluster.pictures.scan import read_list_file, scan
@@ -102,7 +102,7 @@ def album(tmp_path_factory):
         subtitle="600 pictures",
         sources=tuple(str(root / name) for name in names),
         diverse={label: diverse(vectors, np.array(rows), 8) for label, rows in typical.items()},
-        likeness=liken(vectors),
+        likeness=find_similar(vectors),
     )
     write_page(data, str(root / "preview.html"))
     return root, data

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from itae_cluster.clustering.similarity import Likeness
+from itae_cluster.clustering.similarity import Similarity
 from itae_cluster.core.errors import OutputError
 from itae_cluster.core.types import NOISE
 from itae_cluster.drawing.layout import Box, fit, place, to_unit_square
@@ -33,7 +33,7 @@ from itae_cluster.preview import (
 from itae_cluster.preview.atlas import Atlas, make_atlas
 from itae_cluster.preview.build import make_atlas as warned_atlas
 from itae_cluster.preview.page import SCRIPTS
-from itae_cluster.preview.thumbnails import ByRow, JPEGs
+from itae_cluster.preview.thumbnails import ByRow, ThumbnailFile
 from support.fakes import RecordingReporter
 
 EVIL = "</script><script>alert(1)</script><!--\u2028&.jpg"
@@ -437,7 +437,7 @@ def test_every_tile_shows_its_own_picture_however_threads_run(monkeypatch):
     monkeypatch.setattr("itae_cluster.preview.atlas.os.cpu_count", lambda: 8)
     monkeypatch.setattr("itae_cluster.preview.atlas.SHEET", 4 * 112)  # 16 tiles a sheet
     colours = painted(600)
-    kept = JPEGs()
+    kept = ThumbnailFile()
     for row, rgb in colours.items():
         kept.add(str(row), jpeg(rgb, (112, 84)))
     data = sample(len(colours), 5, thumbnails=ByRow(kept, [str(row) for row in colours]))
@@ -472,7 +472,7 @@ def test_tiles_of_an_atlas_lie_apart_and_get_smaller(monkeypatch):
 
 
 def test_pictures_that_are_alike_are_named(page):
-    like = Likeness(np.array([[1], [0], [1]]), np.array([[0.98], [0.98], [0.5]], "f4"), ((0, 1),))
+    like = Similarity(np.array([[1], [0], [1]]), np.array([[0.98], [0.98], [0.5]], "f4"), ((0, 1),))
     read = payload(page(sample(3, 1, likeness=like, diverse={0: (2, 0)})))
     assert read["neighbours"] == [[1], [0], [1]]
     assert read["cosines"] == [[0.98], [0.98], [0.5]]

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from itae_cluster import preview
-from itae_cluster.clustering.similarity import liken
+from itae_cluster.clustering.similarity import find_similar
 from itae_cluster.core.options import AskedModel, CacheOptions
 from itae_cluster.pipeline.regroup import merge_clusters, split_cluster
 from itae_cluster.pipeline.rename import rename_clusters
@@ -90,7 +90,7 @@ def test_a_page_reads_back_as_it_was_written():
         subtitle="s",
         sources=tuple(f"/photos/{n % 2}/{n}.jpg" for n in range(9)),
         diverse={0: (1, 3), 1: (5,), 2: (6,), -1: ()},
-        likeness=liken(vectors, neighbours=2),
+        likeness=find_similar(vectors, neighbours=2),
         sizes={0: 40, 1: 2, 2: 2, -1: 1},
     )
     atlas = preview.make_atlas(data)

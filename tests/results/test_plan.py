@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from itae_cluster.changes.locks import claimed
+from itae_cluster.changes.locks import claim
 from itae_cluster.changes.planning import check_sources
 from itae_cluster.cli import app
 from itae_cluster.core.documents import to_json
@@ -339,7 +339,7 @@ def test_a_hostile_plan_is_one_line_and_writes_nothing(run, record, tmp_path):
 
 
 def test_work_of_another_process_is_exit_4(run, record, tmp_path):
-    with claimed(str(tmp_path / "sorted"), (), RecordingReporter()):
+    with claim(str(tmp_path / "sorted"), (), RecordingReporter()):
         result = run("apply", "-", stdin=json.dumps(record))
     assert (result.exit_code, result.stderr.count("\n")) == (4, 1)
     assert "another itae-cluster works on" in result.stderr

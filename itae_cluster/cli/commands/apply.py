@@ -11,7 +11,7 @@ from itae_cluster.cli import parameters as given
 from itae_cluster.cli.output import check_kept, check_strict
 from itae_cluster.cli.reporting import ConsoleReporter
 from itae_cluster.core.errors import PlanError, UsageError
-from itae_cluster.core.text import counted, printable
+from itae_cluster.core.text import printable, quantity
 
 __all__ = ["apply"]
 
@@ -55,7 +55,7 @@ def _resume(out: str, reporter: ConsoleReporter) -> None:
     from itae_cluster.changes.apply import resume
 
     files, kept = resume(out, reporter)
-    reporter.summary(f"{counted(files, 'file')} in {out}, {counted(len(kept), 'original')} left")
+    reporter.summary(f"{quantity(files, 'file')} in {out}, {quantity(len(kept), 'original')} left")
     check_kept(kept, reporter)
 
 
@@ -70,7 +70,7 @@ def _apply(path: str, reporter: ConsoleReporter, *, strict: bool) -> None:
     check_sources(plan, reporter)
     applied = apply_plan(plan, reporter)
     files = sum(1 + len(item.sidecars) for item in applied.placed)
-    reporter.summary(f"{counted(files, 'file')} in {plan.out}")
+    reporter.summary(f"{quantity(files, 'file')} in {plan.out}")
     check_kept(applied.kept, reporter)
     check_strict(strict, plan.skipped + applied.lost)
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from itae_cluster.cli import parameters as given
-from itae_cluster.cli.option_groups import Encoder, with_option_groups
+from itae_cluster.cli.option_groups import ModelGroup, with_option_groups
 from itae_cluster.cli.reporting import ConsoleReporter
 from itae_cluster.core.documents import named, skipped_record, to_json
 from itae_cluster.core.errors import UsageError
-from itae_cluster.core.text import counted, to_tsv
+from itae_cluster.core.text import quantity, to_tsv
 
 if TYPE_CHECKING:
     from itae_cluster.paper.figures import TokenMap
@@ -43,7 +43,7 @@ def attention(
         ),
     ] = None,
     json_: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
-    encoder: Encoder,
+    encoder: ModelGroup,
     quiet: given.Quiet = False,
     verbose: given.Verbose = False,
 ) -> None:
@@ -63,7 +63,7 @@ def attention(
     sys.stdout.buffer.write(_as_json(result) if json_ else b"".join(map(_as_tsv, result.maps)))
     sys.stdout.buffer.flush()
     skipped = f", {len(result.skipped)} skipped" if result.skipped else ""
-    reporter.summary(f"attention of {counted(len(result.maps), 'picture')} in {out}{skipped}")
+    reporter.summary(f"attention of {quantity(len(result.maps), 'picture')} in {out}{skipped}")
 
 
 def _as_tsv(item: TokenMap) -> bytes:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from itae_cluster.cli import parameters as given
-from itae_cluster.cli.option_groups import Pictures, with_option_groups
+from itae_cluster.cli.option_groups import PictureGroup, with_option_groups
 from itae_cluster.cli.output import check_strict
 from itae_cluster.cli.reporting import ConsoleReporter
 from itae_cluster.core.documents import to_json
@@ -87,7 +87,7 @@ def calibrate(
             show_default=False,
         ),
     ] = CalibrationOptions.k,
-    pictures: Pictures,
+    pictures: PictureGroup,
     model: given.Model = ModelOptions.model,
     weights: given.Weights = ModelOptions.weights,
     size: given.Size = ModelOptions.size,

@@ -11,20 +11,20 @@ import typer
 from itae_cluster.cli import parameters as given
 from itae_cluster.cli.curve import print_curve
 from itae_cluster.cli.option_groups import (
-    Caching,
-    Clustering,
-    Embedding,
-    Pictures,
+    CacheGroup,
+    ClusterGroup,
+    EmbeddingGroup,
+    PictureGroup,
     with_option_groups,
 )
 from itae_cluster.cli.output import Format, check_kept, check_strict, write_plan, write_result
 from itae_cluster.cli.reporting import ConsoleReporter
 from itae_cluster.core.options import OutputOptions
-from itae_cluster.core.text import counted
+from itae_cluster.core.text import quantity
 from itae_cluster.core.types import NOISE
 
 if TYPE_CHECKING:
-    from itae_cluster.pipeline import Result
+    from itae_cluster.pipeline import SortResult
 
 __all__ = ["cluster", "finish"]
 
@@ -32,7 +32,7 @@ __all__ = ["cluster", "finish"]
 @with_option_groups
 def cluster(
     *,
-    clustering: Clustering,
+    clustering: ClusterGroup,
     out: Annotated[
         str | None,
         typer.Option(
@@ -72,10 +72,10 @@ def cluster(
             rich_help_panel=given.RESULT,
         ),
     ] = None,
-    pictures: Pictures,
+    pictures: PictureGroup,
     embeddings: given.VectorFile = None,
-    embedding: Embedding,
-    caching: Caching,
+    embedding: EmbeddingGroup,
+    caching: CacheGroup,
     strict: given.Strict = False,
     quiet: given.Quiet = False,
     verbose: given.Verbose = False,
@@ -114,7 +114,7 @@ def cluster(
 
 
 def finish(
-    result: Result, output: OutputOptions, reporter: ConsoleReporter, *, strict: bool
+    result: SortResult, output: OutputOptions, reporter: ConsoleReporter, *, strict: bool
 ) -> None:
     """Close a run: the summary, then the errors that leave a complete result behind.
 
@@ -127,16 +127,16 @@ def finish(
     check_strict(strict, result.skipped)
 
 
-def _summary(result: Result, output: OutputOptions) -> str:
+def _summary(result: SortResult, output: OutputOptions) -> str:
     sizes = Counter(item.cluster for item in result.placements)
     noise = sizes.pop(NOISE, 0)
-    counts = f"{counted(sum(sizes.values()), 'picture')} in {counted(len(sizes), 'cluster')}"
+    counts = f"{quantity(sum(sizes.values()), 'picture')} in {quantity(len(sizes), 'cluster')}"
     if sizes:
         counts += f" ({max(sizes.values())} to {min(sizes.values())} each)"
     if noise:
         counts += f", {noise} in none"
     if followers := sum(len(item.sidecars) for item in result.placements):
-        counts += f", {counted(followers, 'sidecar')}"
+        counts += f", {quantity(followers, 'sidecar')}"
     if result.skipped:
         counts += f", {len(result.skipped)} skipped"
     if output.out is None:

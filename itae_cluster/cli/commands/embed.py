@@ -7,7 +7,12 @@ from typing import Annotated
 import typer
 
 from itae_cluster.cli import parameters as given
-from itae_cluster.cli.option_groups import Caching, Embedding, Pictures, with_option_groups
+from itae_cluster.cli.option_groups import (
+    CacheGroup,
+    EmbeddingGroup,
+    PictureGroup,
+    with_option_groups,
+)
 from itae_cluster.cli.output import check_strict
 from itae_cluster.cli.reporting import ConsoleReporter
 
@@ -27,9 +32,9 @@ def embed(
             show_default=False,
         ),
     ],
-    pictures: Pictures,
-    embedding: Embedding,
-    caching: Caching,
+    pictures: PictureGroup,
+    embedding: EmbeddingGroup,
+    caching: CacheGroup,
     strict: given.Strict = False,
     quiet: given.Quiet = False,
     verbose: given.Verbose = False,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from itae_cluster.paper.protocol import Comparison, Estimate
-    from itae_cluster.paper.report import Evaluation, Judged
+    from itae_cluster.paper.report import Evaluation, ModelScores
 
 __all__ = ["evaluate"]
 
@@ -250,7 +250,7 @@ def _table(found: Evaluation) -> Table:
     return table
 
 
-def _row(judged: Judged, metric: str, first: bool) -> list[str]:
+def _row(judged: ModelScores, metric: str, first: bool) -> list[str]:
     theta = judged.variants[-1].theta
     shown = [_score(variant.estimate(metric)) for variant in judged.variants]
     return [

@@ -45,11 +45,11 @@ def list_(
 
 def _rows() -> list[dict[str, Any]]:
     from itae_cluster.model.registry import VARIANTS
-    from itae_cluster.model.store import find
+    from itae_cluster.model.store import find_checkpoint
 
     rows = []
     for variant in VARIANTS.values():
-        found = find(variant)
+        found = find_checkpoint(variant)
         rows.append(
             {
                 "name": variant.name,
@@ -110,9 +110,9 @@ def path(name: Name) -> None:
     """Print where a model's weights are; an error where they are not here."""
     from itae_cluster.core.errors import WeightsError
     from itae_cluster.model.registry import variant
-    from itae_cluster.model.store import find
+    from itae_cluster.model.store import find_checkpoint
 
-    found = find(variant(name))
+    found = find_checkpoint(variant(name))
     if found is None:
         raise WeightsError(f"{name} is not here; get it with 'itae-cluster models fetch {name}'")
     print(found.path)

@@ -9,16 +9,16 @@ import typer
 
 from itae_cluster.cli import parameters as given
 from itae_cluster.cli.option_groups import (
-    Caching,
-    Clustering,
-    Embedding,
-    Pictures,
+    CacheGroup,
+    ClusterGroup,
+    EmbeddingGroup,
+    PictureGroup,
     with_option_groups,
 )
 from itae_cluster.cli.output import check_strict
 from itae_cluster.cli.reporting import ConsoleReporter
 from itae_cluster.core.options import OutputOptions
-from itae_cluster.core.text import counted
+from itae_cluster.core.text import quantity
 
 __all__ = ["plan"]
 
@@ -37,13 +37,13 @@ def plan(
             show_default=False,
         ),
     ],
-    clustering: Clustering,
+    clustering: ClusterGroup,
     action: given.Action = OutputOptions.action,
     with_sidecars: given.WithSidecars = OutputOptions.sidecars,
-    pictures: Pictures,
+    pictures: PictureGroup,
     embeddings: given.VectorFile = None,
-    embedding: Embedding,
-    caching: Caching,
+    embedding: EmbeddingGroup,
+    caching: CacheGroup,
     strict: given.Strict = False,
     quiet: given.Quiet = False,
     verbose: given.Verbose = False,
@@ -76,6 +76,6 @@ def plan(
     sys.stdout.write(to_json(plans.document(made), indent=2) + "\n")
     sys.stdout.flush()
     reporter.summary(
-        f"{counted(len(made.entries), 'file')} planned; carry it out with 'itae-cluster apply'"
+        f"{quantity(len(made.entries), 'file')} planned; carry it out with 'itae-cluster apply'"
     )
     check_strict(strict, made.skipped)

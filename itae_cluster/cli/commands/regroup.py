@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from itae_cluster.cli import parameters as given
-from itae_cluster.cli.option_groups import Caching, with_option_groups
+from itae_cluster.cli.option_groups import CacheGroup, with_option_groups
 from itae_cluster.cli.output import write_pairs
 from itae_cluster.cli.reporting import ConsoleReporter
 from itae_cluster.core.options import AskedModel, ClusterOptions, DeviceName, ModelOptions
-from itae_cluster.core.text import counted
+from itae_cluster.core.text import quantity
 
 if TYPE_CHECKING:
-    from itae_cluster.pipeline.regroup import Regrouped
+    from itae_cluster.pipeline.regroup import RegroupResult
 
 __all__ = ["merge", "split"]
 
@@ -70,7 +70,7 @@ def split(
     device: given.Device = DeviceName.AUTO,
     batch_size: given.BatchSize = ModelOptions.batch_size,
     offline: given.Offline = ModelOptions.offline,
-    caching: Caching,
+    caching: CacheGroup,
     quiet: given.Quiet = False,
     verbose: given.Verbose = False,
 ) -> None:
@@ -90,10 +90,10 @@ def split(
     _tell(done, reporter, dry_run=dry_run)
 
 
-def _tell(done: Regrouped, reporter: ConsoleReporter, *, dry_run: bool) -> None:
+def _tell(done: RegroupResult, reporter: ConsoleReporter, *, dry_run: bool) -> None:
     if dry_run:
         write_pairs("move", done.shifts)
     sizes = ", ".join(
-        f"{counted(size, 'picture')} in {folder}" for folder, size in done.sizes.items()
+        f"{quantity(size, 'picture')} in {folder}" for folder, size in done.sizes.items()
     )
     reporter.summary(f"{sizes}; dry run, nothing was changed" if dry_run else sizes)

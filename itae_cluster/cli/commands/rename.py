@@ -9,7 +9,7 @@ import typer
 from itae_cluster.cli import parameters as given
 from itae_cluster.cli.output import write_pairs
 from itae_cluster.cli.reporting import ConsoleReporter
-from itae_cluster.core.text import counted
+from itae_cluster.core.text import quantity
 
 __all__ = ["rename"]
 
@@ -43,4 +43,4 @@ def rename(
     for old, new in renamed:
         reporter.info(f"{old} is {new} now")
     end = "; dry run, nothing was changed" if dry_run else ""
-    reporter.summary(f"{counted(len(renamed), 'cluster')} renamed{end}")
+    reporter.summary(f"{quantity(len(renamed), 'cluster')} renamed{end}")

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from itae_cluster.cli import parameters as given
 from itae_cluster.cli.reporting import ConsoleReporter
 from itae_cluster.core.errors import UndoError
-from itae_cluster.core.text import counted, printable, to_tsv
+from itae_cluster.core.text import printable, quantity, to_tsv
 from itae_cluster.results.journal import FOLDER
 
 if TYPE_CHECKING:
-    from itae_cluster.changes.undo import Undone
+    from itae_cluster.changes.undo import UndoResult
 
 __all__ = ["undo"]
 
@@ -42,13 +42,13 @@ def undo(
             reporter.info(path)
         for left in undone.refused:
             reporter.warn(f"{left.path} is left: {left.reason}")
-        counts = f"{counted(len(undone.restored), 'file')} restored, {len(undone.removed)} removed"
+        counts = f"{quantity(len(undone.restored), 'file')} restored, {len(undone.removed)} removed"
         reporter.summary(f"{counts}; dry run, nothing was changed" if dry_run else counts)
         if not dry_run and not undone.refused and _is_left(out):
             reporter.note(f"{printable(out)} stays, with what you put or moved there yourself")
     if undone.refused:
         raise UndoError(
-            f"{counted(len(undone.refused), 'file')} not undone, because they or their places "
+            f"{quantity(len(undone.refused), 'file')} not undone, because they or their places "
             "changed since; put that right and run it again"
         )
 
@@ -58,7 +58,7 @@ def _is_left(out: str) -> bool:
     return os.path.isdir(out) and not os.path.lexists(os.path.join(out, FOLDER))
 
 
-def _print(undone: Undone) -> None:
+def _print(undone: UndoResult) -> None:
     stdout = sys.stdout.buffer
     for word, paths in ((b"restore", undone.restored), (b"remove", undone.removed)):
         for path in paths:

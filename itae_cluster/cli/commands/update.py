@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from itae_cluster.cli import parameters as given
-from itae_cluster.cli.option_groups import Caching, Pictures, with_option_groups
+from itae_cluster.cli.option_groups import CacheGroup, PictureGroup, with_option_groups
 from itae_cluster.cli.output import Format, check_kept, check_strict, write_plan, write_result
 from itae_cluster.cli.reporting import ConsoleReporter
 from itae_cluster.core.options import AskedModel, DeviceName, ModelOptions, OutputOptions
-from itae_cluster.core.text import counted
+from itae_cluster.core.text import quantity
 
 if TYPE_CHECKING:
-    from itae_cluster.pipeline.update import Updated
+    from itae_cluster.pipeline.update import UpdateResult
 
 __all__ = ["update"]
 
@@ -36,7 +36,7 @@ def update(
             rich_help_panel=given.RESULT,
         ),
     ] = None,
-    pictures: Pictures,
+    pictures: PictureGroup,
     max_pixels: given.MaxPixels = given.MAX_PIXELS,
     model: given.FrozenModel = None,
     weights: given.Weights = ModelOptions.weights,
@@ -45,7 +45,7 @@ def update(
     device: given.Device = DeviceName.AUTO,
     batch_size: given.BatchSize = ModelOptions.batch_size,
     offline: given.Offline = ModelOptions.offline,
-    caching: Caching,
+    caching: CacheGroup,
     strict: given.Strict = False,
     quiet: given.Quiet = False,
     verbose: given.Verbose = False,
@@ -77,9 +77,9 @@ def update(
     check_strict(strict, updated.result.skipped)
 
 
-def _summary(updated: Updated, *, dry_run: bool) -> str:
+def _summary(updated: UpdateResult, *, dry_run: bool) -> str:
     new = len(updated.result.placements)
-    text = f"{counted(new, 'picture')} added" if new else "nothing to add"
+    text = f"{quantity(new, 'picture')} added" if new else "nothing to add"
     if new and updated.beyond:
         text += f", {updated.beyond} of them ({updated.beyond / new:.0%}) near no cluster"
     if updated.known:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from itae_cluster.core.errors import OutputError, UsageError
-from itae_cluster.core.files import appearing, check_new
+from itae_cluster.core.files import atomic_path, check_new
 from itae_cluster.core.text import printable
 
 __all__ = ["SUFFIXES", "check_target", "suffix_of", "write"]
@@ -45,7 +45,7 @@ def write(content: bytes, path: str) -> None:
     """
     check_target(path)
     try:
-        with appearing(path) as part, open(part, "xb") as file:
+        with atomic_path(path) as part, open(part, "xb") as file:
             file.write(content)
     except OSError as error:
         reason = error.strerror or type(error).__name__

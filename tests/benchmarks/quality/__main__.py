@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))  # run as a folder, not as a 
 
 from benchmarks.quality import criteria, data, grid, limits, tables
 from itae_cluster.cli.reporting import ConsoleReporter
-from itae_cluster.clustering.choose_k import Sample, candidates
+from itae_cluster.clustering.choose_k import ScoredSample, candidates
 from itae_cluster.core.cache import open_cache
 from itae_cluster.core.options import CacheOptions, ModelOptions
 
@@ -83,7 +83,7 @@ def _looked_for(
         whole = data.embed_folder(folder, replace(model, theta="off"), cache, reporter)
         sets = [one for number in range(draws) if (one := data.drawn(whole, number)) is not None]
         found = [
-            criteria.taken(Sample(one.vectors, number), candidates(len(one.vectors), None))
+            criteria.taken(ScoredSample(one.vectors, number), candidates(len(one.vectors), None))
             for number, one in enumerate(sets)
         ]
         print(f"{whole.name}: {len(sets)} sets", flush=True)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from itae_cluster.clustering.algorithms import kmeans
-from itae_cluster.clustering.choose_k import Sample, candidates, searched
-from itae_cluster.clustering.recipe import reduced
+from itae_cluster.clustering.choose_k import ScoredSample, candidates, search
+from itae_cluster.clustering.recipe import reduce_vectors
 from itae_cluster.core.options import ClusterOptions
 
 if TYPE_CHECKING:
@@ -32,9 +32,9 @@ _NEIGHBOURS = 10
 def found(vectors: NDArray[np.float32], seed: int, cache: Cache) -> dict[str, int]:
     """The number of clusters by each criterion; ties go to the smaller one."""
     numbers = candidates(len(vectors), None)
-    sample = Sample(vectors, seed)
+    sample = ScoredSample(vectors, seed)
     points = sample.points
-    packed = reduced(vectors, ClusterOptions(k=1, seed=seed), cache)
+    packed = reduce_vectors(vectors, ClusterOptions(k=1, seed=seed), cache)
     return {
         **taken(sample, numbers),
         "plain silhouette": _best({k: _silhouette(points, k, seed) for k in numbers}),
@@ -44,9 +44,9 @@ def found(vectors: NDArray[np.float32], seed: int, cache: Cache) -> dict[str, in
     }
 
 
-def taken(sample: Sample, numbers: Sequence[int]) -> dict[str, int]:
+def taken(sample: ScoredSample, numbers: Sequence[int]) -> dict[str, int]:
     """The number that is used, its runner-up, and what the parts of the rule say alone."""
-    choice = searched(sample, numbers)
+    choice = search(sample, numbers)
     scores = np.array([sample.scores(k) for k in numbers])  # (numbers, searches, 2)
     silhouette, modularity = (
         statistics.median_low([numbers[place] for place in each.argmax(axis=0)])

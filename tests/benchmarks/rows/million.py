@@ -14,9 +14,9 @@ from benchmarks.figure import Figure
 from benchmarks.scaling import blobs
 from benchmarks.timing import child
 from itae_cluster.core.cache import Cache, file_in, open_cache
-from itae_cluster.core.files import Known
+from itae_cluster.core.files import FileDigest
 from itae_cluster.core.options import CacheOptions, InputOptions, ModelOptions
-from itae_cluster.embedding.vector_cache import Shelf
+from itae_cluster.embedding.vector_cache import VectorCache
 from itae_cluster.pipeline.embed import embed_pictures
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def _fill(folder: str, cache_folder: str, n: int, context: Context) -> None:
         ).metadata
     vectors, _ = blobs(n)
     with Cache(file_in(cache_folder), context.reporter) as cache:
-        shelf = Shelf(cache, metadata, vectors.shape[1])
+        shelf = VectorCache(cache, metadata, vectors.shape[1])
         for start in range(0, n, _PART):
             part = slice(start, start + _PART)
             shelf.keep([_known(path) for path in paths[part]], vectors[part])
@@ -90,8 +90,8 @@ def _tiny(folder: str, number: int) -> str:
     return path
 
 
-def _known(path: str) -> Known:
+def _known(path: str) -> FileDigest:
     status = os.stat(path)
     with open(path, "rb") as file:
         digest = hashlib.sha256(file.read()).digest()
-    return Known(os.path.abspath(path), status.st_size, status.st_mtime_ns, digest)
+    return FileDigest(os.path.abspath(path), status.st_size, status.st_mtime_ns, digest)
