@@ -3,7 +3,8 @@
 No picture is ever moved by itself or overwritten. Everything is linked or copied into a staging
 folder next to OUT, which holds no only copy and may be thrown away at any time; one rename makes
 it OUT. `move` removes the originals after that (`remove_originals`), each once its new place is
-seen to hold the same content. The journal in the folder is on the disk before each of these steps begins.
+seen to hold the same content. The journal in the folder is on the disk before each of these steps
+begins.
 """
 
 from __future__ import annotations
