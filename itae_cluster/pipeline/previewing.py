@@ -36,7 +36,8 @@ def subtitle(pictures: int, clusters: int, model: Mapping[str, Any]) -> str:
     """What stands below the title: how many pictures, and which model saw them."""
     theta = model.get("theta")
     counts = f"{counted(pictures, 'picture')} · {counted(clusters, 'cluster')}"
-    return f"{counts} · {model.get('name')}, θ {'off' if theta is None else theta}"
+    name = " ".join(str(model[key]) for key in ("name", "version") if key in model)
+    return f"{counts} · {name}, θ {'off' if theta is None else theta}"
 
 
 def write_previews(
