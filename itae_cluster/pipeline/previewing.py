@@ -74,7 +74,7 @@ def write_previews(
         embeddings.vectors,
         2,
         seed=seed,
-        neighbours=ClusterOptions().graph,  # those by which clusters are found by default
+        neighbours=ClusterOptions(k=len(found.centres) or None).graph(len(found.labels)),
         min_dist=_MAP_MIN_DIST,
         cache=cache,
     )
