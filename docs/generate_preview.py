@@ -36,7 +36,7 @@ def main() -> None:
         page.goto(Path(album, "sorted", "preview.html").as_uri())
         page.wait_for_selector("html[data-ready]")
         page.wait_for_function("() => settledFor > 0 && tileTextures.size > 0")
-        page.evaluate("openPicture(members[1][0], { stay: true })")
+        page.evaluate("openPicture(members[2][0], { stay: true })")
         page.wait_for_timeout(1500)
         save(page.screenshot(), DOCS / "demo-page.png")
         browser.close()

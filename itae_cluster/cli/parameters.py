@@ -363,7 +363,8 @@ Neighbors = Annotated[
     int | None,
     typer.Option(
         metavar="N",
-        help="umap and spectral: pictures that count as neighbours of one. Default: 8.",
+        help="umap and spectral: pictures that count as neighbours of one. Default: as many as a "
+        "cluster has on average, 3 to 15; hdbscan 15.",
         rich_help_panel=CLUSTERING,
         show_default=False,
     ),

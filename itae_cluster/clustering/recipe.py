@@ -1,4 +1,6 @@
-"""Embeddings to clusters as the options say: reduce, find k where it is not given, cluster.
+"""Embeddings to clusters as the options say: find k where it is not given, reduce, cluster.
+
+k comes first, because how many neighbours a reduction looks at depends on it.
 
 Whatever space the clusters are found in, their centres and the pictures' distances are those of
 the embeddings, so that they mean the same for every recipe.
@@ -63,9 +65,16 @@ def cluster_vectors(
         InputError: if there are too few or too many pictures for the recipe.
     """
     check_size(len(vectors), vectors.shape[1], options)
+    choice = None
+    if options.k is None and options.algorithm is not Algorithm.HDBSCAN:
+        choice = choose_k.choose(vectors, options.k_range, seed=options.seed, reporter=reporter)
+        options = replace(options, k=choice.k)
+        if reporter:
+            reporter.note(_reason(choice))
     if reporter and options.reduce is not Reduction.NONE:
         reporter.progress("Reducing", 0, None)
     points = reduce_vectors(vectors, options, cache)
+    neighbours = options.graph(len(vectors)) if options.has_graph else None
     if reporter:
         reporter.progress("Clustering", 0, None)
     if options.algorithm is Algorithm.HDBSCAN:
@@ -75,20 +84,16 @@ def cluster_vectors(
             noise=options.assign_noise,
             reporter=reporter,
         )
-        return algorithms.describe(vectors, labels, membership)
-    choice = None
-    if options.k is None:
-        choice = choose_k.choose(vectors, options.k_range, seed=options.seed, reporter=reporter)
-    k = choice.k if choice else options.k or 1
-    if choice and reporter:
-        reporter.note(_reason(choice))
+        clustering = algorithms.describe(vectors, labels, membership)
+        return replace(clustering, neighbours=neighbours)
+    k = options.k or 1
     clustering = algorithms.describe(vectors, label_points(points, k, options))
     if reporter and len(clustering.centres) < k:
         reporter.warn(
             f"only {len(clustering.centres)} of {k} clusters have pictures: the others "
             "are identical to one another"
         )
-    return replace(clustering, choice=choice)
+    return replace(clustering, choice=choice, neighbours=neighbours)
 
 
 def reduce_vectors(
@@ -99,9 +104,8 @@ def reduce_vectors(
         return vectors
     if options.reduce is Reduction.PCA:
         return pca_reduce(vectors, options.dim)
-    return cached_umap(
-        vectors, options.dim, seed=options.seed, neighbours=options.graph, cache=cache
-    )
+    neighbours = options.graph(len(vectors))
+    return cached_umap(vectors, options.dim, seed=options.seed, neighbours=neighbours, cache=cache)
 
 
 def label_points(points: NDArray[np.float32], k: int, options: ClusterOptions) -> NDArray[np.int64]:
@@ -109,7 +113,8 @@ def label_points(points: NDArray[np.float32], k: int, options: ClusterOptions) -
     if options.algorithm is Algorithm.AGGLOMERATIVE:
         return algorithms.agglomerative(points, k, seed=options.seed, linkage=options.linkage)
     if options.algorithm is Algorithm.SPECTRAL:
-        return algorithms.spectral(points, k, seed=options.seed, neighbours=options.graph)
+        neighbours = options.graph(len(points))
+        return algorithms.spectral(points, k, seed=options.seed, neighbours=neighbours)
     return algorithms.kmeans(points, k, seed=options.seed, restarts=options.restarts)
 
 

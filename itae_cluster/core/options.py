@@ -39,7 +39,8 @@ MAX_PIXELS = 400_000_000
 """Largest picture that is decoded, width × height: phones make 200 megapixels today."""
 
 _MOST_VALUES = 200  # of a sweep
-_NEIGHBORS = 8  # few, so that small groups are not drawn into large ones
+_FEWEST_NEIGHBORS = 3
+_MOST_NEIGHBORS = 15
 
 
 class Algorithm(StrEnum):
@@ -219,9 +220,19 @@ class ClusterOptions:
         return self.reduce_dim or _DIMENSIONS[self.reduce]
 
     @property
-    def graph(self) -> int:
-        """Neighbours of each picture, for UMAP and for the graph of spectral clustering."""
-        return self.neighbors or _NEIGHBORS
+    def has_graph(self) -> bool:
+        """Whether the recipe makes a graph of neighbours."""
+        return _has_graph(self.algorithm, self.reduce)
+
+    def graph(self, n: int) -> int:
+        """Neighbours of each of `n` pictures, itself among them, for UMAP and spectral clustering.
+
+        By default as many as a cluster has pictures on average, 3 at least and 15 at most: fewer
+        tear large groups, more draw small ones into others. Where `k` is not known, 15.
+        """
+        if self.neighbors is not None or self.k is None:
+            return self.neighbors or _MOST_NEIGHBORS
+        return min(_MOST_NEIGHBORS, max(_FEWEST_NEIGHBORS, round(n / self.k)))
 
 
 @dataclass(frozen=True)
@@ -318,12 +329,16 @@ def check_reduction(
         raise UsageError(f"--reduce-dim {reduce_dim} must be 2 or more")
     if neighbors is None:
         return
-    if reduce is not Reduction.UMAP and algorithm is not Algorithm.SPECTRAL:
+    if not _has_graph(algorithm, reduce):
         raise UsageError(
             "--neighbors belongs to --reduce umap and to --algorithm spectral; leave it out"
         )
     if neighbors < 2:
         raise UsageError(f"--neighbors {neighbors} must be 2 or more")
+
+
+def _has_graph(algorithm: Algorithm, reduce: Reduction) -> bool:
+    return reduce is Reduction.UMAP or algorithm is Algorithm.SPECTRAL
 
 
 def parse_k(text: str | None) -> tuple[int | None, tuple[int, int] | None]:

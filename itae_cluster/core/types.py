@@ -163,7 +163,8 @@ class Clustering:
     `distances` (n,) float32, Euclidean distance to the own centre (noise: to the nearest one,
     NaN where there is none) · `membership` (n,) float32, probability of the own cluster (noise:
     of the likeliest), 0 to 1; None where the algorithm knows of none · `choice` tells how K was
-    found out, None where it was given or found by the algorithm itself.
+    found out, None where it was given or found by the algorithm itself · `neighbours` that each
+    picture had in the graph of UMAP or spectral clustering, None where there was none.
     """
 
     labels: NDArray[np.int64]
@@ -171,6 +172,7 @@ class Clustering:
     distances: NDArray[np.float32]
     membership: NDArray[np.float32] | None = None
     choice: Choice | None = None
+    neighbours: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

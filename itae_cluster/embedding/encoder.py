@@ -23,7 +23,7 @@ from itae_cluster.model.acquire import locate
 from itae_cluster.model.checkpoint import load_model
 from itae_cluster.model.config import PATCH
 from itae_cluster.model.itae import ITAE, Settings
-from itae_cluster.model.registry import by_config
+from itae_cluster.model.registry import MINI, MINI_VERSIONS, by_config
 from itae_cluster.pictures.decode import PREPROCESSING
 
 if TYPE_CHECKING:
@@ -74,8 +74,11 @@ def load_encoder(
     theta = parse_theta(options.theta)
     if theta == "auto":
         theta = _usual_theta(variant, located.sha256, reporter)
+    name = located.variant.name if located.variant else "custom"
+    version = MINI_VERSIONS.get(located.sha256) if name == MINI else None
     metadata = {
-        "name": located.variant.name if located.variant else "custom",
+        "name": name,
+        **({"version": version} if version else {}),
         "origin": located.origin,
         "weights": os.path.abspath(located.path),
         "weights_sha256": located.sha256,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from itae_cluster.core.errors import ResultError, UsageError, WeightsError
 from itae_cluster.core.options import AskedModel, ModelOptions, Precision, parse_theta
 from itae_cluster.embedding.deferred import encoder_for
+from itae_cluster.model.registry import MINI, MINI_VERSIONS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -83,13 +84,24 @@ def matching_encoder(
     """
     found = encoder or encoder_for(options, cache, reporter)
     if made_by.get("weights_sha256") != found.metadata.get("weights_sha256"):
-        raise WeightsError(
-            f"the result was made with other weights of {made_by.get('name')} (SHA-256 "
-            f"{str(made_by.get('weights_sha256'))[:12]}…); name those with --weights FILE"
-        )
+        raise WeightsError(_other_weights(made_by, found))
     prepared = found.metadata.get("preprocessing")
     if made_by.get("preprocessing") != prepared or made_by.get("dim") != found.dim:
         raise ResultError(
             "the result was made by another version of this tool, whose vectors differ; sort anew"
         )
     return found
+
+
+def _other_weights(made_by: Mapping[str, Any], found: Encoder) -> str:
+    then, now = str(made_by.get("weights_sha256")), str(found.metadata.get("weights_sha256"))
+    if then in MINI_VERSIONS and now in MINI_VERSIONS:
+        return (
+            f"the model has changed: the result was made with {MINI} {MINI_VERSIONS[then]}, and "
+            f"{MINI} {MINI_VERSIONS[now]} makes other vectors; sort anew with the main command, or "
+            "name the earlier file with --weights FILE"
+        )
+    return (
+        f"the result was made with other weights of {made_by.get('name')} (SHA-256 {then[:12]}…); "
+        "name those with --weights FILE"
+    )

@@ -12,13 +12,29 @@ from dataclasses import dataclass
 from itae_cluster.core.errors import UsageError
 from itae_cluster.model.config import DINOv2Config
 
-__all__ = ["AUTO", "MINI", "PREFERRED", "VARIANTS", "Checkpoint", "Variant", "by_config", "variant"]
+__all__ = [
+    "AUTO",
+    "MINI",
+    "MINI_VERSIONS",
+    "PREFERRED",
+    "VARIANTS",
+    "Checkpoint",
+    "Variant",
+    "by_config",
+    "variant",
+]
 
 AUTO = "auto"
 """`--model auto`: `PREFERRED` where its weights can be had, else `MINI`."""
 
 PREFERRED = "vitb14"
 MINI = "mini"
+
+MINI_VERSIONS = {
+    "5da4f12d11f56a9922f8418d861d5ece8a28a9d6ae52186e94b94c770ecc9fd1": 1,
+    "1ac941f2bab8e849550e4995498b3e9f733ca23d238a8da90fc65e264089b70c": 2,
+}
+"""The versions of `mini` by the SHA-256 of their files; the last one is in the package."""
 
 _BASE_URL = "https://dl.fbaipublicfiles.com/dinov2"
 

@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from itae_cluster.core.cache import Cache
     from itae_cluster.core.options import CacheOptions
     from itae_cluster.core.types import (
-        Choice,
         Clustering,
         Embeddings,
         Encoder,
@@ -187,7 +186,7 @@ def _clustered(
         found,
         place_pictures(embeddings.paths, found, followers),
         embeddings.skipped,
-        _options(inputs, model, clustering, output, embeddings_file, found.choice),
+        _options(inputs, model, clustering, output, embeddings_file, found),
     )
     return result, thumbnails.kept
 
@@ -303,12 +302,16 @@ def _options(
     clustering: ClusterOptions,
     output: OutputOptions,
     embeddings_file: str | None,
-    choice: Choice | None,
+    found: Clustering,
 ) -> dict[str, Any]:
     return {
         **input_options(inputs),
         "embeddings": embeddings_file,
         "model": asdict(model),
-        "clustering": {**asdict(clustering), "choice": asdict(choice) if choice else None},
+        "clustering": {
+            **asdict(clustering),
+            "neighbors": found.neighbours,
+            "choice": asdict(found.choice) if found.choice else None,
+        },
         "output": asdict(output),
     }

@@ -38,7 +38,8 @@ def subtitle(pictures: int, clusters: int, model: Mapping[str, Any]) -> str:
     """What stands below the title: how many pictures, and which model saw them."""
     theta = model.get("theta")
     counts = f"{quantity(pictures, 'picture')} · {quantity(clusters, 'cluster')}"
-    return f"{counts} · {model.get('name')}, θ {'off' if theta is None else theta}"
+    name = " ".join(str(model[key]) for key in ("name", "version") if key in model)
+    return f"{counts} · {name}, θ {'off' if theta is None else theta}"
 
 
 def write_previews(
@@ -75,7 +76,7 @@ def write_previews(
         embeddings.vectors,
         2,
         seed=seed,
-        neighbours=ClusterOptions().graph,  # those by which clusters are found by default
+        neighbours=ClusterOptions(k=len(found.centres) or None).graph(len(found.labels)),
         min_dist=_MAP_MIN_DIST,
         cache=cache,
     )

@@ -190,6 +190,7 @@ def test_out_holds_folders_manifest_table_and_preview(run, album, tmp_path, acti
     with open(SCHEMA, encoding="utf-8") as file:
         jsonschema.validate(manifest, json.load(file))
     assert manifest["options"]["output"]["action"] == action
+    assert manifest["options"]["clustering"]["neighbors"] == 4  # pictures a cluster
     assert len(manifest["model"]["weights_sha256"]) == 64
     pairs = [(r["source"], r["cluster"]) for r in manifest["pictures"]]
     assert groups(pairs) == APART

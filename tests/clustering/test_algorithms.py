@@ -232,6 +232,48 @@ def test_every_recipe_finds_known_clusters_and_repeats_itself(algorithm, reduce)
         np.testing.assert_allclose(found.centres[label], members.mean(axis=0), atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("n", "k", "neighbours"),
+    [
+        (600, 10, 15),
+        (352, 44, 8),
+        (600, 200, 3),
+        (9, 9, 3),
+        (600, 41, 15),
+        (600, 50, 12),
+        (9, 1, 9),
+    ],
+)
+def test_a_picture_has_as_many_neighbours_as_its_cluster_pictures(n, k, neighbours):
+    assert ClusterOptions(k=k).graph(n) == neighbours
+    assert ClusterOptions(k=k, neighbors=4).graph(n) == 4
+    assert ClusterOptions(algorithm=Algorithm.HDBSCAN).graph(n) == 15
+
+
+@pytest.mark.parametrize(
+    ("options", "neighbours"),
+    [
+        ({"k": 3}, 4),
+        ({"k": 3, "neighbors": 7}, 7),
+        ({"k": None, "k_range": (4, 4)}, 3),
+        ({"k": 3, "reduce": Reduction.PCA}, None),
+        ({"k": 3, "reduce": Reduction.NONE, "algorithm": Algorithm.SPECTRAL}, 4),
+        ({"algorithm": Algorithm.HDBSCAN}, 15),
+        ({"algorithm": Algorithm.HDBSCAN, "neighbors": 6}, 6),
+    ],
+)
+def test_that_many_are_used_and_told(monkeypatch, options, neighbours):
+    vectors, _ = blobs([4, 4, 4])
+    used = []
+    monkeypatch.setattr(
+        "itae_cluster.clustering.recipe.cached_umap",
+        lambda vectors, *_, **given: used.append(given["neighbours"]) or vectors,
+    )
+    options = ClusterOptions(**options)
+    assert cluster_vectors(vectors, options).neighbours == neighbours
+    assert used == ([neighbours] if options.reduce is Reduction.UMAP else [])
+
+
 @pytest.mark.parametrize("reduce", Reduction)
 @pytest.mark.parametrize("algorithm", BY_K)
 @pytest.mark.parametrize(("n", "k"), [(1, 1), (2, 1), (2, 2), (3, 2), (9, 4), (9, 9), (9, 1)])

@@ -12,8 +12,9 @@ from itae_cluster.clustering.algorithms import kmeans
 from itae_cluster.core.options import ModelOptions
 from itae_cluster.embedding.encoder import TorchEncoder, load_encoder
 from itae_cluster.model.checkpoint import load_model, read_state_dict
+from itae_cluster.core.files import file_digest
 from itae_cluster.model.quantized import SCALE, dequantize, quantize
-from itae_cluster.model.registry import variant
+from itae_cluster.model.registry import MINI_VERSIONS, variant
 from itae_cluster.model.store import find_checkpoint
 from itae_cluster.paper.scores import clustering_accuracy
 from itae_cluster.pictures.flatten import flatten
@@ -59,6 +60,12 @@ def test_the_bundled_file_is_small_and_8_bit():
     assert load_model(BUNDLED.path, variant("mini").config).config.depth == 12
 
 
+def test_the_bundled_file_is_the_last_version():
+    """Another file is another version, or results could not tell them apart."""
+    assert list(MINI_VERSIONS.items())[-1] == (file_digest(BUNDLED.path), 2)
+    assert list(MINI_VERSIONS.values()) == sorted(set(MINI_VERSIONS.values()))
+
+
 @pytest.mark.slow
 def test_real_pictures_fall_into_place():
     """Crops of scikit-learn's two photographs, which nobody could confuse."""
@@ -68,7 +75,7 @@ def test_real_pictures_fall_into_place():
     encoder = load_encoder(ModelOptions(model="mini"), RecordingReporter())
     assert isinstance(encoder, TorchEncoder)
     assert encoder.metadata["theta"] is None
-    assert encoder.metadata["name"] == "mini"
+    assert (encoder.metadata["name"], encoder.metadata["version"]) == ("mini", 2)
     pictures, truth = [], []
     for number, photograph in enumerate(load_sample_images().images):
         for left in range(0, 200, 50):

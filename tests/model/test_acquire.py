@@ -225,6 +225,7 @@ def test_list_names_every_model_and_where_it_is(vitb14, official_file):
     text = run("list").stdout
     assert [line.split()[0] for line in text.splitlines()[1:]] == list(registry.VARIANTS)
     lines = {line.split()[0]: line for line in text.splitlines()}
+    assert lines["mini"].split()[:2] == ["mini", "2"]
     assert lines["mini"].split()[-1] == "bundled"
     assert lines["vitb14"].split()[-1] == "cache"
     assert lines["vitg14"].endswith("not here ")

@@ -12,11 +12,12 @@ from typer.testing import CliRunner
 from itae_cluster.cli import app
 from itae_cluster.core.errors import InputError, ResultError, UsageError, WeightsError
 from itae_cluster.core.types import NOISE, Clustering, Embeddings
+from itae_cluster.model.registry import MINI_VERSIONS
 from itae_cluster.pipeline.rename import rename_clusters
 from itae_cluster.pipeline.update import _advice
 from itae_cluster.results.centres import content, load, measure_centres, write
 from support.albums import Sorted, picture, without_journal
-from support.fakes import MeanColourEncoder, RecordingReporter
+from support.fakes import KnownEncoder, MeanColourEncoder, RecordingReporter
 from support.results import snapshot
 
 COLOURS = {"red": (220, 30, 30), "green": (20, 200, 40), "blue": (30, 40, 220)}
@@ -159,6 +160,36 @@ def test_other_weights_are_refused(case, tmp_path):
     with pytest.raises(WeightsError, match="other weights"):
         case.update(picture(tmp_path / "r.png", COLOURS["red"]), encoder=other)
     assert snapshot(case.out) == before
+
+
+def mini(version):
+    encoder = MeanColourEncoder()
+    digest = next(each for each, number in MINI_VERSIONS.items() if number == version)
+    encoder.metadata = {**KnownEncoder.metadata, "name": "mini", "weights_sha256": digest}
+    return encoder
+
+
+class SortedByMini1(Sorted):
+    encoder = staticmethod(lambda: mini(1))
+
+
+def test_a_result_of_an_earlier_mini_says_so_and_can_be_changed_otherwise(album, tmp_path):
+    case = SortedByMini1(album, tmp_path)
+    new = picture(tmp_path / "r.png", COLOURS["red"])
+    before = snapshot(case.out)
+    with pytest.raises(WeightsError) as refused:
+        case.update(new, encoder=mini(2))
+    assert str(refused.value) == (
+        "the model has changed: the result was made with mini 1, and mini 2 makes other vectors; "
+        "sort anew with the main command, or name the earlier file with --weights FILE"
+    )
+    assert snapshot(case.out) == before
+    rename_clusters(str(case.out), [(case.folder["red"], None, "Sunsets")], RecordingReporter())
+    case.update(new, encoder=mini(1))
+    assert (case.out / "Sunsets" / "r.png").exists()
+    for _ in range(3):
+        assert case.undo().refused == ()
+    assert not case.out.exists()
 
 
 def test_without_a_model_the_remedy_is_named(case, album):

@@ -52,6 +52,18 @@ def case(album, tmp_path):
     return Drawn(album, tmp_path)
 
 
+def test_the_map_has_as_many_neighbours_as_clusters_have_pictures(album, tmp_path, monkeypatch):
+    used = []
+
+    def plain(vectors, dim, **given):
+        used.append(given["neighbours"])
+        return vectors[:, :dim]
+
+    monkeypatch.setattr("itae_cluster.preview.build.cached_umap", plain)
+    Drawn(album, tmp_path)
+    assert used == [4]
+
+
 def check_page(case, n=12):
     """The page says of every picture what the manifest says, and its files are there."""
     page, records = case.page(), case.manifest()["pictures"]

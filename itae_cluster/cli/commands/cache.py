@@ -56,6 +56,8 @@ def _show(found: CacheInfo, path: str) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from itae_cluster.model.registry import MINI, MINI_VERSIONS
+
     table = Table(box=None, show_header=False)
     rows: list[tuple[str, Any]] = [
         ("file", printable(path)),
@@ -68,10 +70,12 @@ def _show(found: CacheInfo, path: str) -> None:
     ]
     for recipe, number in found.recipes:
         theta = "off" if recipe["theta"] is None else recipe["theta"]
+        version = MINI_VERSIONS.get(recipe["weights_sha256"])
+        weights = f"{recipe['weights_sha256'][:12]}…" + (f" ({MINI} {version})" if version else "")
         rows.append(
             (
                 "of these",
-                f"{number} by weights {recipe['weights_sha256'][:12]}…, theta {theta}, "
+                f"{number} by weights {weights}, theta {theta}, "
                 f"{recipe['size']} pixels, {recipe['precision']}",
             )
         )

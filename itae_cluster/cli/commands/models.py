@@ -38,13 +38,14 @@ def list_(
     table = Table("model", "width", "depth", "registers", "theta", "weights", box=None)
     for row in rows:
         theta = "off" if row["theta"] is None else str(row["theta"])
-        cells = [row[key] for key in ("name", "width", "depth", "registers")]
-        table.add_row(*map(str, cells), theta, row["weights"] or "not here")
+        name = " ".join(str(row[key]) for key in ("name", "version") if row[key])
+        cells = [row[key] for key in ("width", "depth", "registers")]
+        table.add_row(name, *map(str, cells), theta, row["weights"] or "not here")
     Console(highlight=False).print(table)
 
 
 def _rows() -> list[dict[str, Any]]:
-    from itae_cluster.model.registry import VARIANTS
+    from itae_cluster.model.registry import MINI, MINI_VERSIONS, VARIANTS
     from itae_cluster.model.store import find_checkpoint
 
     rows = []
@@ -53,6 +54,7 @@ def _rows() -> list[dict[str, Any]]:
         rows.append(
             {
                 "name": variant.name,
+                "version": max(MINI_VERSIONS.values()) if variant.name == MINI else None,
                 "width": variant.config.embed_dim,
                 "depth": variant.config.depth,
                 "registers": variant.config.registers,
