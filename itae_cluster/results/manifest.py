@@ -25,6 +25,7 @@ __all__ = [
     "clusters",
     "document",
     "head",
+    "most_common_folders",
     "to_csv",
     "to_record",
     "write_csv",
@@ -57,7 +58,7 @@ def document(
         contents: size and SHA-256 by destination, as far as they are known.
     """
     labels = [item.cluster for item in placements]
-    folders = _folders(placements) if placed else {}
+    folders = most_common_folders(placements) if placed else {}
     return {
         **metadata,
         "clusters": clusters(labels, folders),
@@ -87,7 +88,7 @@ def clusters(
     ]
 
 
-def _folders(placements: Sequence[Placement]) -> dict[int, str]:
+def most_common_folders(placements: Sequence[Placement]) -> dict[int, str]:
     """The folder of each cluster, that of most of its pictures where a plan was edited."""
     found: dict[int, Counter[str]] = {}
     for item in placements:

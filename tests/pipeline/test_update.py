@@ -22,11 +22,6 @@ from support.results import snapshot
 COLOURS = {"red": (220, 30, 30), "green": (20, 200, 40), "blue": (30, 40, 220)}
 
 
-@pytest.fixture(autouse=True)
-def _no_preview(monkeypatch):
-    monkeypatch.setattr("itae_cluster.pipeline.sort._write_previews", lambda *_: None)
-
-
 @pytest.fixture
 def case(album, tmp_path):
     return Sorted(album, tmp_path)

@@ -59,7 +59,7 @@ def run(tiny_weights):
 def no_map(monkeypatch):
     """The preview without UMAP, which takes long to import."""
     monkeypatch.setattr(
-        "itae_cluster.preview.build.kept_umap",
+        "itae_cluster.preview.build.cached_umap",
         lambda vectors, *_, **__: vectors[:, :2].copy(),
     )
 
