@@ -137,6 +137,7 @@ def sort_pictures(
     collection = Collection(
         embeddings=result.embeddings,
         clustering=result.clustering,
+        numbers=range(len(result.clustering.centres)),
         placements=result.placements,
         thumbnails=thumbnails.kept if thumbnails else {},
         paths=inputs.paths,

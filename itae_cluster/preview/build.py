@@ -89,22 +89,24 @@ def lay_out(collection: Collection, run: Run) -> tuple[preview.PreviewData, Sequ
     examples = {label: typical[label] + diverse[label] for label in typical}
     thumbnails = complete_thumbnails(collection.thumbnails, examples, paths, run)
     destinations = {item.source: item.destination for item in collection.placements}
-    clusters = len(clustering.centres)
     run.reporter.progress("Comparing pictures", 0, None)
     labels, sizes = np.unique(clustering.labels, return_counts=True)
+    number = {NOISE: NOISE, **dict(enumerate(collection.numbers))}
     data = preview.PreviewData(
         coordinates=coordinates[rows],
-        labels=shown.labels,
+        labels=np.array([number[label] for label in shown.labels.tolist()], dtype=np.int64),
         names=tuple(destinations.get(path, path) for path in paths),
         distances=shown.distances,
-        representatives=typical,
+        representatives={number[label]: members for label, members in typical.items()},
         folders=_folders(collection),
         thumbnails=thumbnails,
         title=collection.title,
-        subtitle=subtitle(len(embeddings.paths), clusters, embeddings.metadata),
-        diverse=diverse,
+        subtitle=subtitle(len(embeddings.paths), len(number) - 1, embeddings.metadata),
+        diverse={number[label]: members for label, members in diverse.items()},
         likeness=similarity.find_similar(vectors),
-        sizes=dict(zip(labels.tolist(), sizes.tolist(), strict=True)),
+        sizes={
+            number[label]: size for label, size in zip(labels.tolist(), sizes.tolist(), strict=True)
+        },
     )
     return data, paths
 
@@ -124,8 +126,8 @@ def _examples(
 
 def _folders(collection: Collection) -> dict[int, str]:
     """The folder of each cluster: in a plan that a person edited it may bear another name."""
-    clusters = len(collection.clustering.centres)
-    folders = {label: folder_name(label, clusters) for label in range(NOISE, clusters)}
+    clusters = len(collection.numbers)
+    folders = {label: folder_name(label, clusters) for label in (NOISE, *collection.numbers)}
     return folders | manifest.most_common_folders(collection.placements)
 
 

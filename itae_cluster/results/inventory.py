@@ -169,7 +169,7 @@ def result_documents(
         "skipped": [*inventory.head["skipped"], *skipped],
     }
     text = to_json(document, indent=2) + "\n"
-    return {_MANIFEST: text.encode("ascii"), "clusters.csv": manifest.to_csv(records)}
+    return {_MANIFEST: text.encode("ascii"), "clusters.csv": manifest.to_csv(records, folders)}
 
 
 def _content(root: str) -> bytes:

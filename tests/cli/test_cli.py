@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import codecs
 import csv
 import io
 import json
@@ -150,7 +151,7 @@ def test_nasty_names_survive_folders(run, nasty, tmp_path):
     placed = os.listdir(os.path.join(os.fsencode(tmp_path), b"out", b"cluster-000"))
     assert set(placed) == {os.path.basename(path) for path in wanted}
     with open(tmp_path / "out/clusters.csv", "rb") as file:
-        text = file.read().decode("utf-8", "surrogateescape")
+        text = file.read().removeprefix(codecs.BOM_UTF8).decode("utf-8", "surrogateescape")
     table = list(csv.DictReader(io.StringIO(text, newline="")))
     assert {os.fsencode(row["source"]) for row in table} == wanted
     page = (tmp_path / "out/preview.html").read_text(encoding="utf-8")

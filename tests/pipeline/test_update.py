@@ -158,7 +158,7 @@ def test_other_weights_are_refused(case, tmp_path):
 
 def test_without_a_model_the_remedy_is_named(case, album):
     os.unlink(case.out / ".itae-cluster" / "model.npz")
-    with pytest.raises(ResultError, match="made by 'itae-cluster apply'"):
+    with pytest.raises(ResultError, match="make it with 'itae-cluster preview"):
         case.update(album)
 
 

@@ -116,6 +116,24 @@ def test_a_page_reads_back_as_it_was_written():
     assert preview.read_page(preview.render_page(read, same))[0].names == data.names
 
 
+def test_a_page_holds_no_path_of_the_disk(case, album, tmp_path):
+    for content in ((case.out / "preview.html").read_bytes(), *case.page().names):
+        for place in (album, str(tmp_path)):
+            assert place not in (content if isinstance(content, str) else content.decode())
+
+
+def test_a_page_with_absolute_paths_of_an_earlier_version_is_drawn_without_them(case):
+    path = case.out / "preview.html"
+    now = path.read_text(encoding="utf-8")
+    names = case.page().names
+    old = {"folders": ["/home/me/"], "folder": [0] * len(names), "file": [f"{n}" for n in names]}
+    path.write_text(now.replace('"distance":', json.dumps(old)[1:-1] + ',"distance":', 1))
+    assert "/home/me" in path.read_text(encoding="utf-8")
+    data, atlas = preview.read_page(path.read_bytes())
+    assert data.names == names
+    assert b"/home/me" not in preview.render_page(data, atlas)
+
+
 @pytest.mark.parametrize(
     "change",
     [
