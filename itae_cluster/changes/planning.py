@@ -95,16 +95,16 @@ def _entry(
     source: str, destination: str, item: Placement, known: FileDigest, leader: str | None
 ) -> Entry:
     return Entry(
-        source,
-        known.path,
-        destination,
-        item.cluster,
-        item.distance,
-        known.size,
-        known.mtime_ns,
-        known.digest.hex(),
-        leader,
-        item.membership if leader is None else None,
+        path=source,
+        source=known.path,
+        destination=destination,
+        cluster=item.cluster,
+        distance=item.distance,
+        size=known.size,
+        mtime_ns=known.mtime_ns,
+        sha256=known.digest.hex(),
+        sidecar_of=leader,
+        membership=item.membership if leader is None else None,
     )
 
 

@@ -1,6 +1,6 @@
 """What a run says of itself: one document for OUT/manifest.json, `--format` and vector files.
 
-The schema is versioned; `docs/manifest.md` describes it and `docs/manifest.schema.json` checks it.
+The schema is versioned; `docs/manifest.md` describes it and `schemas/manifest.json` checks it.
 """
 
 from __future__ import annotations

@@ -10,7 +10,6 @@ import json
 import os
 import shutil
 import urllib.parse
-from pathlib import Path
 
 import jsonschema
 import numpy as np
@@ -22,6 +21,7 @@ from itae_cluster.core.types import NOISE
 from itae_cluster.drawing.palette import colour
 from itae_cluster.pictures.scan import read_list_file, scan
 from itae_cluster.preview import PreviewData, write_page
+from itae_cluster.results.validation import read_schema
 
 sync_api = pytest.importorskip("playwright.sync_api")
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
@@ -30,7 +30,6 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is install
 N, K, NOISY = 600, 12, 20
 EVIL = "<script>window.evil=1<!--<img src=x onerror=window.evil=1>&'\".jpg"
 BYTES = os.fsdecode(b"caf\xe9 #%?.jpg")
-NAMES_SCHEMA = Path(__file__).parents[2] / "docs" / "names.schema.json"
 ARGUMENTS = [
     "--no-sandbox",
     "--use-angle=swiftshader",
@@ -371,7 +370,7 @@ def test_names_given_in_the_page_are_saved(opened, tmp_path):
     assert document["clusters"] == [
         {"cluster": 2, "folder": "cluster-002", "name": "Beach <2019> & co"}
     ]
-    jsonschema.validate(document, json.loads(NAMES_SCHEMA.read_text("utf-8")))
+    jsonschema.validate(document, read_schema("names"))
     page.reload()
     page.wait_for_selector("html[data-ready]")
     assert "Beach <2019> & co" in page.inner_text("#list")

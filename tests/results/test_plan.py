@@ -24,10 +24,9 @@ from itae_cluster.preview import read_page
 from itae_cluster.results import centres
 from itae_cluster.results import plan as plans
 from itae_cluster.results.paths import is_inside, resolve
+from itae_cluster.results.validation import read_schema
 from support.fakes import RecordingReporter
 from support.results import collection, pictures, planned, snapshot, tree
-
-DOCS = os.path.join(os.path.dirname(__file__), "..", "..", "docs")
 
 
 @pytest.fixture
@@ -70,8 +69,7 @@ def no_map(monkeypatch):
 
 
 def validate(record):
-    with open(os.path.join(DOCS, "plan.schema.json"), encoding="utf-8") as file:
-        jsonschema.validate(record, json.load(file))
+    jsonschema.validate(record, read_schema("plan"))
 
 
 def test_a_plan_comes_back_as_it_was(photos, tmp_path):
@@ -121,19 +119,20 @@ def test_a_destination_outside_is_refused_in_its_bytes_too(record):
         (lambda r: r["files"][1].update(source=r["files"][0]["source"]), "repeats"),
         (lambda r: r["files"][1].update(source="img.jpg"), "not absolute"),
         (lambda r: r["files"][1].update(source="/a\0b"), "no source"),
-        (lambda r: r["files"][1].update(source=7), "no source"),
+        (lambda r: r["files"][1].update(source=7), "source must be string"),
         (lambda r: r["files"][1].update(source_base64="?"), "cannot be followed"),
-        (lambda r: r["files"][1].update(size="1"), "whole numbers"),
-        (lambda r: r["files"][1].update(cluster=True), "whole numbers"),
-        (lambda r: r["files"][1].update(cluster=-2), "out of its range"),
-        (lambda r: r["files"][1].update(sha256="0" * 63), "sha256"),
-        (lambda r: r["files"][1].update(distance="far"), "cannot be followed"),
-        (lambda r: r["files"][1].pop("size"), "'size' is missing"),
-        (lambda r: r.update(files=[]), "no file in it"),
-        (lambda r: r.update(files={"a": 1}), "cannot be followed"),
+        (lambda r: r["files"][1].update(size="1"), r"files\[1\]\.size must be integer"),
+        (lambda r: r["files"][1].update(cluster=True), r"files\[1\]\.cluster must be integer"),
+        (lambda r: r["files"][1].update(cluster=-2), r"cluster must be bigger than or equal to -1"),
+        (lambda r: r["files"][1].update(cluster=2**70), "cluster must be smaller"),
+        (lambda r: r["files"][1].update(sha256="0" * 63), "sha256 .*: 64 hexadecimal digits"),
+        (lambda r: r["files"][1].update(distance="far"), "distance must be number or null"),
+        (lambda r: r["files"][1].pop("size"), r"files\[1\] must contain \['size'\]"),
+        (lambda r: r.update(files=[]), "files must contain at least 1 items"),
+        (lambda r: r.update(files={"a": 1}), "files must be array"),
         (lambda r: r.update(out="sorted"), "not absolute"),
-        (lambda r: r.update(action="burn"), "burn"),
-        (lambda r: r.update(model=[]), "head"),
+        (lambda r: r.update(action="burn"), "action must be one of"),
+        (lambda r: r.update(model=[]), "model must be object"),
         (lambda r: r.update(schema="x"), "no plan of this tool"),
         (lambda r: r.update(schema_version=2), "another version"),
     ],
@@ -143,6 +142,12 @@ def test_what_does_not_fit_together_is_refused(record, change, words):
     with pytest.raises(PlanError, match=words) as caught:
         read(record)
     assert "nothing was begun" in str(caught.value)
+
+
+def test_a_field_that_is_not_known_is_passed_over(record):
+    record["files"][1]["note"] = "mine"
+    record["model"] = {"size": None}
+    assert len(read(record).entries) == 3
 
 
 @pytest.mark.parametrize("data", [b"", b"[]", b"7", b"{", b"\xff\xfe", b"[" * 100_000])
@@ -237,8 +242,7 @@ def test_plan_and_apply_make_what_the_main_command_makes(run, album, tmp_path, n
     two = tree(out)
     journals = [found.pop(".itae-cluster/journal.jsonl") for found in (one, two)]
     manifests = [json.loads(found.pop("manifest.json")) for found in (one, two)]
-    with open(os.path.join(DOCS, "manifest.schema.json"), encoding="utf-8") as file:
-        jsonschema.validate(manifests[0], json.load(file))
+    jsonschema.validate(manifests[0], read_schema("manifest"))
     for manifest in manifests:
         manifest.pop("created")
     assert manifests[0] == manifests[1]
@@ -319,8 +323,7 @@ def test_sidecars_go_along_where_that_is_asked_for(run, album, tmp_path, no_map)
     done = run(*options, "--with-sidecars", model=True)
     assert "4 to 4 each), 1 sidecar; see" in done.stderr
     manifest = json.loads((tmp_path / "sorted/manifest.json").read_text())
-    with open(os.path.join(DOCS, "manifest.schema.json"), encoding="utf-8") as file:
-        jsonschema.validate(manifest, json.load(file))
+    jsonschema.validate(manifest, read_schema("manifest"))
     (record,) = [item for item in manifest["pictures"] if "sidecars" in item]
     assert record["sidecars"][0]["destination"] == record["destination"] + ".xmp"
     assert not os.path.exists(os.path.join(album, "red/1.png.xmp"))
