@@ -15,8 +15,8 @@ from itae_cluster.results.plan import Entry, Plan
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from itae_cluster.core.cache import Cache
-    from itae_cluster.core.options import Action
+    from itae_cluster.core.options import OutputOptions
+    from itae_cluster.core.run import Run
     from itae_cluster.core.types import Placement, Reporter
 
 __all__ = ["changed_sources", "check_sources", "make_plan"]
@@ -26,13 +26,10 @@ def make_plan(
     placements: Sequence[Placement],
     skipped: Sequence[Skipped],
     metadata: Mapping[str, Any],
-    *,
-    out: str,
-    action: Action,
-    cache: Cache,
-    reporter: Reporter,
+    output: OutputOptions,
+    run: Run,
 ) -> Plan:
-    """The plan that brings `placements` into `out`.
+    """The plan that brings `placements` into a folder.
 
     Contents are known from the cache where the files are unchanged, else they are read.
 
@@ -40,16 +37,14 @@ def make_plan(
         placements: which picture goes where.
         skipped: what was passed over until now.
         metadata: the head of the manifest.
-        out: the result.
-        action: how pictures come there.
-        cache: knows digests of files, and is told of new ones.
-        reporter: told of progress, and of sources that have gone.
+        output: that folder, and how pictures come there.
+        run: knows digests of files, and is told of new ones and of sources that have gone.
 
     Raises:
         OutputError: if every source has gone.
     """
     wanted = [pair for item in placements for pair in _files(item)]
-    digests = cache.digests([source for source, _, _ in wanted])
+    digests = run.cache.digests([source for source, _, _ in wanted])
     entries: list[Entry] = []
     lost: dict[str, Skipped] = {}
     read: list[FileDigest] = []
@@ -64,16 +59,22 @@ def make_plan(
         except OSError as error:
             reason = f"lost before it was placed: {error.strerror}"
             lost[destination] = Skipped(source, reason)
-            reporter.skip(lost[destination])
+            run.reporter.skip(lost[destination])
             continue
         if digest is None:
             read.append(known)
         entries.append(_entry(source, destination, item, known, leader))
-        reporter.progress("Planning", done, len(wanted))
-    cache.remember(read)
+        run.reporter.progress("Planning", done, len(wanted))
+    run.cache.remember(read)
     if not entries:
         raise OutputError("every picture has gone since it was embedded; nothing was written")
-    return Plan(os.path.abspath(out), action, tuple(entries), (*skipped, *lost.values()), metadata)
+    return Plan(
+        out=os.path.abspath(output.out),
+        action=output.action,
+        entries=tuple(entries),
+        skipped=(*skipped, *lost.values()),
+        metadata=metadata,
+    )
 
 
 def _known(path: str, digest: bytes | None) -> FileDigest:
@@ -94,16 +95,16 @@ def _entry(
     source: str, destination: str, item: Placement, known: FileDigest, leader: str | None
 ) -> Entry:
     return Entry(
-        source,
-        known.path,
-        destination,
-        item.cluster,
-        item.distance,
-        known.size,
-        known.mtime_ns,
-        known.digest.hex(),
-        leader,
-        item.membership if leader is None else None,
+        path=source,
+        source=known.path,
+        destination=destination,
+        cluster=item.cluster,
+        distance=item.distance,
+        size=known.size,
+        mtime_ns=known.mtime_ns,
+        sha256=known.digest.hex(),
+        sidecar_of=leader,
+        membership=item.membership if leader is None else None,
     )
 
 

@@ -18,6 +18,7 @@ from itae_cluster.cli.commands.embed import embed
 from itae_cluster.cli.commands.evaluate import evaluate
 from itae_cluster.cli.commands.models import models
 from itae_cluster.cli.commands.plan import plan
+from itae_cluster.cli.commands.preview import preview
 from itae_cluster.cli.commands.regroup import merge, split
 from itae_cluster.cli.commands.rename import rename
 from itae_cluster.cli.commands.undo import undo
@@ -43,6 +44,7 @@ app.command(cls=Command)(update)
 app.command(cls=Command)(rename)
 app.command(cls=Command)(merge)
 app.command(cls=Command)(split)
+app.command(cls=Command)(preview)
 app.command(cls=Command)(embed)
 app.command(cls=Command)(calibrate)
 app.command("eval", cls=Command)(evaluate)

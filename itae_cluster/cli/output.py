@@ -18,6 +18,8 @@ from itae_cluster.results.manifest import to_record
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from itae_cluster.core.options import OutputOptions
+    from itae_cluster.core.types import Placement
     from itae_cluster.pipeline import SortResult
 
 __all__ = ["Format", "check_kept", "check_strict", "write_pairs", "write_plan", "write_result"]
@@ -43,12 +45,12 @@ def write_result(result: SortResult, chosen: Format) -> None:
     _write(writers[chosen](result))
 
 
-def write_plan(result: SortResult, out: str) -> None:
+def write_plan(placements: Iterable[Placement], output: OutputOptions) -> None:
     """Print what a run would do: action, source and target, tab-separated."""
-    action = str(result.options["output"]["action"]).encode()
+    action = str(output.action).encode()
     _write(
-        b"%s\t%s\t%s\n" % (action, to_tsv(source), to_tsv(os.path.join(out, destination)))
-        for item in result.placements
+        b"%s\t%s\t%s\n" % (action, to_tsv(source), to_tsv(os.path.join(output.out, destination)))
+        for item in placements
         for source, destination in ((item.source, item.destination), *item.sidecars)
     )
 

@@ -30,6 +30,7 @@ __all__ = [
     "check_sample",
     "describe",
     "kmeans",
+    "measure",
     "representatives",
     "spectral",
 ]
@@ -239,6 +240,21 @@ def describe(
     labels = np.full(len(found), NOISE, dtype=np.int64)
     for label, i in enumerate(order):
         labels[found == names[i]] = label
+    return measure(vectors, labels, membership)
+
+
+def measure(
+    vectors: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    membership: NDArray[np.float32] | None = None,
+) -> Clustering:
+    """Centres and distances of clusters that have their numbers: 0 to K − 1, and `NOISE`.
+
+    Args:
+        vectors: (n, D) embeddings.
+        labels: (n,).
+        membership: (n,) as `Clustering` has it; None where the algorithm knows of none.
+    """
     centres = _centres(vectors, labels)
     return Clustering(labels, centres, _distances(vectors, labels, centres), membership)
 

@@ -237,22 +237,14 @@ class ClusterOptions:
 
 @dataclass(frozen=True)
 class OutputOptions:
-    """Where the result goes. Without `out` nothing is written."""
+    """The folder that the result goes to, and how. A run that writes nothing has none of these."""
 
-    out: str | None = None
+    out: str
     action: Action = Action.COPY
     dry_run: bool = False
     sidecars: bool = False
     contact_sheets: bool = False
-
-    def __post_init__(self) -> None:
-        if self.out is None and (self.dry_run or self.sidecars or self.action is not Action.COPY):
-            raise UsageError(
-                "--dry-run, --action and --with-sidecars need --out DIR; without it nothing is "
-                "written"
-            )
-        if self.out is None and self.contact_sheets:
-            raise UsageError("--contact-sheets needs --out DIR; without it nothing is written")
+    preview: bool = True
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from itae_cluster.core.types import Reporter
+    from itae_cluster.core.run import Run
 
 __all__ = ["ALBUM", "CLASSES", "LABELS", "make_album", "run_demo"]
 
@@ -35,7 +35,7 @@ _SEED = 0
 _INK = 16  # brightest value of a digit's 8×8 pixels
 
 
-def run_demo(folder: str, model: ModelOptions, reporter: Reporter) -> tuple[SortResult, float]:
+def run_demo(folder: str, model: ModelOptions, run: Run) -> tuple[SortResult, float]:
     """Make the demo album in `folder`, sort it into `folder/sorted`, and compare with the truth.
 
     Returns:
@@ -50,7 +50,7 @@ def run_demo(folder: str, model: ModelOptions, reporter: Reporter) -> tuple[Sort
         model,
         ClusterOptions(k=CLASSES),
         OutputOptions(out=os.path.join(folder, "sorted")),
-        reporter=reporter,
+        run,
     )
     labels = [truth[path] for path in result.embeddings.paths]
     return result, clustering_accuracy(labels, result.clustering.labels)

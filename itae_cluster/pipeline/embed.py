@@ -6,7 +6,6 @@ import os
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
-from itae_cluster.core.cache import Cache, open_cache
 from itae_cluster.core.options import input_options
 from itae_cluster.embedding import vector_files
 from itae_cluster.embedding.deferred import encoder_for
@@ -17,8 +16,9 @@ from itae_cluster.results import manifest
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from itae_cluster.core.options import CacheOptions, InputOptions, ModelOptions
-    from itae_cluster.core.types import Embeddings, Encoder, Picture, Reporter
+    from itae_cluster.core.options import InputOptions, ModelOptions
+    from itae_cluster.core.run import Run
+    from itae_cluster.core.types import Embeddings, Picture
 
 __all__ = ["embed_pictures", "embed_to_file"]
 
@@ -26,42 +26,40 @@ __all__ = ["embed_pictures", "embed_to_file"]
 def embed_pictures(
     inputs: InputOptions,
     model: ModelOptions,
+    run: Run,
     *,
-    cache: Cache,
-    check: Callable[[int], None] | None = None,
     out: str | None = None,
-    encoder: Encoder | None = None,
+    check: Callable[[int], None] | None = None,
     on_picture: Callable[[int, str, Picture], None] | None = None,
-    reporter: Reporter,
 ) -> Embeddings:
     """Scan and embed; what the scan skipped is part of the result.
 
+    Args:
+        inputs: which pictures.
+        model: how they are embedded.
+        run: whom it tells, what it knows already, and perhaps an encoder in place of `model`.
+        out: a folder that is left out of the scan, because the result goes there.
+        check: called with the number of pictures before the first is embedded.
+        on_picture: called with each decoded file's number, its path and its pixels, in order.
+
     Raises:
-        InputError: if there is no picture that can be read, or `check` raises it, which is told
-            their number before any is.
+        InputError: if there is no picture that can be read, or `check` raises it.
     """
-    found = find_pictures(inputs, out, reporter)
+    found = find_pictures(inputs, out, run.reporter)
     if check is not None:
         check(len(found.files))
     embeddings = embed_files(
         found.files,
         model,
-        encoder or encoder_for(model, cache, reporter),
-        cache=cache,
+        run.encoder or encoder_for(model, run.cache, run.reporter),
+        cache=run.cache,
         on_picture=on_picture,
-        reporter=reporter,
+        reporter=run.reporter,
     )
     return replace(embeddings, skipped=found.skipped + embeddings.skipped)
 
 
-def embed_to_file(
-    inputs: InputOptions,
-    model: ModelOptions,
-    target: str,
-    reporter: Reporter,
-    *,
-    caching: CacheOptions | None = None,
-) -> Embeddings:
+def embed_to_file(inputs: InputOptions, model: ModelOptions, target: str, run: Run) -> Embeddings:
     """The job of `itae-cluster embed`: scan, embed, write vectors. Paths become absolute.
 
     Raises:
@@ -69,8 +67,7 @@ def embed_to_file(
         InputError: if there is no picture.
     """
     vector_files.check_target(target)
-    with open_cache(caching, reporter) as cache:
-        embeddings = embed_pictures(inputs, model, cache=cache, reporter=reporter)
+    embeddings = embed_pictures(inputs, model, run)
     options = {**input_options(inputs), "model": asdict(model)}
     absolute = tuple(os.path.abspath(path) for path in embeddings.paths)
     embeddings = replace(embeddings, paths=absolute)

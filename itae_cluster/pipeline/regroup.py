@@ -10,7 +10,6 @@ import numpy as np
 
 from itae_cluster.changes.amend import Amendment, amend, inspect_result
 from itae_cluster.clustering import algorithms
-from itae_cluster.core.cache import open_cache
 from itae_cluster.core.errors import InputError, UsageError
 from itae_cluster.core.options import check_seed
 from itae_cluster.core.text import printable
@@ -27,12 +26,13 @@ from itae_cluster.results.plan import MODEL_FILE
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from itae_cluster.core.options import AskedModel, CacheOptions
-    from itae_cluster.core.types import Embeddings, Encoder, Reporter
+    from itae_cluster.core.options import AskedModel
+    from itae_cluster.core.run import Run
+    from itae_cluster.core.types import Embeddings, Reporter
     from itae_cluster.results.centres import Centres
     from itae_cluster.results.inventory import HeldPicture, Inventory
 
-__all__ = ["RegroupResult", "merge_clusters", "split_cluster"]
+__all__ = ["RegroupResult", "SplitOptions", "merge_clusters", "split_cluster"]
 
 _RESTARTS = 10
 
@@ -139,48 +139,55 @@ def _model(held: Inventory) -> Centres | None:
     return centres.load(held.root)
 
 
+@dataclass(frozen=True, kw_only=True)
+class SplitOptions:
+    """How a cluster is taken apart: `k` parts, 2 or more; `seed` of the starts of K-Means.
+
+    Raises:
+        UsageError: if a number is out of its range.
+    """
+
+    k: int
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.k < 2:
+            raise UsageError(f"--k {self.k} must be 2 or more")
+        check_seed(self.seed)
+
+
 def split_cluster(
     out: str,
     folder: str,
-    k: int,
+    options: SplitOptions,
     asked: AskedModel,
-    reporter: Reporter,
+    run: Run,
     *,
-    seed: int = 0,
     dry_run: bool = False,
-    encoder: Encoder | None = None,
-    caching: CacheOptions | None = None,
 ) -> RegroupResult:
     """Take a cluster apart with K-Means; the largest part stays in its folder.
 
     Args:
         out: the result.
         folder: the cluster.
-        k: how many parts, 2 or more.
+        options: into how many parts, and from which starts.
         asked: what is said of the model, which must be that of the result.
-        reporter: told of progress.
-        seed: of the starts of K-Means.
+        run: whom it tells, what it knows already, and perhaps an encoder in place of the model.
         dry_run: change nothing.
-        encoder: used in place of the model of the result.
-        caching: where embeddings are kept between runs; None for nowhere.
 
     Raises:
         ItaeClusterError: of the stage that failed; the result is as it was then.
     """
-    if k < 2:
-        raise UsageError(f"--k {k} must be 2 or more")
-    check_seed(seed)
     held = inspect_result(out)
     label = cluster_names.label_of(held, folder)
     model = centres.load(held.root)
     members = [item for item in held.pictures if item.cluster == label]
-    algorithms.check_k(k, len(members))
+    algorithms.check_k(options.k, len(members))
     paths = [os.path.join(held.root, item.destination) for item in members]
-    embeddings = _embedded(paths, model, asked, encoder, caching, reporter)
-    algorithms.check_k(k, len(embeddings.paths))
-    found = algorithms.describe(
-        embeddings.vectors, algorithms.kmeans(embeddings.vectors, k, seed=seed, restarts=_RESTARTS)
-    )
+    embeddings = _embed(paths, model, asked, run)
+    algorithms.check_k(options.k, len(embeddings.paths))
+    labels = algorithms.kmeans(embeddings.vectors, options.k, seed=options.seed, restarts=_RESTARTS)
+    found = algorithms.describe(embeddings.vectors, labels)
     if len(found.centres) < 2:
         raise InputError(
             f"the pictures of {printable(folder)} are identical; nothing to take apart"
@@ -200,24 +207,17 @@ def split_cluster(
         folders_now = {**held.folders, **folders}
         contents = inventory.result_documents(held, records, folders_now, names)
         contents[MODEL_FILE] = centres.content(model.split(label, embeddings.vectors, parts))
-        changed = contents | redraw_previews(held, records, folders_now, reporter)
-        amend(held, Amendment("split", lambda *_: changed, tuple(shifts)), reporter)
+        changed = contents | redraw_previews(held, records, folders_now, run.reporter)
+        amend(held, Amendment("split", lambda *_: changed, tuple(shifts)), run.reporter)
     sizes = {folders[n]: sum(record["cluster"] == n for record in records) for n in numbers}
     return RegroupResult(_pairs(shifts), sizes)
 
 
-def _embedded(
-    paths: Sequence[str],
-    model: Centres,
-    asked: AskedModel,
-    encoder: Encoder | None,
-    caching: CacheOptions | None,
-    reporter: Reporter,
-) -> Embeddings:
+def _embed(paths: Sequence[str], model: Centres, asked: AskedModel, run: Run) -> Embeddings:
+    """Vectors by the encoder that made the result, or none."""
     options = recall_options(model.encoder, asked)
-    with open_cache(caching, reporter) as cache:
-        same = matching_encoder(model.encoder, options, cache, reporter, encoder)
-        return embed_files(paths, options, same, cache=cache, reporter=reporter)
+    same = matching_encoder(model.encoder, options, run.cache, run.reporter, run.encoder)
+    return embed_files(paths, options, same, cache=run.cache, reporter=run.reporter)
 
 
 def _parts(held: Inventory, label: int, count: int) -> tuple[list[int], dict[int, str]]:

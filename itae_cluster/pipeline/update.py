@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from itae_cluster.changes.amend import Amendment, amend, inspect_result
 from itae_cluster.changes.planning import make_plan
-from itae_cluster.core.cache import open_cache
 from itae_cluster.core.documents import skipped_record
 from itae_cluster.core.files import read_digest
-from itae_cluster.core.options import Action
 from itae_cluster.core.types import NOISE, Clustering, Embeddings
 from itae_cluster.embedding.embed import embed_files
 from itae_cluster.embedding.provenance import matching_encoder, recall_options
 from itae_cluster.pictures import sidecars
 from itae_cluster.pictures.scan import find_pictures
 from itae_cluster.pipeline.sort import SortResult
-from itae_cluster.preview.extend import extend_previews
+from itae_cluster.preview.extend import Arrivals, extend_previews
 from itae_cluster.preview.thumbnails import Thumbnails
 from itae_cluster.results import centres, inventory, manifest
 from itae_cluster.results import plan as plans
@@ -30,21 +28,34 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
-    from itae_cluster.core.cache import Cache
-    from itae_cluster.core.options import AskedModel, CacheOptions, InputOptions, OutputOptions
-    from itae_cluster.core.types import Encoder, Placement, Reporter, Skipped
+    from itae_cluster.core.options import AskedModel, InputOptions, OutputOptions
+    from itae_cluster.core.run import Run
+    from itae_cluster.core.types import Placement, Skipped
     from itae_cluster.results.centres import Centres
     from itae_cluster.results.inventory import Inventory
     from itae_cluster.results.plan import Entry, Plan
 
-__all__ = ["UpdateResult", "update_result"]
+__all__ = ["UpdateOptions", "UpdateResult", "update_result"]
 
 _FEWEST = 10  # new pictures from which on their share beyond all clusters says something
 _DRIFTED = 0.2  # that share, where 0.01 is expected
 _GROWN = 2.0  # times the pictures that were sorted at first
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
+class UpdateOptions:
+    """What an update was asked for: `first` are the options of the run that made the result."""
+
+    first: Mapping[str, Any]
+    output: OutputOptions
+
+    def as_record(self, found: Clustering) -> dict[str, Any]:
+        """What the manifest says of them; an update looks for no number of clusters."""
+        assert found.choice is None
+        return {**self.first, "output": {"action": str(self.output.action)}}
+
+
+@dataclass(frozen=True, kw_only=True)
 class UpdateResult:
     """What an update added: `result` is about the new pictures alone.
 
@@ -62,10 +73,7 @@ def update_result(
     inputs: InputOptions,
     asked: AskedModel,
     output: OutputOptions,
-    *,
-    encoder: Encoder | None = None,
-    caching: CacheOptions | None = None,
-    reporter: Reporter,
+    run: Run,
 ) -> UpdateResult:
     """Add what is new among the inputs to the result that `output` names.
 
@@ -73,70 +81,63 @@ def update_result(
         inputs: which pictures.
         asked: what is said of the model, which must be that of the result.
         output: the result, and how pictures come there.
-        encoder: used in place of the model of the result.
-        caching: where embeddings are kept between runs; None for nowhere.
-        reporter: told of progress, skips and warnings.
+        run: whom it tells, what it knows already, and perhaps an encoder in place of the model.
 
     Raises:
         ItaeClusterError: of the stage that failed; the result is as it was then.
     """
-    assert output.out is not None  # the command line requires it
     held = inspect_result(output.out)
     model = centres.load(held.root)
     options = recall_options(model.encoder, asked)
-    found = find_pictures(inputs, output.out, reporter)
-    with open_cache(caching, reporter) as cache:
-        fresh = _fresh(found.files, held, cache, reporter)
-        known = len(found.files) - len(fresh)
-        if not fresh:
-            return UpdateResult(
-                _result(_no_embeddings(model), found.skipped, held, output), known, 0
-            )
-        same = matching_encoder(model.encoder, options, cache, reporter, encoder)
-        thumbnails = Thumbnails()
-        embeddings = embed_files(
-            fresh, options, same, cache=cache, on_picture=thumbnails.keep, reporter=reporter
-        )
-        labels, distances = model.assign(embeddings.vectors, held.folders)
-        skipped = found.skipped + embeddings.skipped
-        sorted_ = Clustering(labels, model.centres, distances)
-        result = _result(embeddings, skipped, held, output, sorted_)
-        beyond = int((labels == NOISE).sum())
-        advice = _advice(len(labels), beyond, len(held.pictures), model.pictures)
-        if output.dry_run:
-            return UpdateResult(result, known, beyond, advice)
-        plan = make_plan(
-            result.placements,
-            skipped,
-            {},
-            out=held.root,
-            action=output.action,
-            cache=cache,
-            reporter=reporter,
-        )
-        added = _added(result, held, plan, thumbnails.kept, cache, reporter)
-        return UpdateResult(added, known, beyond, advice)
+    files = find_pictures(inputs, output.out, run.reporter)
+    new = _find_new(files.files, held, run)
+    known = len(files.files) - len(new)
+    if not new:
+        nothing = _result(_no_embeddings(model), files.skipped, held, output)
+        return UpdateResult(result=nothing, known=known, beyond=0)
+    encoder = matching_encoder(model.encoder, options, run.cache, run.reporter, run.encoder)
+    thumbnails = Thumbnails()
+    embeddings = embed_files(
+        new,
+        options,
+        encoder,
+        cache=run.cache,
+        on_picture=thumbnails.keep,
+        reporter=run.reporter,
+    )
+    labels, distances = model.assign(embeddings.vectors, held.folders)
+    skipped = files.skipped + embeddings.skipped
+    clustering = Clustering(labels, model.centres, distances)
+    result = _result(embeddings, skipped, held, output, clustering)
+    beyond = int((labels == NOISE).sum())
+    advice = _advice(len(labels), beyond, len(held.pictures), model.pictures)
+    if not output.dry_run:
+        plan = make_plan(result.placements, skipped, {}, replace(output, out=held.root), run)
+        result = _add(result, held, plan, thumbnails.kept, run)
+    return UpdateResult(result=result, known=known, beyond=beyond, advice=advice)
 
 
-def _fresh(files: Sequence[str], held: Inventory, cache: Cache, reporter: Reporter) -> list[str]:
+def _find_new(files: Sequence[str], held: Inventory, run: Run) -> list[str]:
     """The files whose content is not, and never was, in the result; of equal ones the first."""
     seen = held.digests()
-    fresh, read = [], []
-    for done, (path, digest) in enumerate(zip(files, cache.digests(files), strict=True), start=1):
+    new, read = [], []
+    for done, (path, digest) in enumerate(
+        zip(files, run.cache.digests(files), strict=True), start=1
+    ):
         if digest is None:
             try:
                 known = read_digest(path)
             except OSError:
-                fresh.append(path)  # what cannot be read is told by the one who decodes it
+                new.append(path)  # what cannot be read is told by the one who decodes it
                 continue
             read.append(known)
             digest = known.digest
         if digest.hex() not in seen:
             seen.add(digest.hex())
-            fresh.append(path)
-        reporter.progress("Comparing", done, len(files))
-    cache.remember(read)
-    return fresh
+            new.append(path)
+        run.reporter.progress("Comparing", done, len(files))
+    run.cache.remember(read)
+    return new
 
 
 def _no_embeddings(model: Centres) -> Embeddings:
@@ -162,8 +163,13 @@ def _result(
         held.folders,
         _taken(held, {*found.labels.tolist()}),
     )
-    options = {**held.head["options"], "output": {"action": str(output.action)}}
-    return SortResult(embeddings, found, placements, skipped, options)
+    return SortResult(
+        embeddings=embeddings,
+        clustering=found,
+        placements=placements,
+        skipped=skipped,
+        options=UpdateOptions(first=held.head["options"], output=output),
+    )
 
 
 def _taken(held: Inventory, labels: set[int]) -> Mapping[int, list[str]]:
@@ -176,50 +182,29 @@ def _taken(held: Inventory, labels: set[int]) -> Mapping[int, list[str]]:
     return names
 
 
-def _added(
-    result: SortResult,
-    held: Inventory,
-    plan: Plan,
-    thumbnails: Mapping[str, bytes],
-    cache: Cache,
-    reporter: Reporter,
+def _add(
+    result: SortResult, held: Inventory, plan: Plan, thumbnails: Mapping[str, bytes], run: Run
 ) -> SortResult:
+    """Bring the new pictures into the result; manifest, table and previews follow."""
+
     def documents(placed: Sequence[Entry], lost: Sequence[Skipped]) -> Mapping[str, bytes | None]:
         new = plans.placements_of(placed)
         records = [item.as_record() for item in held.pictures] + _records(new, placed)
-        made = {item.cluster: os.path.dirname(item.destination) for item in new}
-        folders = {**made, **held.folders}
+        folders = {item.cluster: os.path.dirname(item.destination) for item in new}
+        folders |= held.folders  # a cluster that is there keeps its own
         skipped = [skipped_record(item) for item in (*plan.skipped, *lost)]
-        return inventory.result_documents(
-            held, records, folders, held.names, skipped
-        ) | extend_previews(
-            held,
-            records,
-            folders,
-            new,
-            result.embeddings,
-            sources={item.source: _found_at(item, plan) for item in new},
-            thumbnails=thumbnails,
-            cache=cache,
-            reporter=reporter,
-        )
+        contents = inventory.result_documents(held, records, folders, held.names, skipped)
+        arrivals = Arrivals(placements=new, embeddings=result.embeddings, thumbnails=thumbnails)
+        return contents | extend_previews(held, records, folders, arrivals, run)
 
-    done = amend(held, Amendment("update", documents, plan=plan), reporter)
-    return SortResult(
-        result.embeddings,
-        result.clustering,
-        plans.placements_of(done.placed),
-        plan.skipped + done.lost,
-        result.options,
+    done = amend(held, Amendment("update", documents, plan=plan), run.reporter)
+    return replace(
+        result,
+        placements=plans.placements_of(done.placed),
+        skipped=plan.skipped + done.lost,
         placed=True,
         kept=done.kept,
     )
-
-
-def _found_at(item: Placement, plan: Plan) -> str:
-    """Where a picture lies when the update is over."""
-    moves = plan.action is Action.MOVE
-    return os.path.join(plan.out, item.destination) if moves else os.path.abspath(item.source)
 
 
 def _records(new: Sequence[Placement], placed: Sequence[Entry]) -> list[dict[str, Any]]:

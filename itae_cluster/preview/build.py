@@ -14,6 +14,7 @@ from itae_cluster.core.options import ClusterOptions
 from itae_cluster.core.text import printable, quantity
 from itae_cluster.core.types import NOISE, Clustering
 from itae_cluster.preview.thumbnails import complete_thumbnails
+from itae_cluster.results import manifest
 from itae_cluster.results.placements import folder_name
 from itae_cluster.results.plan import CONTACT_FOLDER
 
@@ -22,10 +23,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from itae_cluster.core.cache import Cache
-    from itae_cluster.core.types import Embeddings, Placement, Reporter
+    from itae_cluster.core.run import Run
+    from itae_cluster.core.types import Reporter
+    from itae_cluster.preview.collection import Collection
 
-__all__ = ["DIVERSE", "TYPICAL", "make_atlas", "subtitle", "write_previews"]
+__all__ = ["DIVERSE", "TYPICAL", "lay_out", "make_atlas", "subtitle", "write_previews"]
 
 TYPICAL = 3
 """Pictures that stand for a cluster."""
@@ -42,87 +44,92 @@ def subtitle(pictures: int, clusters: int, model: Mapping[str, Any]) -> str:
     return f"{counts} · {name}, θ {'off' if theta is None else theta}"
 
 
-def write_previews(
-    folder: str,
-    embeddings: Embeddings,
-    found: Clustering,
-    placements: Sequence[Placement],
-    *,
-    title: str,
-    seed: int,
-    thumbnails: Mapping[str, bytes],
-    contact_sheets: bool,
-    sources: Mapping[str, str],
-    cache: Cache,
-    reporter: Reporter,
-) -> None:
+def write_previews(folder: str, collection: Collection, run: Run, *, contact_sheets: bool) -> None:
     """Draw `preview.png` and `preview.html`, and contact sheets where they are asked for.
 
     Args:
         folder: where they go.
-        embeddings: of the whole collection.
-        found: its clusters.
-        placements: where pictures lie in the folder.
-        title: heads both.
-        seed: of the map, and of the sample where there are too many pictures for a page.
-        thumbnails: JPEG bytes by path, as far as they were kept.
+        collection: what they show.
+        run: told of progress; other thumbnails and the map may be known to its cache.
         contact_sheets: whether `contact/` is made.
-        sources: path of a picture → the absolute path at which it will be found.
-        cache: where other thumbnails and the map may be known from.
-        reporter: told of progress.
     """
-    reporter.progress("Drawing the map", 0, None)
+    data, paths = lay_out(collection, run)
+    run.reporter.progress("Drawing the preview", 0, None)
+    preview.write_picture(data, os.path.join(folder, "preview.png"))
+    atlas = make_atlas(data, paths, run.reporter)
+    preview.write_page(data, os.path.join(folder, "preview.html"), atlas)
+    if contact_sheets:
+        preview.write_contact_sheets(data, os.path.join(folder, CONTACT_FOLDER))
+
+
+def lay_out(collection: Collection, run: Run) -> tuple[preview.PreviewData, Sequence[str]]:
+    """What the previews show, and the path of each picture shown.
+
+    Args:
+        collection: a whole result.
+        run: told of progress; other thumbnails and the map may be known to its cache.
+    """
+    embeddings, clustering = collection.embeddings, collection.clustering
+    run.reporter.progress("Drawing the map", 0, None)
+    # The map is made of all pictures, those that are not shown too: it is the same for every sample
+    # and known to the cache.
     coordinates = cached_umap(
         embeddings.vectors,
         2,
-        seed=seed,
-        neighbours=ClusterOptions(k=len(found.centres) or None).graph(len(found.labels)),
+        seed=collection.seed,
+        neighbours=ClusterOptions(k=len(clustering.centres) or None).graph(len(clustering.labels)),
         min_dist=_MAP_MIN_DIST,
-        cache=cache,
+        cache=run.cache,
     )
-    rows = _rows_to_show(embeddings.paths, found, thumbnails, seed)
+    rows = _rows_to_show(collection)
     paths = [embeddings.paths[row] for row in rows]
     vectors = embeddings.vectors[rows]
-    shown = Clustering(found.labels[rows], found.centres, found.distances[rows])
-    typical_first = algorithms.representatives(shown, len(rows))
+    # From here on a picture is a row of what is shown, no longer of the whole collection.
+    shown = Clustering(clustering.labels[rows], clustering.centres, clustering.distances[rows])
+    typical, diverse = _examples(shown, vectors)
+    examples = {label: typical[label] + diverse[label] for label in typical}
+    thumbnails = complete_thumbnails(collection.thumbnails, examples, paths, run)
+    destinations = {item.source: item.destination for item in collection.placements}
+    run.reporter.progress("Comparing pictures", 0, None)
+    labels, sizes = np.unique(clustering.labels, return_counts=True)
+    number = {NOISE: NOISE, **dict(enumerate(collection.numbers))}
+    data = preview.PreviewData(
+        coordinates=coordinates[rows],
+        labels=np.array([number[label] for label in shown.labels.tolist()], dtype=np.int64),
+        names=tuple(destinations.get(path, path) for path in paths),
+        distances=shown.distances,
+        representatives={number[label]: members for label, members in typical.items()},
+        folders=_folders(collection),
+        thumbnails=thumbnails,
+        title=collection.title,
+        subtitle=subtitle(len(embeddings.paths), len(number) - 1, embeddings.metadata),
+        diverse={number[label]: members for label, members in diverse.items()},
+        likeness=similarity.find_similar(vectors),
+        sizes={
+            number[label]: size for label, size in zip(labels.tolist(), sizes.tolist(), strict=True)
+        },
+    )
+    return data, paths
+
+
+def _examples(
+    shown: Clustering, vectors: NDArray[np.float32]
+) -> tuple[dict[int, tuple[int, ...]], dict[int, tuple[int, ...]]]:
+    """Rows that stand for each cluster, and rows that show how far it reaches."""
+    typical_first = algorithms.representatives(shown, len(vectors))
     typical = {label: members[:TYPICAL] for label, members in typical_first.items()}
     diverse = {
         label: similarity.diverse(vectors, np.array(members, dtype=np.intp), DIVERSE)
         for label, members in typical_first.items()
     }
-    destinations = {item.source: item.destination for item in placements}
-    clusters = len(found.centres)
-    reporter.progress("Comparing pictures", 0, None)
-    data = preview.PreviewData(
-        coordinates=coordinates[rows],
-        labels=shown.labels,
-        names=tuple(destinations.get(path, path) for path in paths),
-        distances=shown.distances,
-        representatives=typical,
-        folders={label: folder_name(label, clusters) for label in range(NOISE, clusters)},
-        thumbnails=complete_thumbnails(
-            thumbnails,
-            {key: typical[key] + diverse[key] for key in typical},
-            paths,
-            cache,
-            reporter,
-        ),
-        title=title,
-        subtitle=subtitle(len(embeddings.paths), clusters, embeddings.metadata),
-        sources=tuple(sources[path] for path in paths),
-        diverse=diverse,
-        likeness=similarity.find_similar(vectors),
-        sizes={
-            int(label): int(size)
-            for label, size in zip(*np.unique(found.labels, return_counts=True), strict=True)
-        },
-    )
-    reporter.progress("Drawing the preview", 0, None)
-    preview.write_picture(data, os.path.join(folder, "preview.png"))
-    atlas = make_atlas(data, paths, reporter)
-    preview.write_page(data, os.path.join(folder, "preview.html"), atlas)
-    if contact_sheets:
-        preview.write_contact_sheets(data, os.path.join(folder, CONTACT_FOLDER))
+    return typical, diverse
+
+
+def _folders(collection: Collection) -> dict[int, str]:
+    """The folder of each cluster: in a plan that a person edited it may bear another name."""
+    clusters = len(collection.numbers)
+    folders = {label: folder_name(label, clusters) for label in (NOISE, *collection.numbers)}
+    return folders | manifest.most_common_folders(collection.placements)
 
 
 def make_atlas(
@@ -138,10 +145,12 @@ def make_atlas(
     return atlas
 
 
-def _rows_to_show(
-    paths: Sequence[str], found: Clustering, thumbnails: Mapping[str, bytes], seed: int
-) -> NDArray[np.intp]:
-    typical = algorithms.representatives(found, TYPICAL)
+def _rows_to_show(collection: Collection) -> NDArray[np.intp]:
+    """All rows, or where they are too many a sample that keeps examples and has thumbnails."""
+    typical = algorithms.representatives(collection.clustering, TYPICAL)
     always = [row for members in typical.values() for row in members]
-    has_thumbnail = np.fromiter((path in thumbnails for path in paths), dtype=np.bool_)
-    return preview.rows_to_show(found.labels, always, has_thumbnail, seed=seed)
+    paths = collection.embeddings.paths
+    has_thumbnail = np.fromiter((path in collection.thumbnails for path in paths), dtype=np.bool_)
+    return preview.rows_to_show(
+        collection.clustering.labels, always, has_thumbnail, seed=collection.seed
+    )

@@ -24,10 +24,9 @@ class PreviewData:
     `names` (n) where each picture lies, relative to the preview, any bytes as in `types` ·
     `distances` (n,) float32 to the own centre, may be NaN · `representatives` cluster → picture
     indices, most typical first · `folders` label → folder name · `thumbnails` picture index → JPEG,
-    long side ≤ 160 px, may lack entries · `title` and `subtitle` head both previews · `sources` (n)
-    absolute paths, empty where they are not known · `diverse` cluster → picture indices that show
-    how far it reaches · `likeness` of the n pictures · `sizes` label → pictures in the whole
-    collection, where the n are a sample of it.
+    long side ≤ 160 px, may lack entries · `title` and `subtitle` head both previews · `diverse`
+    cluster → picture indices that show how far it reaches · `likeness` of the n pictures · `sizes`
+    label → pictures in the whole collection, where the n are a sample of it.
     """
 
     coordinates: NDArray[np.float32]
@@ -39,7 +38,6 @@ class PreviewData:
     thumbnails: Mapping[int, bytes]
     title: str
     subtitle: str
-    sources: tuple[str, ...] = ()
     diverse: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
     likeness: Similarity | None = None
     sizes: Mapping[int, int] = field(default_factory=dict)

@@ -7,7 +7,7 @@ has forgotten them, new pictures stay off the map.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -29,25 +29,34 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from itae_cluster.core.cache import Cache
-    from itae_cluster.core.types import Embeddings, Placement, Reporter
+    from itae_cluster.core.run import Run
+    from itae_cluster.core.types import Embeddings, Placement
     from itae_cluster.preview import PreviewData
     from itae_cluster.preview.redraw import DrawnPreview
     from itae_cluster.results.inventory import Inventory
 
-__all__ = ["extend_previews"]
+__all__ = ["Arrivals", "extend_previews"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrivals:
+    """New pictures of a result.
+
+    `placements` are those that came into it, `embeddings` may hold more · `thumbnails` JPEG bytes
+    by path, as far as they were kept.
+    """
+
+    placements: Sequence[Placement]
+    embeddings: Embeddings
+    thumbnails: Mapping[str, bytes]
 
 
 def extend_previews(
     held: Inventory,
     records: Sequence[Mapping[str, Any]],
     folders: Mapping[int, str],
-    placed: Sequence[Placement],
-    embeddings: Embeddings,
-    *,
-    sources: Mapping[str, str],
-    thumbnails: Mapping[str, bytes],
-    cache: Cache,
-    reporter: Reporter,
+    new: Arrivals,
+    run: Run,
 ) -> dict[str, bytes | None]:
     """The previews of a result as they are after an update; nothing where there are none.
 
@@ -55,35 +64,32 @@ def extend_previews(
         held: the result before.
         records: what the manifest is to say of every picture, those of `held` first.
         folders: of each cluster from now on.
-        placed: the new pictures that came into the result.
-        embeddings: of the new pictures.
-        sources: path of a new picture → the absolute path at which it will be found.
-        thumbnails: JPEG bytes by path of new pictures, as far as they were kept.
-        cache: where the embeddings of the other pictures are known from.
-        reporter: told of a page that cannot show the new pictures.
+        new: what came into it.
+        run: its cache knows the embeddings of the other pictures; it is told of a page that cannot
+            show the new ones.
 
     Returns:
         Bytes by place in the result.
     """
-    drawn = find_preview(held.root, reporter)
+    drawn = find_preview(held.root, run.reporter)
     if drawn is None:
         return {}
     shown = move_on_page(drawn, held, records, folders)
-    known = _known_vectors(drawn, held, embeddings, cache)
+    known = _known_vectors(drawn, held, new.embeddings, run.cache)
     if known is None:
-        reporter.note(
+        run.reporter.note(
             f"{printable(held.root)}: the previews do not show the new pictures, because the cache "
             "has not kept the embeddings of the others; sort anew for a map of all"
         )
         return draw_files(drawn, shown, drawn.atlas)
     room = max(0, preview.MOST_SHOWN - len(shown.names))
-    arrivals = placed[:room]
-    rows = {path: row for row, path in enumerate(embeddings.paths)}
-    fresh = embeddings.vectors[[rows[item.source] for item in arrivals]]
+    arrivals = new.placements[:room]
+    rows = {path: row for row, path in enumerate(new.embeddings.paths)}
+    fresh = new.embeddings.vectors[[rows[item.source] for item in arrivals]]
     paths = [item.source for item in arrivals]
-    jpegs = complete_thumbnails(thumbnails, {0: range(len(paths))}, paths, cache, reporter)
-    alone, after = _grown(shown, known, arrivals, fresh, sources, jpegs)
-    atlas = drawn.atlas.joined(make_atlas(alone, paths, reporter), len(shown.names))
+    jpegs = complete_thumbnails(new.thumbnails, {0: range(len(paths))}, paths, run)
+    alone, after = _add_rows(shown, known, arrivals, fresh, jpegs)
+    atlas = drawn.atlas.joined(make_atlas(alone, paths, run.reporter), len(shown.names))
     vectors = np.concatenate([known, fresh])
     return draw_files(drawn, choose_examples(drawn.data, after, vectors), atlas)
 
@@ -102,12 +108,11 @@ def _known_vectors(
     return vectors if shelf.fill_contents(contents, vectors).all() else None
 
 
-def _grown(
+def _add_rows(
     shown: PreviewData,
     known: NDArray[np.float32],
     arrivals: Sequence[Placement],
     fresh: NDArray[np.float32],
-    sources: Mapping[str, str],
     jpegs: Mapping[int, bytes],
 ) -> tuple[PreviewData, PreviewData]:
     """What is new alone, and what is shown with it."""
@@ -127,7 +132,6 @@ def _grown(
             [shown.distances, np.array([item.distance for item in arrivals], dtype=np.float32)]
         ),
         thumbnails=_Joined(shown.thumbnails, jpegs, len(shown.names)),
-        sources=(*shown.sources, *(sources[item.source] for item in arrivals)),
         likeness=similarity.find_similar(np.concatenate([known, fresh])),
     )
     return alone, after

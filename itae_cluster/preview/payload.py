@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 from typing import TYPE_CHECKING, Any
 
 from itae_cluster.clustering.similarity import NEAR_DUPLICATE
@@ -59,7 +58,6 @@ def make_payload(data: PreviewData, atlas: Atlas) -> dict[str, Any]:
         "group": [position[label] for label in data.labels.tolist()],
         "path": list(data.names),
         "shown": _shown(data.names),
-        **_sources(data.sources),
         "distance": [_number(value) for value in data.distances.tolist()],
         **_likeness(data),
         **_tiles(atlas, len(data.names)),
@@ -87,17 +85,6 @@ def _shown(names: Sequence[str]) -> dict[int, str]:
     bases = (name.rpartition("/")[2] for name in names)
     written = ((row, base, printable(base)) for row, base in enumerate(bases))
     return {row: shown for row, base, shown in written if shown != base}
-
-
-def _sources(sources: Sequence[str]) -> dict[str, Any]:
-    """Absolute paths as a table of folders and the names in them."""
-    split = [os.path.split(path) for path in sources]
-    folders = {folder: number for number, folder in enumerate(dict.fromkeys(f for f, _ in split))}
-    return {
-        "folders": [os.path.join(folder, "") for folder in folders],
-        "folder": [folders[folder] for folder, _ in split],
-        "file": [name for _, name in split],
-    }
 
 
 def _likeness(data: PreviewData) -> dict[str, Any]:

@@ -10,7 +10,6 @@ import base64
 import functools
 import io
 import json
-import os
 import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -75,7 +74,6 @@ def _data(payload: Mapping[str, Any], atlas: Atlas) -> PreviewData:
         thumbnails=_Cut(atlas),
         title=str(payload["title"]),
         subtitle=str(payload["subtitle"]),
-        sources=_sources(payload, n),
         diverse=_by_label(payload, labels, "diverse", n),
         likeness=_likeness(payload, n),
         sizes={label: int(group["count"]) for label, group in zip(labels, groups, strict=True)},
@@ -95,15 +93,6 @@ def _by_label(
 ) -> dict[int, tuple[int, ...]]:
     groups = payload["groups"]
     return {label: tuple(_rows(group[key], n)) for label, group in zip(labels, groups, strict=True)}
-
-
-def _sources(payload: Mapping[str, Any], n: int) -> tuple[str, ...]:
-    folders, files = payload["folders"], payload["file"]
-    if not files:
-        return ()
-    rows = _rows(payload["folder"], len(folders), n)
-    pairs = zip(rows, files, strict=True)
-    return tuple(os.path.join(str(folders[row]), str(name)) for row, name in pairs)
 
 
 def _likeness(payload: Mapping[str, Any], n: int) -> Similarity | None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from collections import Counter
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -190,7 +189,6 @@ def move_on_page(
         distances=distances,
         folders={**data.folders, **folders},
         sizes=sizes,
-        sources=_sources(drawn, names),
         subtitle=subtitle(len(records), len(sizes.keys() - {NOISE}), held.head["model"]),
     )
     return choose_examples(data, shown)
@@ -199,21 +197,6 @@ def move_on_page(
 def _distance(record: Mapping[str, Any]) -> float:
     value = record.get("distance")
     return np.nan if value is None else float(value)
-
-
-def _sources(drawn: DrawnPreview, names: Sequence[str]) -> tuple[str, ...]:
-    """Where each picture lies: one that was moved into the result is at its new place there."""
-
-    @lru_cache
-    def is_root(folder: str) -> bool:
-        return os.path.realpath(folder) == drawn.root
-
-    data = drawn.data
-    found = []
-    for source, old, new in zip(data.sources, data.names, names, strict=bool(data.sources)):
-        above = source.removesuffix(old)
-        found.append(above + new if above != source and is_root(above) else source)
-    return tuple(found)
 
 
 def choose_examples(

@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from itae_cluster.core.cache import Cache
+    from itae_cluster.core.run import Run
     from itae_cluster.core.types import Picture, Reporter
 
-__all__ = ["ByRow", "ThumbnailFile", "Thumbnails", "complete_thumbnails"]
+__all__ = ["ByRow", "ThumbnailFile", "Thumbnails", "complete_thumbnails", "store_thumbnails"]
 
 _SIDE = 112
 _MOST = 100_000  # twice what a page shows, so that half of them are enough for it
@@ -101,12 +102,17 @@ class ByRow(Mapping[int, bytes]):
         return len(self._paths)
 
 
+def store_thumbnails(jpegs: Mapping[str, bytes], cache: Cache) -> None:
+    """Keep JPEG bytes by path in the cache, for previews that are drawn later."""
+    for part in _parts(list(jpegs)):
+        cache.store_thumbnails({path: jpegs[path] for path in part})
+
+
 def complete_thumbnails(
     kept: Mapping[str, bytes],
     chosen: Mapping[int, Sequence[int]],
     paths: Sequence[str],
-    cache: Cache,
-    reporter: Reporter,
+    run: Run,
 ) -> Mapping[int, bytes]:
     """The thumbnails of the preview: those kept, those known, and some that are read for it.
 
@@ -114,8 +120,8 @@ def complete_thumbnails(
         kept: JPEG bytes by path.
         chosen: rows of each cluster's representatives, which are read in any case.
         paths: the files, read where a thumbnail is missing.
-        cache: looked into before a file is read, and given what is new.
-        reporter: warned of each file that cannot be read, which has no thumbnail then.
+        run: its cache is looked into before a file is read, and given what is new; it is warned of
+            each file that cannot be read, which has no thumbnail then.
 
     Returns:
         JPEG bytes by row.
@@ -123,13 +129,13 @@ def complete_thumbnails(
     jpegs = ThumbnailFile()
     for part in _parts(paths):
         known = {path: kept[path] for path in part if path in kept}
-        cache.store_thumbnails(known)
-        known |= cache.thumbnails([path for path in part if path not in known])
+        run.cache.store_thumbnails(known)
+        known |= run.cache.thumbnails([path for path in part if path not in known])
         for path, jpeg in known.items():
             jpegs.add(path, jpeg)
     for part in _parts(_to_read(chosen, paths, jpegs)):
-        fresh = _read(part, reporter)
-        cache.store_thumbnails(fresh)
+        fresh = _read(part, run.reporter)
+        run.cache.store_thumbnails(fresh)
         for path, jpeg in fresh.items():
             jpegs.add(path, jpeg)
     return ByRow(jpegs, paths)

@@ -185,8 +185,8 @@ def load(root: str) -> Centres:
             return _read(np.load(file, allow_pickle=False))
     except FileNotFoundError:
         raise ResultError(
-            f"{shown} is not there: the result was made by 'itae-cluster apply', which has no "
-            "vectors; make one with the main command to add to it later"
+            f"{shown} is not there, by which new pictures are sorted; make it with 'itae-cluster "
+            f"preview {printable(root)}'"
         ) from None
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
         raise ResultError(f"{shown} cannot be followed: {error}; nothing was changed") from error

@@ -11,7 +11,7 @@ import json
 import os
 import re
 import unicodedata
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from itae_cluster.core.errors import ResultError, UsageError
 from itae_cluster.core.text import printable
@@ -19,16 +19,15 @@ from itae_cluster.core.types import NOISE
 from itae_cluster.results.filenames import fold_name, folder_fault
 from itae_cluster.results.placements import NOISE_FOLDER
 from itae_cluster.results.plan import RESERVED
+from itae_cluster.results.validation import check_document
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from itae_cluster.results.inventory import Inventory
 
 __all__ = ["Wish", "check_free", "label_of", "read_names", "read_words"]
 
-SCHEMA = "itae-cluster/names"
-SCHEMA_VERSION = 1
 _SHOWN = 8  # folders that an error names
 
 Wish = tuple[str, int | None, str]
@@ -61,28 +60,18 @@ def read_names(path: str) -> list[Wish]:
     try:
         with open(path, "rb") as file:
             record = json.loads(file.read())
-        if record["schema"] != SCHEMA or record["schema_version"] != SCHEMA_VERSION:
-            raise ValueError("it is of another kind or version")
-        if "clusters" in record:
-            return [_wish(item) for item in record["clusters"]]
-        return [_wish({"folder": key, "name": name}) for key, name in record["names"].items()]
+        check_document(record, "names")
     except OSError as error:
         raise UsageError(
             f"cannot read {printable(path)}: {error.strerror}; name a file that preview.html saved"
         ) from error
-    except KeyError as error:
-        raise UsageError(f"{printable(path)} holds no names: {error} is missing") from error
-    except (ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise UsageError(f"{printable(path)} holds no names: {error}") from error
-
-
-def _wish(record: Mapping[str, Any]) -> Wish:
-    folder, name, number = record["folder"], record["name"], record.get("cluster")
-    if not isinstance(folder, str) or not isinstance(name, str):
-        raise TypeError("folder and name must be text")
-    if number is not None and type(number) is not int:
-        raise TypeError("cluster must be a whole number")
-    return folder, number, name
+    except (ValueError, RecursionError) as error:
+        raise UsageError(
+            f"{printable(path)} holds no names: {error}; name a file that preview.html saved"
+        ) from error
+    if "clusters" in record:
+        return [(item["folder"], item.get("cluster"), item["name"]) for item in record["clusters"]]
+    return [(folder, None, name) for folder, name in record["names"].items()]
 
 
 def label_of(held: Inventory, folder: str, number: int | None = None) -> int:

@@ -22,6 +22,7 @@ from itae_cluster.core.types import NOISE
 from itae_cluster.results import manifest, paths
 from itae_cluster.results.journal import FOLDER, Journal
 from itae_cluster.results.moved import pick_moved, unknown_files
+from itae_cluster.results.validation import check_document
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -104,7 +105,7 @@ def take_inventory(root: str) -> Inventory:
     """
     try:
         document = json.loads(_content(root))
-        _check_head(document)
+        check_document(document, "manifest")
         records = document["pictures"]
         old = {
             int(item["cluster"]): path_of(item, "folder")
@@ -122,7 +123,7 @@ def take_inventory(root: str) -> Inventory:
             elif "sha256" in record:
                 removed.append(_gone(record))
         names = {int(c["cluster"]): str(c["name"]) for c in document["clusters"] if "name" in c}
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise ResultError(
             f"{printable(os.path.join(root, _MANIFEST))} cannot be followed: {error}; nothing was "
             "changed; put it back as it was"
@@ -169,7 +170,7 @@ def result_documents(
         "skipped": [*inventory.head["skipped"], *skipped],
     }
     text = to_json(document, indent=2) + "\n"
-    return {_MANIFEST: text.encode("ascii"), "clusters.csv": manifest.to_csv(records)}
+    return {_MANIFEST: text.encode("ascii"), "clusters.csv": manifest.to_csv(records, folders)}
 
 
 def _content(root: str) -> bytes:
@@ -183,15 +184,6 @@ def _content(root: str) -> bytes:
         raise ResultError(
             f"{printable(path)} is gone, without which the result cannot be changed; put it back"
         ) from None
-
-
-def _check_head(document: Mapping[str, Any]) -> None:
-    if document["schema"] != manifest.SCHEMA:
-        raise ValueError("it is no manifest of this tool")
-    if document["schema_version"] != manifest.SCHEMA_VERSION:
-        raise ValueError("it was made by another version of this tool")
-    if not isinstance(document["skipped"], list):
-        raise TypeError("skipped is no list")
 
 
 def _gone(record: Mapping[str, Any]) -> dict[str, Any]:

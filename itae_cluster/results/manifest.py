@@ -1,10 +1,11 @@
 """What a run says of itself: one document for OUT/manifest.json, `--format` and vector files.
 
-The schema is versioned; `docs/manifest.md` describes it and `docs/manifest.schema.json` checks it.
+The schema is versioned; `docs/manifest.md` describes it and `schemas/manifest.json` checks it.
 """
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import math
@@ -25,6 +26,7 @@ __all__ = [
     "clusters",
     "document",
     "head",
+    "most_common_folders",
     "to_csv",
     "to_record",
     "write_csv",
@@ -57,7 +59,7 @@ def document(
         contents: size and SHA-256 by destination, as far as they are known.
     """
     labels = [item.cluster for item in placements]
-    folders = _folders(placements) if placed else {}
+    folders = most_common_folders(placements) if placed else {}
     return {
         **metadata,
         "clusters": clusters(labels, folders),
@@ -87,7 +89,7 @@ def clusters(
     ]
 
 
-def _folders(placements: Sequence[Placement]) -> dict[int, str]:
+def most_common_folders(placements: Sequence[Placement]) -> dict[int, str]:
     """The folder of each cluster, that of most of its pictures where a plan was edited."""
     found: dict[int, Counter[str]] = {}
     for item in placements:
@@ -125,17 +127,27 @@ def _sidecars(item: Placement, *, placed: bool) -> list[dict[str, Any]]:
 
 def write_csv(placements: Sequence[Placement], path: str) -> None:
     """`clusters.csv` in a new file."""
+    records = (to_record(item, placed=True) for item in placements)
     with open(path, "xb") as file:
-        file.write(to_csv(to_record(item, placed=True) for item in placements))
+        file.write(to_csv(records, most_common_folders(placements)))
 
 
-def to_csv(records: Iterable[Mapping[str, Any]]) -> bytes:
-    """`clusters.csv`: source, destination, cluster, distance; names keep their bytes."""
+def to_csv(records: Iterable[Mapping[str, Any]], folders: Mapping[int, str]) -> bytes:
+    """`clusters.csv`: source, destination, cluster, distance, and the cluster's name.
+
+    Names keep their bytes. The file begins with a byte order mark, without which spreadsheets take
+    UTF-8 for another encoding.
+
+    Args:
+        records: of the pictures, as the manifest has them.
+        folders: of each cluster; the last part of its path is the cluster's name.
+    """
     text = io.StringIO(newline="")
     rows = csv.writer(text)
-    rows.writerow(["source", "destination", "cluster", "distance"])
+    rows.writerow(["source", "destination", "cluster", "distance", "name"])
     for record in records:
         distance = "" if record["distance"] is None else f"{record['distance']:.6f}"
-        names = (path_of(record, "source"), path_of(record, "destination"))
-        rows.writerow([*names, record["cluster"], distance])
-    return text.getvalue().encode("utf-8", "surrogateescape")
+        paths = (path_of(record, "source"), path_of(record, "destination"))
+        name = os.path.basename(folders.get(record["cluster"], ""))
+        rows.writerow([*paths, record["cluster"], distance, name])
+    return codecs.BOM_UTF8 + text.getvalue().encode("utf-8", "surrogateescape")

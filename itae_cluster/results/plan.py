@@ -1,6 +1,6 @@
 """A plan: which file goes where, in one document that `apply` carries out as it stands.
 
-The schema is versioned; `docs/manifest.md` describes it and `docs/plan.schema.json` checks it.
+The schema is versioned; `docs/manifest.md` describes it and `schemas/plan.json` checks it.
 Whatever a plan says is checked before anything follows it, because a plan is a file that anyone
 may have written.
 """
@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import re
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -20,10 +19,11 @@ from itae_cluster.core.errors import PlanError
 from itae_cluster.core.files import is_unchanged
 from itae_cluster.core.options import Action
 from itae_cluster.core.text import printable
-from itae_cluster.core.types import NOISE, Placement, Skipped
+from itae_cluster.core.types import Placement, Skipped
 from itae_cluster.results import paths
 from itae_cluster.results.filenames import fold_name
 from itae_cluster.results.journal import FOLDER
+from itae_cluster.results.validation import check_document
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -54,7 +54,7 @@ MODEL_FILE = f"{FOLDER}/model.npz"
 """Where a result keeps what later pictures are sorted by."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """One file's way into the result, and what it was when that was planned.
 
@@ -83,7 +83,7 @@ class Entry:
         return is_unchanged(self.source, self.size, self.mtime_ns)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """What a run will do: bring `entries` into `out`. `metadata` is the head of the manifest."""
 
@@ -154,55 +154,35 @@ def read(data: bytes) -> Plan:
     """
     try:
         record = json.loads(data)
-        if record["schema"] != SCHEMA:
-            raise ValueError("it is no plan of this tool")
-        if record["schema_version"] != SCHEMA_VERSION:
-            raise ValueError("it was made by another version of this tool")
+        check_document(record, "plan")
         plan = Plan(
-            _absolute(record, "out"),
-            Action(record["action"]),
-            tuple(_read_entry(item) for item in record["files"]),
-            tuple(
-                Skipped(path_of(item, "path"), str(item["reason"])) for item in record["skipped"]
+            out=_absolute(record, "out"),
+            action=Action(record["action"]),
+            entries=tuple(_read_entry(item) for item in record["files"]),
+            skipped=tuple(
+                Skipped(path_of(item, "path"), item["reason"]) for item in record["skipped"]
             ),
-            _read_metadata(record),
+            metadata={key: record[key] for key in ("tool", "created", "model", "options")},
         )
         _check(plan)
-    except KeyError as error:
-        raise _bad(f"{error} is missing") from error
-    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise _bad(str(error)) from error
     return plan
 
 
-def _read_metadata(record: Mapping[str, Any]) -> dict[str, Any]:
-    head = {key: record[key] for key in ("tool", "created", "model", "options")}
-    if not all(isinstance(head[key], dict) for key in ("tool", "model", "options")):
-        raise ValueError("its head is not as it should be")
-    return head
-
-
 def _read_entry(record: Mapping[str, Any]) -> Entry:
-    numbers = [record[key] for key in ("cluster", "size", "mtime_ns")]
-    if not all(type(number) is int for number in numbers):
-        raise ValueError("cluster, size and mtime_ns must be whole numbers")
-    cluster, size, mtime_ns = numbers
-    if cluster < NOISE or size < 0:
-        raise ValueError("cluster or size is out of its range")
-    if not re.fullmatch("[0-9a-f]{64}", record["sha256"]):
-        raise ValueError("a sha256 is not as it should be")
     distance = record["distance"]
     return Entry(
-        path_of(record, "path"),
-        _absolute(record, "source"),
-        path_of(record, "destination"),
-        cluster,
-        math.nan if distance is None else float(distance),
-        size,
-        mtime_ns,
-        record["sha256"],
-        path_of(record, "sidecar_of") if "sidecar_of" in record else None,
-        float(record["membership"]) if "membership" in record else None,
+        path=path_of(record, "path"),
+        source=_absolute(record, "source"),
+        destination=path_of(record, "destination"),
+        cluster=int(record["cluster"]),  # a schema takes 3.0 for a whole number
+        distance=math.nan if distance is None else float(distance),
+        size=int(record["size"]),
+        mtime_ns=int(record["mtime_ns"]),
+        sha256=record["sha256"],
+        sidecar_of=path_of(record, "sidecar_of") if "sidecar_of" in record else None,
+        membership=float(record["membership"]) if "membership" in record else None,
     )
 
 
@@ -214,8 +194,6 @@ def _absolute(record: Mapping[str, Any], key: str) -> str:
 
 
 def _check(plan: Plan) -> None:
-    if not plan.entries:
-        raise ValueError("there is no file in it")
     sources = Counter(os.path.normpath(entry.source) for entry in plan.entries)
     for path, times in sources.items():
         if times > 1:

@@ -82,7 +82,6 @@ def collection(n: int) -> PreviewData:
         thumbnails={row: jpegs[row % DIFFERENT] for row in range(n)},
         title="Benchmark",
         subtitle=f"{n:,} pictures",
-        sources=tuple(f"/home/someone/photos/IMG_{row:05d}.jpg" for row in range(n)),
         likeness=Similarity(neighbours, np.full((n, 8), 0.5, np.float32), ()),
     )
 

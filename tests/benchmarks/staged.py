@@ -49,18 +49,19 @@ def main() -> None:
         ModelOptions,
         OutputOptions,
     )
+    from itae_cluster.core.run import open_run
     from itae_cluster.pipeline import sort_pictures
 
     folder, k, cache, *out = sys.argv[1:]
     clock = StageClock()
-    result = sort_pictures(
-        InputOptions((folder,)),
-        ModelOptions("mini"),
-        ClusterOptions(k=int(k)),
-        OutputOptions(out[0], Action.HARDLINK) if out else OutputOptions(),
-        caching=CacheOptions(None if cache == "none" else cache, cache == "none"),
-        reporter=clock,
-    )
+    with open_run(clock, CacheOptions(None if cache == "none" else cache, cache == "none")) as run:
+        result = sort_pictures(
+            InputOptions((folder,)),
+            ModelOptions("mini"),
+            ClusterOptions(k=int(k)),
+            OutputOptions(out[0], Action.HARDLINK) if out else None,
+            run,
+        )
     stages = clock.finish()
     print(
         json.dumps(

@@ -38,10 +38,10 @@ WAYS = [*((action, True) for action in Action), (Action.COPY, False), (Action.MO
 @pytest.fixture
 def unlocked(monkeypatch):
     @contextlib.contextmanager
-    def claimed(*_args):
+    def claim(*_args):
         yield True
 
-    monkeypatch.setattr(locks, "claimed", claimed)
+    monkeypatch.setattr(locks, "claim", claim)
 
 
 def state(root):

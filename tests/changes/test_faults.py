@@ -37,10 +37,10 @@ def _no_locks(monkeypatch):
     """A lock that is held by a process that was killed is free; here the process lives on."""
 
     @contextlib.contextmanager
-    def claimed(*_args):
+    def claim(*_args):
         yield True
 
-    monkeypatch.setattr(locks, "claimed", claimed)
+    monkeypatch.setattr(locks, "claim", claim)
 
 
 class Case:

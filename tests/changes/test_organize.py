@@ -226,7 +226,7 @@ def test_move_across_file_systems_copies_and_compares_first(photos, tmp_path, mo
 def test_move_keeps_an_original_that_is_not_what_arrived(photos, tmp_path, monkeypatch, who):
     """Same size, same time: only the content tells."""
     no_hard_links(monkeypatch)
-    settle = organize.remove_originals
+    remove = organize.remove_originals
 
     def meddle(root, transaction, reporter):
         path = photos[1] if who == "original" else os.path.join(root, "cluster-000/img (2).jpg")
@@ -234,9 +234,9 @@ def test_move_keeps_an_original_that_is_not_what_arrived(photos, tmp_path, monke
         with open(path, "r+b") as file:
             file.write(b"X")
         os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
-        return settle(root, transaction, reporter)
+        return remove(root, transaction, reporter)
 
-    monkeypatch.setattr(organize, "settle", meddle)
+    monkeypatch.setattr(organize, "remove_originals", meddle)
     done = organized(photos, tmp_path / "sorted", Action.MOVE)
     assert [k.path for k in done.kept] == [photos[1]]
     assert list(tree(tmp_path / "photos")) == ["b/img.jpg"]

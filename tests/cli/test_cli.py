@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import codecs
 import csv
 import io
 import json
@@ -18,8 +19,7 @@ import pytest
 from typer.testing import CliRunner
 
 from itae_cluster.cli import app
-
-SCHEMA = os.path.join(os.path.dirname(__file__), "..", "..", "docs", "manifest.schema.json")
+from itae_cluster.results.validation import read_schema
 
 
 @pytest.fixture
@@ -150,7 +150,7 @@ def test_nasty_names_survive_folders(run, nasty, tmp_path):
     placed = os.listdir(os.path.join(os.fsencode(tmp_path), b"out", b"cluster-000"))
     assert set(placed) == {os.path.basename(path) for path in wanted}
     with open(tmp_path / "out/clusters.csv", "rb") as file:
-        text = file.read().decode("utf-8", "surrogateescape")
+        text = file.read().removeprefix(codecs.BOM_UTF8).decode("utf-8", "surrogateescape")
     table = list(csv.DictReader(io.StringIO(text, newline="")))
     assert {os.fsencode(row["source"]) for row in table} == wanted
     page = (tmp_path / "out/preview.html").read_text(encoding="utf-8")
@@ -158,8 +158,7 @@ def test_nasty_names_survive_folders(run, nasty, tmp_path):
 
 
 def test_json_is_the_documented_schema(run, album):
-    with open(SCHEMA, encoding="utf-8") as file:
-        schema = json.load(file)
+    schema = read_schema("manifest")
     document = json.loads(run(album, "--k", "3", "--format", "json").stdout)
     jsonschema.validate(document, schema)
     assert [c["size"] for c in document["clusters"]] == [4, 4, 4]
@@ -187,8 +186,7 @@ def test_out_holds_folders_manifest_table_and_preview(run, album, tmp_path, acti
     folders = [".itae-cluster", "cluster-000", "cluster-001", "cluster-002"]
     assert sorted(os.listdir(out)) == [*folders, *reports]
     manifest = json.loads((out / "manifest.json").read_text())
-    with open(SCHEMA, encoding="utf-8") as file:
-        jsonschema.validate(manifest, json.load(file))
+    jsonschema.validate(manifest, read_schema("manifest"))
     assert manifest["options"]["output"]["action"] == action
     assert manifest["options"]["clustering"]["neighbors"] == 4  # pictures a cluster
     assert len(manifest["model"]["weights_sha256"]) == 64

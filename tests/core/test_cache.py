@@ -19,6 +19,7 @@ from itae_cluster.core import cache as cache_module
 from itae_cluster.core.cache import Cache
 from itae_cluster.core.errors import UsageError
 from itae_cluster.core.files import read_digest
+from itae_cluster.core.run import Run
 from itae_cluster.embedding.embed import embed
 from itae_cluster.embedding.vector_cache import fingerprint
 from itae_cluster.preview.thumbnails import complete_thumbnails
@@ -172,9 +173,14 @@ def test_many_rows_come_back_in_their_places(path):
 def test_thumbnails_and_maps_are_kept(path, files, monkeypatch):
     run(path, files)
     with Cache(path, RecordingReporter()) as cache:
-        first = dict(complete_thumbnails({}, {}, files, cache, RecordingReporter()))
+        first = dict(
+            complete_thumbnails({}, {}, files, Run(reporter=RecordingReporter(), cache=cache))
+        )
         monkeypatch.setattr("itae_cluster.preview.thumbnails.read_thumbnail", None)
-        assert dict(complete_thumbnails({}, {}, files, cache, RecordingReporter())) == first
+        assert (
+            dict(complete_thumbnails({}, {}, files, Run(reporter=RecordingReporter(), cache=cache)))
+            == first
+        )
         assert cache.coordinates("key") is None
         cache.store_coordinates("key", vectors(5, 2))
         np.testing.assert_array_equal(cache.coordinates("key"), vectors(5, 2))

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from itae_cluster.core.cache import Cache, open_cache
+from itae_cluster.core.cache import Cache
 from itae_cluster.core.options import CacheOptions, InputOptions, ModelOptions
+from itae_cluster.core.run import open_run
 from itae_cluster.embedding import encoder as encoder_module
 from itae_cluster.embedding.deferred import DeferredEncoder, RecipeChangedError
 from itae_cluster.pipeline import embed
@@ -60,10 +61,8 @@ def loaded(monkeypatch):
 
 def run(photos, cache_folder, reporter=None):
     reporter = reporter or RecordingReporter()
-    with open_cache(CacheOptions(str(cache_folder)), reporter) as cache:
-        return embed.embed_pictures(
-            InputOptions((photos,)), ModelOptions("mini"), cache=cache, reporter=reporter
-        )
+    with open_run(reporter, CacheOptions(str(cache_folder))) as run:
+        return embed.embed_pictures(InputOptions((photos,)), ModelOptions("mini"), run)
 
 
 def test_nothing_is_loaded_where_every_picture_is_known(photos, tmp_path, loaded):

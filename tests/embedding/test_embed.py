@@ -16,7 +16,7 @@ from itae_cluster.embedding import embed as embed_stage
 from itae_cluster.pictures.decoders import Decoders
 from itae_cluster.pipeline import sort_pictures
 from itae_cluster.preview.thumbnails import Thumbnails, complete_thumbnails
-from support.fakes import MeanColourEncoder, RecordingReporter
+from support.fakes import MeanColourEncoder, RecordingReporter, a_run
 
 
 def embed(files, encoder, *, cache=None, **options):
@@ -116,11 +116,10 @@ def test_thumbnails_are_thinned_out_evenly_past_the_limit(files):
 
 
 def test_missing_thumbnails_are_read_from_the_files(files, monkeypatch):
-    none = Cache(None, RecordingReporter())
     chosen = {0: (1,), 1: (3,), 2: (7,)}
     kept = {files[row]: b"kept" for row in (0, 1, 2, 4, 5)}
     reporter = RecordingReporter()
-    result = complete_thumbnails(kept, chosen, files, none, reporter)
+    result = complete_thumbnails(kept, chosen, files, a_run(reporter))
     told = [
         warning.partition(" has no thumbnail in the preview: ")[0] for warning in reporter.warnings
     ]
@@ -131,7 +130,7 @@ def test_missing_thumbnails_are_read_from_the_files(files, monkeypatch):
     assert len(result) == 8
     assert 3 not in result
     monkeypatch.setattr("itae_cluster.preview.thumbnails._MOST_READ", 2)
-    assert sorted(complete_thumbnails({}, chosen, files, none, reporter)) == [
+    assert sorted(complete_thumbnails({}, chosen, files, a_run(reporter))) == [
         0,
         1,
         5,
@@ -146,8 +145,7 @@ def test_the_whole_job_with_a_fake_encoder(album, tmp_path):
         ModelOptions(),
         ClusterOptions(k=3),
         OutputOptions(out=str(tmp_path / "sorted")),
-        encoder=MeanColourEncoder(),
-        reporter=reporter,
+        a_run(reporter, encoder=MeanColourEncoder()),
     )
     assert result.placed
     assert result.document()["model"]["name"] == "mean colour"

@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from itae_cluster.clustering.algorithms import kmeans
+from itae_cluster.core.files import file_digest
 from itae_cluster.core.options import ModelOptions
 from itae_cluster.embedding.encoder import TorchEncoder, load_encoder
 from itae_cluster.model.checkpoint import load_model, read_state_dict
-from itae_cluster.core.files import file_digest
 from itae_cluster.model.quantized import SCALE, dequantize, quantize
 from itae_cluster.model.registry import MINI_VERSIONS, variant
 from itae_cluster.model.store import find_checkpoint

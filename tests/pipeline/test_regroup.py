@@ -12,17 +12,12 @@ from itae_cluster.cli import app
 from itae_cluster.core.errors import InputError, OutputError, ResultError, UsageError
 from itae_cluster.core.options import AskedModel
 from itae_cluster.core.types import NOISE
-from itae_cluster.pipeline.regroup import merge_clusters, split_cluster
+from itae_cluster.pipeline.regroup import SplitOptions, merge_clusters, split_cluster
 from itae_cluster.pipeline.rename import rename_clusters
 from itae_cluster.results import centres
 from support.albums import Sorted, picture, without_journal
-from support.fakes import MeanColourEncoder, RecordingReporter
+from support.fakes import MeanColourEncoder, RecordingReporter, a_run
 from support.faults import Faults
-
-
-@pytest.fixture(autouse=True)
-def _no_preview(monkeypatch):
-    monkeypatch.setattr("itae_cluster.pipeline.sort._write_previews", lambda *_: None)
 
 
 @pytest.fixture
@@ -35,9 +30,8 @@ def merge(case, *folders, **options):
 
 
 def split(case, folder, k, **options):
-    encoder = MeanColourEncoder()
-    out, reporter = str(case.out), RecordingReporter()
-    return split_cluster(out, folder, k, AskedModel(), reporter, encoder=encoder, **options)
+    run = a_run(encoder=MeanColourEncoder())
+    return split_cluster(str(case.out), folder, SplitOptions(k=k), AskedModel(), run, **options)
 
 
 def as_documents_say(case):

@@ -12,9 +12,9 @@ from typer.testing import CliRunner
 
 from itae_cluster.cli import app
 from itae_cluster.results.filenames import folder_fault
+from itae_cluster.results.validation import read_schema
 from support.results import collection, organized, snapshot
 
-DOCS = os.path.join(os.path.dirname(__file__), "..", "..", "docs")
 JOURNAL = ".itae-cluster/journal.jsonl"
 
 
@@ -41,8 +41,7 @@ def saved(path, **fields):
 
 def manifest(out):
     document = json.loads((out / "manifest.json").read_text(encoding="ascii"))
-    with open(os.path.join(DOCS, "manifest.schema.json"), encoding="utf-8") as file:
-        schema = json.load(file)
+    schema = read_schema("manifest")
     del schema["properties"]["options"]["required"]  # those of the tests are shorter
     jsonschema.validate(document, schema)
     return document
@@ -82,9 +81,8 @@ def test_a_file_of_the_page_renames(out, tmp_path):
         {"cluster": 0, "folder": "cluster-000", "name": "Beach"},
         {"cluster": 1, "folder": "cluster-001", "name": "Two cats"},
     ]
-    with open(os.path.join(DOCS, "names.schema.json"), encoding="utf-8") as file:
-        path = saved(tmp_path / "names.json", clusters=clusters)
-        jsonschema.validate(json.loads(path.read_text()), json.load(file))
+    path = saved(tmp_path / "names.json", clusters=clusters)
+    jsonschema.validate(json.loads(path.read_text()), read_schema("names"))
     run("rename", out, path)
     is_renamed(out)
 

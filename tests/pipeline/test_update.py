@@ -23,11 +23,6 @@ from support.results import snapshot
 COLOURS = {"red": (220, 30, 30), "green": (20, 200, 40), "blue": (30, 40, 220)}
 
 
-@pytest.fixture(autouse=True)
-def _no_preview(monkeypatch):
-    monkeypatch.setattr("itae_cluster.pipeline.sort._write_previews", lambda *_: None)
-
-
 @pytest.fixture
 def case(album, tmp_path):
     return Sorted(album, tmp_path)
@@ -194,7 +189,7 @@ def test_a_result_of_an_earlier_mini_says_so_and_can_be_changed_otherwise(album,
 
 def test_without_a_model_the_remedy_is_named(case, album):
     os.unlink(case.out / ".itae-cluster" / "model.npz")
-    with pytest.raises(ResultError, match="made by 'itae-cluster apply'"):
+    with pytest.raises(ResultError, match="make it with 'itae-cluster preview"):
         case.update(album)
 
 

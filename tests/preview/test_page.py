@@ -10,7 +10,6 @@ import json
 import os
 import shutil
 import urllib.parse
-from pathlib import Path
 
 import jsonschema
 import numpy as np
@@ -22,6 +21,7 @@ from itae_cluster.core.types import NOISE
 from itae_cluster.drawing.palette import colour
 from itae_cluster.pictures.scan import read_list_file, scan
 from itae_cluster.preview import PreviewData, write_page
+from itae_cluster.results.validation import read_schema
 
 sync_api = pytest.importorskip("playwright.sync_api")
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
@@ -30,7 +30,6 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is install
 N, K, NOISY = 600, 12, 20
 EVIL = "<script>window.evil=1<!--<img src=x onerror=window.evil=1>&'\".jpg"
 BYTES = os.fsdecode(b"caf\xe9 #%?.jpg")
-NAMES_SCHEMA = Path(__file__).parents[2] / "docs" / "names.schema.json"
 ARGUMENTS = [
     "--no-sandbox",
     "--use-angle=swiftshader",
@@ -100,7 +99,6 @@ def album(tmp_path_factory):
         thumbnails=thumbnails,
         title="Holiday <b>",
         subtitle="600 pictures",
-        sources=tuple(str(root / name) for name in names),
         diverse={label: diverse(vectors, np.array(rows), 8) for label, rows in typical.items()},
         likeness=find_similar(vectors),
     )
@@ -252,7 +250,7 @@ def test_a_picture_shows_file_path_and_neighbours(opened, album):
         assert found == os.fsencode(data.names[row])
         near = listed(page, "#details .tile")[:8]
         assert near == data.likeness.neighbours[row].tolist()
-    assert page.inner_text("#details .path code") == data.sources[100]
+    assert page.inner_text("#details .path code") == data.names[100]
     page.keyboard.press("Escape")
     assert page.is_hidden("#details")
 
@@ -312,7 +310,7 @@ def saved(page, button, folder):
 
 
 @pytest.mark.slow
-def test_a_lasso_selects_and_its_list_is_read_back(opened, album, tmp_path):
+def test_a_lasso_selects_and_its_list_is_read_back(opened, album, tmp_path, monkeypatch):
     page = opened()
     root, data = album
     box = page.query_selector("#canvas").bounding_box()
@@ -330,15 +328,16 @@ def test_a_lasso_selects_and_its_list_is_read_back(opened, album, tmp_path):
     assert f"{len(inside)} pictures selected" in page.inner_text("#details")
     path = saved(page, "text=Save list", tmp_path)
     assert path.name == "list.txt"
-    wanted = {data.sources[row] for row in inside}
+    wanted = {data.names[row] for row in inside}
     assert set(read_list_file(str(path))) == wanted
     assert len(path.read_bytes().splitlines()) == len(inside)
-    found = scan([str(root)], only=read_list_file(str(path)))
-    assert set(found.files) == wanted
+    monkeypatch.chdir(root)
+    found = scan(["."], only=read_list_file(str(path)))
+    assert {os.path.normpath(name) for name in found.files} == wanted
     assert found.skipped == ()
     # Both odd names, whichever side they are on.
     page.evaluate("openSelection([7, 8])")
-    assert read_list_file(str(saved(page, "text=Save list", tmp_path))) == list(data.sources[7:9])
+    assert read_list_file(str(saved(page, "text=Save list", tmp_path))) == list(data.names[7:9])
 
 
 @pytest.mark.slow
@@ -349,7 +348,7 @@ def test_copying_paths(opened, album):
     page.click("text=Copy paths")
     page.wait_for_selector("#status:has-text('Copied 2 paths')")
     copied = page.evaluate("navigator.clipboard.readText()")
-    assert copied.split("\n") == [data.sources[100], data.sources[7]]
+    assert copied.split("\n") == [data.names[100], data.names[7]]
 
 
 @pytest.mark.slow
@@ -371,7 +370,7 @@ def test_names_given_in_the_page_are_saved(opened, tmp_path):
     assert document["clusters"] == [
         {"cluster": 2, "folder": "cluster-002", "name": "Beach <2019> & co"}
     ]
-    jsonschema.validate(document, json.loads(NAMES_SCHEMA.read_text("utf-8")))
+    jsonschema.validate(document, read_schema("names"))
     page.reload()
     page.wait_for_selector("html[data-ready]")
     assert "Beach <2019> & co" in page.inner_text("#list")

@@ -14,10 +14,10 @@ from PIL import Image
 from itae_cluster import preview
 from itae_cluster.clustering.similarity import find_similar
 from itae_cluster.core.options import AskedModel, CacheOptions
-from itae_cluster.pipeline.regroup import merge_clusters, split_cluster
+from itae_cluster.pipeline.regroup import SplitOptions, merge_clusters, split_cluster
 from itae_cluster.pipeline.rename import rename_clusters
 from support.albums import Sorted, picture, without_journal
-from support.fakes import KnownEncoder, RecordingReporter
+from support.fakes import KnownEncoder, RecordingReporter, a_run
 
 RED = (220, 30, 30)
 
@@ -27,7 +27,7 @@ def _no_umap(monkeypatch):
     def plain(vectors, dim, **_):
         return vectors[:, :dim]
 
-    monkeypatch.setattr("itae_cluster.preview.build.kept_umap", plain)
+    monkeypatch.setattr("itae_cluster.preview.build.cached_umap", plain)
 
 
 class Drawn(Sorted):
@@ -35,6 +35,7 @@ class Drawn(Sorted):
 
     encoder = KnownEncoder
     contact_sheets = True
+    preview = True
 
     def __init__(self, album, root, action="copy"):
         self.caching = CacheOptions(str(root / "cache"))
@@ -69,10 +70,9 @@ def check_page(case, n=12):
     page, records = case.page(), case.manifest()["pictures"]
     assert len(page.names) == len(records) == n
     by_name = {record["destination"]: record for record in records}
-    for name, label, source in zip(page.names, page.labels, page.sources, strict=True):
+    for name, label in zip(page.names, page.labels, strict=True):
         assert by_name[name]["cluster"] == label
         assert (case.out / name).exists()
-        assert os.path.exists(source)
         assert page.folders[label] == os.path.dirname(name)
     sizes = {item["cluster"]: item["size"] for item in case.manifest()["clusters"]}
     assert {label: page.sizes[label] for label in sizes} == sizes
@@ -100,7 +100,6 @@ def test_a_page_reads_back_as_it_was_written():
         thumbnails=jpegs,
         title="<b>",
         subtitle="s",
-        sources=tuple(f"/photos/{n % 2}/{n}.jpg" for n in range(9)),
         diverse={0: (1, 3), 1: (5,), 2: (6,), -1: ()},
         likeness=find_similar(vectors, neighbours=2),
         sizes={0: 40, 1: 2, 2: 2, -1: 1},
@@ -109,7 +108,7 @@ def test_a_page_reads_back_as_it_was_written():
     content = preview.render_page(data, atlas)
     read, same = preview.read_page(content)
     assert same == atlas
-    for field in ("names", "representatives", "folders", "title", "subtitle", "sources", "diverse"):
+    for field in ("names", "representatives", "folders", "title", "subtitle", "diverse"):
         assert getattr(read, field) == getattr(data, field), field
     assert read.sizes == data.sizes
     np.testing.assert_array_equal(read.labels, data.labels)
@@ -129,6 +128,24 @@ def test_a_page_reads_back_as_it_was_written():
     assert preview.read_page(preview.render_page(read, same))[0].names == data.names
 
 
+def test_a_page_holds_no_path_of_the_disk(case, album, tmp_path):
+    for content in ((case.out / "preview.html").read_bytes(), *case.page().names):
+        for place in (album, str(tmp_path)):
+            assert place not in (content if isinstance(content, str) else content.decode())
+
+
+def test_a_page_with_absolute_paths_of_an_earlier_version_is_drawn_without_them(case):
+    path = case.out / "preview.html"
+    now = path.read_text(encoding="utf-8")
+    names = case.page().names
+    old = {"folders": ["/home/me/"], "folder": [0] * len(names), "file": [f"{n}" for n in names]}
+    path.write_text(now.replace('"distance":', json.dumps(old)[1:-1] + ',"distance":', 1))
+    assert "/home/me" in path.read_text(encoding="utf-8")
+    data, atlas = preview.read_page(path.read_bytes())
+    assert data.names == names
+    assert b"/home/me" not in preview.render_page(data, atlas)
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -139,7 +156,6 @@ def test_a_page_reads_back_as_it_was_written():
         lambda data: data["neighbours"].__setitem__(0, [10**9]),
         lambda data: data["x"].append(1.0),
         lambda data: data["groups"][0].__setitem__("typical", "no list of numbers"),
-        lambda data: data["folder"].__setitem__(0, -1),
     ],
 )
 def test_a_page_that_does_not_fit_together_is_refused(case, change):
@@ -177,8 +193,8 @@ def test_merge_and_split_are_followed_and_undone(case):
     assert "12 pictures · 2 clusters" in page.subtitle
     assert case.sheets() == ["cluster-000.jpg", "cluster-001.jpg"]
     second = without_journal(case.out)
-    reporter = RecordingReporter()
-    split_cluster(str(case.out), "cluster-000", 2, AskedModel(), reporter, encoder=KnownEncoder())
+    run = a_run(encoder=KnownEncoder())
+    split_cluster(str(case.out), "cluster-000", SplitOptions(k=2), AskedModel(), run)
     page = check_page(case)
     assert len(set(page.labels)) == 3
     assert case.sheets() == ["cluster-000-2.jpg", "cluster-000.jpg", "cluster-001.jpg"]
@@ -237,8 +253,7 @@ def test_a_sheet_that_a_person_edited_is_left_alone(case):
     check_page(case)
 
 
-def test_a_result_without_previews_gets_none(album, tmp_path, monkeypatch):
-    monkeypatch.setattr("itae_cluster.pipeline.sort._write_previews", lambda *_: None)
+def test_a_result_without_previews_gets_none(album, tmp_path):
     case = Sorted(album, tmp_path)
     rename_clusters(str(case.out), [("cluster-000", None, "Beach")], RecordingReporter())
     assert not (case.out / "preview.html").exists()

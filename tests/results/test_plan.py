@@ -20,12 +20,13 @@ from itae_cluster.cli import app
 from itae_cluster.core.documents import to_json
 from itae_cluster.core.errors import PlanError
 from itae_cluster.core.options import Action
+from itae_cluster.preview import read_page
+from itae_cluster.results import centres
 from itae_cluster.results import plan as plans
 from itae_cluster.results.paths import is_inside, resolve
+from itae_cluster.results.validation import read_schema
 from support.fakes import RecordingReporter
 from support.results import collection, pictures, planned, snapshot, tree
-
-DOCS = os.path.join(os.path.dirname(__file__), "..", "..", "docs")
 
 
 @pytest.fixture
@@ -59,7 +60,7 @@ def run(tiny_weights):
 def no_map(monkeypatch):
     """The preview without UMAP, which takes long to import."""
     monkeypatch.setattr(
-        "itae_cluster.preview.build.kept_umap",
+        "itae_cluster.preview.build.cached_umap",
         lambda vectors, *_, **__: vectors[:, :2].copy(),
     )
 
@@ -68,8 +69,7 @@ def no_map(monkeypatch):
 
 
 def validate(record):
-    with open(os.path.join(DOCS, "plan.schema.json"), encoding="utf-8") as file:
-        jsonschema.validate(record, json.load(file))
+    jsonschema.validate(record, read_schema("plan"))
 
 
 def test_a_plan_comes_back_as_it_was(photos, tmp_path):
@@ -119,19 +119,20 @@ def test_a_destination_outside_is_refused_in_its_bytes_too(record):
         (lambda r: r["files"][1].update(source=r["files"][0]["source"]), "repeats"),
         (lambda r: r["files"][1].update(source="img.jpg"), "not absolute"),
         (lambda r: r["files"][1].update(source="/a\0b"), "no source"),
-        (lambda r: r["files"][1].update(source=7), "no source"),
+        (lambda r: r["files"][1].update(source=7), "source must be string"),
         (lambda r: r["files"][1].update(source_base64="?"), "cannot be followed"),
-        (lambda r: r["files"][1].update(size="1"), "whole numbers"),
-        (lambda r: r["files"][1].update(cluster=True), "whole numbers"),
-        (lambda r: r["files"][1].update(cluster=-2), "out of its range"),
-        (lambda r: r["files"][1].update(sha256="0" * 63), "sha256"),
-        (lambda r: r["files"][1].update(distance="far"), "cannot be followed"),
-        (lambda r: r["files"][1].pop("size"), "'size' is missing"),
-        (lambda r: r.update(files=[]), "no file in it"),
-        (lambda r: r.update(files={"a": 1}), "cannot be followed"),
+        (lambda r: r["files"][1].update(size="1"), r"files\[1\]\.size must be integer"),
+        (lambda r: r["files"][1].update(cluster=True), r"files\[1\]\.cluster must be integer"),
+        (lambda r: r["files"][1].update(cluster=-2), r"cluster must be bigger than or equal to -1"),
+        (lambda r: r["files"][1].update(cluster=2**70), "cluster must be smaller"),
+        (lambda r: r["files"][1].update(sha256="0" * 63), "sha256 .*: 64 hexadecimal digits"),
+        (lambda r: r["files"][1].update(distance="far"), "distance must be number or null"),
+        (lambda r: r["files"][1].pop("size"), r"files\[1\] must contain \['size'\]"),
+        (lambda r: r.update(files=[]), "files must contain at least 1 items"),
+        (lambda r: r.update(files={"a": 1}), "files must be array"),
         (lambda r: r.update(out="sorted"), "not absolute"),
-        (lambda r: r.update(action="burn"), "burn"),
-        (lambda r: r.update(model=[]), "head"),
+        (lambda r: r.update(action="burn"), "action must be one of"),
+        (lambda r: r.update(model=[]), "model must be object"),
         (lambda r: r.update(schema="x"), "no plan of this tool"),
         (lambda r: r.update(schema_version=2), "another version"),
     ],
@@ -141,6 +142,12 @@ def test_what_does_not_fit_together_is_refused(record, change, words):
     with pytest.raises(PlanError, match=words) as caught:
         read(record)
     assert "nothing was begun" in str(caught.value)
+
+
+def test_a_field_that_is_not_known_is_passed_over(record):
+    record["files"][1]["note"] = "mine"
+    record["model"] = {"size": None}
+    assert len(read(record).entries) == 3
 
 
 @pytest.mark.parametrize("data", [b"", b"[]", b"7", b"{", b"\xff\xfe", b"[" * 100_000])
@@ -202,7 +209,7 @@ def test_changed_sources_are_refused_and_named(photos, record, tmp_path, change,
 
 
 @pytest.mark.parametrize("action", Action)
-def test_plan_apply_undo(run, album, tmp_path, action):
+def test_plan_apply_undo(run, album, tmp_path, no_map, action):
     options = [album, "--k", "3", "--out", tmp_path / "sorted", "--action", action]
     first = snapshot(tmp_path)
     made = run("plan", *options, model=True)
@@ -215,7 +222,8 @@ def test_plan_apply_undo(run, album, tmp_path, action):
     assert (applied.exit_code, applied.stdout) == (0, ""), applied.stderr
     result = tree(tmp_path / "sorted")
     assert {item["destination"] for item in record["files"]} | {
-        *("manifest.json", "clusters.csv", ".itae-cluster/journal.jsonl")
+        *("manifest.json", "clusters.csv", "preview.html", "preview.png"),
+        *(".itae-cluster/journal.jsonl", ".itae-cluster/model.npz"),
     } == set(result)
     undone = run("undo", tmp_path / "sorted")
     assert undone.exit_code == 0, undone.stderr
@@ -223,22 +231,86 @@ def test_plan_apply_undo(run, album, tmp_path, action):
 
 
 def test_plan_and_apply_make_what_the_main_command_makes(run, album, tmp_path, no_map):
-    made = run("plan", album, "--k", "3", "--out", tmp_path / "one", model=True)
-    (tmp_path / "plan.json").write_text(made.stdout)
-    assert run("apply", tmp_path / "plan.json").exit_code == 0
-    run(album, "--k", "3", "--out", tmp_path / "two", model=True)
-    assert {name for name in os.listdir(tmp_path / "two") if "preview" not in name} == set(
-        os.listdir(tmp_path / "one")
-    )
-    one, two = tree(tmp_path / "one"), tree(tmp_path / "two")
-    assert one["clusters.csv"] == two["clusters.csv"]
-    manifests = [json.loads(found["manifest.json"]) for found in (one, two)]
-    with open(os.path.join(DOCS, "manifest.schema.json"), encoding="utf-8") as file:
-        jsonschema.validate(manifests[0], json.load(file))
+    """Byte for byte, but for the time; each with a cache of its own, so that none helps another."""
+    out, own = tmp_path / "sorted", ("--cache", tmp_path / "own")
+    made = run("plan", album, "--k", "3", "--out", out, *own, model=True)
+    applied = run("apply", "-", *own, stdin=made.stdout)
+    assert (applied.exit_code, applied.stderr) == (0, f"12 files in {out}\n")
+    one = tree(out)
+    assert run("undo", out).exit_code == 0
+    run(album, "--k", "3", "--out", out, "--cache", tmp_path / "other", model=True)
+    two = tree(out)
+    journals = [found.pop(".itae-cluster/journal.jsonl") for found in (one, two)]
+    manifests = [json.loads(found.pop("manifest.json")) for found in (one, two)]
+    jsonschema.validate(manifests[0], read_schema("manifest"))
     for manifest in manifests:
         manifest.pop("created")
-        manifest["options"].pop("output")
     assert manifests[0] == manifests[1]
+    assert one.keys() == two.keys() > {"preview.html", "preview.png", ".itae-cluster/model.npz"}
+    assert [name for name in one if one[name] != two[name]] == []
+    assert len(journals[0].splitlines()) == len(journals[1].splitlines())
+
+
+def test_a_cluster_taken_out_of_a_plan_is_missing_on_the_page_too(run, album, tmp_path, no_map):
+    made = json.loads(
+        run("plan", album, "--k", "3", "--out", tmp_path / "sorted", model=True).stdout
+    )
+    made["files"] = [item for item in made["files"] if item["cluster"] != 1]
+    for item in made["files"]:
+        item["destination"] = item["destination"].replace("cluster-002", "Beach")
+    assert run("apply", "-", stdin=json.dumps(made)).exit_code == 0
+    page, _ = read_page((tmp_path / "sorted/preview.html").read_bytes())
+    assert sorted({*page.labels.tolist()}) == [0, 2]
+    assert page.folders[2] == "Beach"
+    assert "8 pictures · 2 clusters" in page.subtitle
+    assert centres.load(str(tmp_path / "sorted")).labels.tolist() == [0, 2]
+
+
+def test_a_plan_whose_vectors_are_gone_is_applied_and_completed_later(
+    run, album, tmp_path, no_map, tiny_weights
+):
+    out = tmp_path / "sorted"
+    made = run("plan", album, "--k", "3", "--out", out, "--no-cache", model=True)
+    applied = run("apply", "-", stdin=made.stdout)
+    assert applied.exit_code == 0
+    assert f"'itae-cluster preview {out}' makes both later" in applied.stderr
+    assert not (out / "preview.html").exists()
+    assert len(json.loads((out / "manifest.json").read_text())["pictures"]) == 12
+    refused = run("update", out, album)
+    assert refused.exit_code == 1
+    assert f"'itae-cluster preview {out}'" in refused.stderr
+    before = snapshot(out)
+    drawn = run("preview", out, "--contact-sheets", "--weights", tiny_weights)
+    assert (drawn.exit_code, drawn.stdout) == (0, "")
+    assert "12 pictures on the map" in drawn.stderr
+    assert len(os.listdir(out / "contact")) == 3
+    page, _ = read_page((out / "preview.html").read_bytes())
+    records = json.loads((out / "manifest.json").read_text())["pictures"]
+    wanted = {item["destination"]: item["cluster"] for item in records}
+    assert dict(zip(page.names, page.labels.tolist(), strict=True)) == wanted
+    assert run("update", out, album, "--weights", tiny_weights).exit_code == 0
+    assert run("undo", out).exit_code == 0
+    journal = os.path.join(".itae-cluster", "journal.jsonl")
+    assert snapshot(out) | {journal: 0} == before | {journal: 0}
+
+
+def test_preview_draws_a_page_that_was_edited_anew(run, album, tmp_path, no_map, tiny_weights):
+    out = tmp_path / "sorted"
+    run(album, "--k", "3", "--out", out, model=True)
+    first = (out / "preview.html").read_bytes()
+    (out / "preview.html").write_bytes(b"mine")
+    assert run("preview", out, "--weights", tiny_weights).exit_code == 0
+    assert (out / "preview.html").read_bytes() == first
+    assert run("undo", out).exit_code == 0
+    assert (out / "preview.html").read_bytes() == b"mine"
+
+
+def test_a_plan_from_a_vector_file_has_its_preview(run, album, tmp_path, no_map):
+    vectors, out = tmp_path / "vectors.npz", tmp_path / "sorted"
+    assert run("embed", album, "-o", vectors, model=True).exit_code == 0
+    made = run("plan", "--embeddings", vectors, "--k", "3", "--out", out, "--no-cache")
+    assert run("apply", "-", "--no-cache", stdin=made.stdout).exit_code == 0
+    assert (out / "preview.html").exists()
 
 
 def test_sidecars_go_along_where_that_is_asked_for(run, album, tmp_path, no_map):
@@ -251,8 +323,7 @@ def test_sidecars_go_along_where_that_is_asked_for(run, album, tmp_path, no_map)
     done = run(*options, "--with-sidecars", model=True)
     assert "4 to 4 each), 1 sidecar; see" in done.stderr
     manifest = json.loads((tmp_path / "sorted/manifest.json").read_text())
-    with open(os.path.join(DOCS, "manifest.schema.json"), encoding="utf-8") as file:
-        jsonschema.validate(manifest, json.load(file))
+    jsonschema.validate(manifest, read_schema("manifest"))
     (record,) = [item for item in manifest["pictures"] if "sidecars" in item]
     assert record["sidecars"][0]["destination"] == record["destination"] + ".xmp"
     assert not os.path.exists(os.path.join(album, "red/1.png.xmp"))

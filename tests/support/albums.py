@@ -21,7 +21,7 @@ from itae_cluster.core.options import (
 )
 from itae_cluster.pipeline import sort_pictures
 from itae_cluster.pipeline.update import update_result
-from support.fakes import MeanColourEncoder, RecordingReporter
+from support.fakes import MeanColourEncoder, RecordingReporter, a_run
 from support.results import snapshot
 
 JOURNAL = ".itae-cluster/journal.jsonl"
@@ -45,6 +45,7 @@ class Sorted:
     encoder = MeanColourEncoder
     caching = CacheOptions(off=True)
     contact_sheets = False
+    preview = False
 
     def __init__(self, album, root, action="copy"):
         self.album, self.root, self.out = album, root, root / "sorted"
@@ -52,10 +53,13 @@ class Sorted:
             InputOptions((album,)),
             ModelOptions(size=28),
             ClusterOptions(k=3, reduce=Reduction.NONE),
-            OutputOptions(str(self.out), Action(action), contact_sheets=self.contact_sheets),
-            encoder=self.encoder(),
-            caching=self.caching,
-            reporter=RecordingReporter(),
+            OutputOptions(
+                str(self.out),
+                Action(action),
+                contact_sheets=self.contact_sheets,
+                preview=self.preview,
+            ),
+            a_run(caching=self.caching, encoder=self.encoder()),
         )
         self.folder = {}
         for record in self.manifest()["pictures"]:
@@ -79,9 +83,7 @@ class Sorted:
             InputOptions(tuple(map(str, paths))),
             AskedModel(**model),
             OutputOptions(str(self.out), Action(action), dry_run),
-            encoder=encoder or self.encoder(),
-            caching=caching or self.caching,
-            reporter=reporter or RecordingReporter(),
+            a_run(reporter, caching or self.caching, encoder or self.encoder()),
         )
 
     def undo(self):

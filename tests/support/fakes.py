@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from itae_cluster.core.cache import open_cache
+from itae_cluster.core.run import Run
+
 
 class RecordingReporter:
     """A `Reporter` that keeps what it is told."""
@@ -26,6 +29,12 @@ class RecordingReporter:
 
     def skip(self, skipped):
         self.skipped.append(skipped)
+
+
+def a_run(reporter=None, caching=None, encoder=None):
+    """A `Run` that tells nobody and keeps nothing, but for what is given."""
+    reporter = reporter or RecordingReporter()
+    return Run(reporter=reporter, cache=open_cache(caching, reporter), encoder=encoder)
 
 
 class MeanColourEncoder:

@@ -51,11 +51,11 @@ import itae_cluster.results.plan, itae_cluster.changes.undo, itae_cluster.change
 import itae_cluster.pipeline.regroup
 from itae_cluster.changes import locks
 from itae_cluster.cli import main
-claimed = locks.claimed
+claim = locks.claim
 def begin(*args):
     print("begun", flush=True)
-    return claimed(*args)
-locks.claimed = begin
+    return claim(*args)
+locks.claim = begin
 how = sys.argv.pop(1)
 if how == "apart":
     def link(*args, **kwargs):
@@ -64,12 +64,11 @@ if how == "apart":
 if how == "album":
     from support.fakes import MeanColourEncoder
     from itae_cluster.embedding import provenance
-    from itae_cluster.pipeline import embed, sort
+    from itae_cluster.pipeline import embed
     import itae_cluster.cli.commands.cluster, itae_cluster.cli.commands.update
     import itae_cluster.clustering.algorithms, sklearn.cluster
     made = lambda *_: MeanColourEncoder()
     embed.encoder_for = provenance.encoder_for = made
-    sort._write_previews = lambda *_: None
 print("ready", flush=True)
 sys.stdin.readline()
 try:
@@ -271,7 +270,17 @@ class AlbumTrial:
         return time.monotonic() - begun
 
     def _job(self):
-        return [self.photos, "--k", "3", "--reduce", "none", "--out", self.out, *self.options]
+        return [
+            self.photos,
+            "--k",
+            "3",
+            "--reduce",
+            "none",
+            "--out",
+            self.out,
+            "--no-preview",
+            *self.options,
+        ]
 
     def run(self, longest):
         """Kill twice, take back; what the kills hit."""

@@ -9,12 +9,11 @@ import numpy as np
 
 from itae_cluster.changes.apply import apply_plan
 from itae_cluster.changes.planning import make_plan
-from itae_cluster.core.cache import Cache
-from itae_cluster.core.options import Action
+from itae_cluster.core.options import Action, OutputOptions
 from itae_cluster.core.types import Clustering
 from itae_cluster.results.manifest import head
 from itae_cluster.results.placements import place_pictures
-from support.fakes import RecordingReporter
+from support.fakes import RecordingReporter, a_run
 
 SETTLED = 1_000_000_000
 
@@ -45,10 +44,8 @@ def planned(paths, out, action, labels=None, placements=None):
         placements or place_pictures(paths, clustering(labels)),
         (),
         head(model, options),
-        out=os.fspath(out),
-        action=Action(action),
-        cache=Cache(None, RecordingReporter()),
-        reporter=RecordingReporter(),
+        OutputOptions(os.fspath(out), Action(action)),
+        a_run(),
     )
 
 

@@ -8,15 +8,19 @@ from typing import Annotated
 import typer
 
 from itae_cluster.cli import parameters as given
+from itae_cluster.cli.option_groups import CacheGroup, with_option_groups
 from itae_cluster.cli.output import check_kept, check_strict
 from itae_cluster.cli.reporting import ConsoleReporter
 from itae_cluster.core.errors import PlanError, UsageError
+from itae_cluster.core.options import CacheOptions
 from itae_cluster.core.text import printable, quantity
 
 __all__ = ["apply"]
 
 
+@with_option_groups
 def apply(
+    *,
     plan: Annotated[
         str | None,
         typer.Argument(
@@ -33,6 +37,7 @@ def apply(
             show_default=False,
         ),
     ] = None,
+    caching: CacheGroup,
     strict: given.Strict = False,
     quiet: given.Quiet = False,
     verbose: given.Verbose = False,
@@ -40,15 +45,17 @@ def apply(
     """Carry out a plan, or finish a move that was interrupted.
 
     Every source is read and compared with the plan first; where one has changed, nothing is done.
-    Writes all that the main command writes but the preview, which needs the vectors.
+    Writes all that the main command writes. Preview and centres need the embeddings, which the
+    cache has kept since the plan was made; where it has not, they are left out, and a line says so.
     """
     if (plan is None) == (resume is None):
         raise UsageError("name a plan (- for standard input), or a result with --resume DIR")
+    cache_options = caching.options()
     with ConsoleReporter(quiet=quiet, verbose=verbose) as reporter:
         if resume is not None:
             _resume(resume, reporter)
         elif plan is not None:
-            _apply(plan, reporter, strict=strict)
+            _apply(plan, cache_options, reporter, strict=strict)
 
 
 def _resume(out: str, reporter: ConsoleReporter) -> None:
@@ -59,16 +66,20 @@ def _resume(out: str, reporter: ConsoleReporter) -> None:
     check_kept(kept, reporter)
 
 
-def _apply(path: str, reporter: ConsoleReporter, *, strict: bool) -> None:
-    from itae_cluster.changes.apply import apply_plan
+def _apply(
+    path: str, cache_options: CacheOptions, reporter: ConsoleReporter, *, strict: bool
+) -> None:
     from itae_cluster.changes.organize import check_output
     from itae_cluster.changes.planning import check_sources
+    from itae_cluster.core.run import open_run
+    from itae_cluster.pipeline.apply import apply_saved_plan
     from itae_cluster.results import plan as plans
 
     plan = plans.read(_content(path))
     check_output(plan.out)
     check_sources(plan, reporter)
-    applied = apply_plan(plan, reporter)
+    with open_run(reporter, cache_options) as run:
+        applied = apply_saved_plan(plan, run)
     files = sum(1 + len(item.sidecars) for item in applied.placed)
     reporter.summary(f"{quantity(files, 'file')} in {plan.out}")
     check_kept(applied.kept, reporter)

@@ -19,7 +19,8 @@ from itae_cluster.cli.option_groups import (
 )
 from itae_cluster.cli.output import Format, check_kept, check_strict, write_plan, write_result
 from itae_cluster.cli.reporting import ConsoleReporter
-from itae_cluster.core.options import OutputOptions
+from itae_cluster.core.errors import UsageError
+from itae_cluster.core.options import Action, OutputOptions
 from itae_cluster.core.text import quantity
 from itae_cluster.core.types import NOISE
 
@@ -42,7 +43,7 @@ def cluster(
             help="A new folder for the result; without it nothing is written.",
             rich_help_panel=given.RESULT,
         ),
-    ] = OutputOptions.out,
+    ] = None,
     action: given.Action = OutputOptions.action,
     with_sidecars: given.WithSidecars = OutputOptions.sidecars,
     contact_sheets: Annotated[
@@ -53,6 +54,14 @@ def cluster(
             rich_help_panel=given.RESULT,
         ),
     ] = OutputOptions.contact_sheets,
+    no_preview: Annotated[
+        bool,
+        typer.Option(
+            "--no-preview",
+            help="Leave out preview.html and preview.png; 'itae-cluster preview' draws them later.",
+            rich_help_panel=given.RESULT,
+        ),
+    ] = not OutputOptions.preview,
     dry_run: Annotated[
         bool,
         typer.Option(
@@ -87,34 +96,39 @@ def cluster(
     """
     pictures.check_given(embeddings)
     cluster_options = clustering.options()
-    output = OutputOptions(out, action, dry_run, with_sidecars, contact_sheets)
+    output = None
+    if out is not None:
+        output = OutputOptions(
+            out, action, dry_run, with_sidecars, contact_sheets, preview=not no_preview
+        )
+    elif dry_run or with_sidecars or contact_sheets or no_preview or action is not Action.COPY:
+        raise UsageError(
+            "--dry-run, --action, --with-sidecars, --contact-sheets and --no-preview need --out "
+            "DIR; without it nothing is written"
+        )
     model_options = embedding.options()
     cache_options = caching.options()
     inputs = pictures.read()
     with ConsoleReporter(quiet=quiet, verbose=verbose) as reporter:
+        from itae_cluster.core.run import open_run
         from itae_cluster.pipeline import sort_pictures
 
-        result = sort_pictures(
-            inputs,
-            model_options,
-            cluster_options,
-            output,
-            embeddings_file=embeddings,
-            caching=cache_options,
-            reporter=reporter,
-        )
+        with open_run(reporter, cache_options) as run:
+            result = sort_pictures(
+                inputs, model_options, cluster_options, output, run, embeddings_file=embeddings
+            )
     choice = result.clustering.choice
     if choice is not None and choice.scores and reporter.terminal is not None:
         print_curve(choice, reporter.terminal)
-    if output.dry_run and output.out is not None and format_ is None:
-        write_plan(result, output.out)
-    elif format_ is not None or output.out is None:
+    if format_ is not None or output is None:
         write_result(result, format_ or Format.TSV)
+    elif output.dry_run:
+        write_plan(result.placements, output)
     finish(result, output, reporter, strict=strict)
 
 
 def finish(
-    result: SortResult, output: OutputOptions, reporter: ConsoleReporter, *, strict: bool
+    result: SortResult, output: OutputOptions | None, reporter: ConsoleReporter, *, strict: bool
 ) -> None:
     """Close a run: the summary, then the errors that leave a complete result behind.
 
@@ -127,7 +141,7 @@ def finish(
     check_strict(strict, result.skipped)
 
 
-def _summary(result: SortResult, output: OutputOptions) -> str:
+def _summary(result: SortResult, output: OutputOptions | None) -> str:
     sizes = Counter(item.cluster for item in result.placements)
     noise = sizes.pop(NOISE, 0)
     counts = f"{quantity(sum(sizes.values()), 'picture')} in {quantity(len(sizes), 'cluster')}"
@@ -139,8 +153,8 @@ def _summary(result: SortResult, output: OutputOptions) -> str:
         counts += f", {quantity(followers, 'sidecar')}"
     if result.skipped:
         counts += f", {len(result.skipped)} skipped"
-    if output.out is None:
+    if output is None:
         return counts
     if output.dry_run:
         return f"{counts}; dry run, nothing was written"
-    return f"{counts}; see {os.path.join(output.out, 'preview.html')}"
+    return f"{counts}; see {os.path.join(output.out, 'preview.html' if output.preview else '')}"

@@ -29,9 +29,11 @@ def demo(
     labels are known. Nothing is downloaded.
     """
     with ConsoleReporter(quiet=quiet, verbose=verbose) as reporter:
+        from itae_cluster.core.run import open_run
         from itae_cluster.pipeline import run_demo
 
-        result, accuracy = run_demo(folder, ModelOptions(model=model, device=device), reporter)
+        with open_run(reporter) as run:
+            result, accuracy = run_demo(folder, ModelOptions(model=model, device=device), run)
     n, clusters = len(result.placements), len(result.clustering.centres)
     print(f"album    {os.path.join(folder, 'album')}  ({n} pictures, unsorted)")
     print(f"result   {os.path.join(folder, 'sorted')}  ({clusters} folders)")

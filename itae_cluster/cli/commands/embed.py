@@ -48,9 +48,11 @@ def embed(
     cache_options = caching.options()
     inputs = pictures.read()
     with ConsoleReporter(quiet=quiet, verbose=verbose) as reporter:
+        from itae_cluster.core.run import open_run
         from itae_cluster.pipeline import embed_to_file
 
-        embeddings = embed_to_file(inputs, options, output, reporter, caching=cache_options)
+        with open_run(reporter, cache_options) as run:
+            embeddings = embed_to_file(inputs, options, output, run)
     n, dim = embeddings.vectors.shape
     skipped = f", {len(embeddings.skipped)} skipped" if embeddings.skipped else ""
     reporter.summary(f"{n} vectors of {dim} dimensions in {output}{skipped}")

@@ -61,18 +61,14 @@ def plan(
     inputs = pictures.read()
     with ConsoleReporter(quiet=quiet, verbose=verbose) as reporter:
         from itae_cluster.core.documents import to_json
+        from itae_cluster.core.run import open_run
         from itae_cluster.pipeline import plan_pictures
         from itae_cluster.results import plan as plans
 
-        made = plan_pictures(
-            inputs,
-            model_options,
-            cluster_options,
-            output,
-            embeddings_file=embeddings,
-            caching=cache_options,
-            reporter=reporter,
-        )
+        with open_run(reporter, cache_options) as run:
+            made = plan_pictures(
+                inputs, model_options, cluster_options, output, run, embeddings_file=embeddings
+            )
     sys.stdout.write(to_json(plans.document(made), indent=2) + "\n")
     sys.stdout.flush()
     reporter.summary(

@@ -82,11 +82,12 @@ def split(
     asked = AskedModel(weights=weights, device=device, batch_size=batch_size, offline=offline)
     cache_options = caching.options()
     with ConsoleReporter(quiet=quiet, verbose=verbose) as reporter:
-        from itae_cluster.pipeline.regroup import split_cluster
+        from itae_cluster.core.run import open_run
+        from itae_cluster.pipeline.regroup import SplitOptions, split_cluster
 
-        done = split_cluster(
-            out, folder, k, asked, reporter, seed=seed, dry_run=dry_run, caching=cache_options
-        )
+        options = SplitOptions(k=k, seed=seed)
+        with open_run(reporter, cache_options) as run:
+            done = split_cluster(out, folder, options, asked, run, dry_run=dry_run)
     _tell(done, reporter, dry_run=dry_run)
 
 

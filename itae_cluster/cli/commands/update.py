@@ -63,13 +63,15 @@ def update(
     asked = AskedModel(model, weights, theta, size, device, batch_size, offline, pixels)
     cache_options = caching.options()
     with ConsoleReporter(quiet=quiet, verbose=verbose) as reporter:
+        from itae_cluster.core.run import open_run
         from itae_cluster.pipeline.update import update_result
 
-        updated = update_result(inputs, asked, output, caching=cache_options, reporter=reporter)
+        with open_run(reporter, cache_options) as run:
+            updated = update_result(inputs, asked, output, run)
     if format_ is not None:
         write_result(updated.result, format_)
     elif dry_run:
-        write_plan(updated.result, out)
+        write_plan(updated.result.placements, output)
     if updated.advice:
         reporter.note(updated.advice)
     reporter.summary(_summary(updated, dry_run=dry_run))

@@ -30,9 +30,6 @@ function toBytes(text) {
   return Uint8Array.from(bytes);
 }
 
-// Where the picture lies: its absolute path where that is known, else relative to the page.
-const sourcePath = (row) => row in data.folder ? data.folders[data.folder[row]] + data.file[row] : data.path[row];
-
 // The picture beside this page as an address relative to it.
 function link(row) {
   const plain = /[A-Za-z0-9/._~-]/;

@@ -78,7 +78,7 @@ function openPicture(row, { focus = false, stay = false } = {}) {
     largePicture(row),
     element("h2", { class: "file" }, fileName(row)),
     element("div", { class: "facts" }, clusterChip(group), element("span", {}, standing), distance === null ? null : element("span", {}, `distance ${distance.toFixed(3)}`)),
-    element("div", { class: "path" }, element("code", {}, visible(sourcePath(row))), button("Copy path", () => copyText(sourcePath(row), "the path"))),
+    element("div", { class: "path" }, element("code", {}, visible(data.path[row])), button("Copy path", () => copyText(data.path[row], "the path"))),
     element("div", { class: "actions" },
       element("a", { class: "action", href: link(row), target: "_blank", rel: "noopener" }, "Open file"),
       button("Show on map", () => zoomTo([row, ...near])),

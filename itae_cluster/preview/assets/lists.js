@@ -60,7 +60,7 @@ function listFound() {
   const wanted = search.value.trim().toLowerCase();
   const rows = [];
   for (let row = 0; row < count; row++) {
-    if (fileName(row).toLowerCase().includes(wanted) || (data.file[row] ?? "").toLowerCase().includes(wanted)) rows.push(row);
+    if (fileName(row).toLowerCase().includes(wanted)) rows.push(row);
   }
   const found = new Set(rows);
   drawList(rows.slice(0, MOST_FOUND).map((row) => rowItem(row, clusterName(data.group[row]))),

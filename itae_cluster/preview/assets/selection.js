@@ -45,9 +45,9 @@ function rowsInside(corners) {
     .sort((a, b) => data.group[a] - data.group[b] || placeOf[a] - placeOf[b]);
 }
 
-// One path a line; where a path itself holds a newline, NUL after each, which --only reads as well.
+// Paths relative to the page, one a line; where a path itself holds a newline, NUL after each, which --only reads as well.
 function pathList(rows) {
-  const paths = rows.map(sourcePath);
+  const paths = rows.map((row) => data.path[row]);
   const end = paths.some((path) => path.includes("\n")) ? "\0" : "\n";
   return toBytes(paths.map((path) => path + end).join(""));
 }
@@ -61,7 +61,7 @@ function download(name, type, content) {
 
 function saveList(rows) {
   download("list.txt", "text/plain", pathList(rows));
-  say(`Saved ${plural(rows.length, "path")} to list.txt. Read them back with: itae-cluster --only list.txt`);
+  say(`Saved ${plural(rows.length, "path")} to list.txt. In the folder of this page, read them back with: itae-cluster --only list.txt`);
 }
 
 async function copyText(text, what) {
@@ -78,4 +78,4 @@ async function copyText(text, what) {
   say(`Copied ${what}.`);
 }
 
-const copyPaths = (rows) => copyText(rows.map(sourcePath).join("\n"), plural(rows.length, "path"));
+const copyPaths = (rows) => copyText(rows.map((row) => data.path[row]).join("\n"), plural(rows.length, "path"));

@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from itae_cluster.core.options import InputOptions, ModelOptions
+from itae_cluster.core.run import Run
 from itae_cluster.paper.labels import folder_labels
 from itae_cluster.pipeline import embed_pictures
 from itae_cluster.pipeline.demo import ALBUM, make_album
@@ -53,7 +54,9 @@ class Labelled:
 
 def embed_folder(folder: str, model: ModelOptions, cache: Cache, reporter: Reporter) -> Labelled:
     """The pictures of a folder whose subfolders are the classes; others are left out."""
-    found = embed_pictures(InputOptions(paths=(folder,)), model, cache=cache, reporter=reporter)
+    found = embed_pictures(
+        InputOptions(paths=(folder,)), model, Run(reporter=reporter, cache=cache)
+    )
     labels = folder_labels(folder, found.paths)
     kept = np.flatnonzero([label is not None for label in labels])
     truth = np.array([labels[row] for row in kept.tolist()])

@@ -16,6 +16,7 @@ from benchmarks.timing import child
 from itae_cluster.core.cache import Cache, file_in, open_cache
 from itae_cluster.core.files import FileDigest
 from itae_cluster.core.options import CacheOptions, InputOptions, ModelOptions
+from itae_cluster.core.run import Run
 from itae_cluster.embedding.vector_cache import VectorCache
 from itae_cluster.pipeline.embed import embed_pictures
 
@@ -66,7 +67,9 @@ def _fill(folder: str, cache_folder: str, n: int, context: Context) -> None:
     paths = [_tiny(folder, number) for number in range(n)]
     with open_cache(CacheOptions(cache_folder), context.reporter) as cache:
         metadata = embed_pictures(  # one real picture, so that the cache knows the recipe
-            InputOptions((paths[0],)), ModelOptions("mini"), cache=cache, reporter=context.reporter
+            InputOptions((paths[0],)),
+            ModelOptions("mini"),
+            Run(reporter=context.reporter, cache=cache),
         ).metadata
     vectors, _ = blobs(n)
     with Cache(file_in(cache_folder), context.reporter) as cache:

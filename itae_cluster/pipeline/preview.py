@@ -1,0 +1,90 @@
+"""The previews of a result drawn anew, and its centres, where it has none."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from itae_cluster import preview
+from itae_cluster.changes.amend import Amendment, amend, inspect_result
+from itae_cluster.core.types import Placement
+from itae_cluster.embedding.embed import embed_files
+from itae_cluster.embedding.provenance import matching_encoder, recall_options
+from itae_cluster.preview.build import lay_out, make_atlas
+from itae_cluster.preview.collection import collect
+from itae_cluster.results import centres
+from itae_cluster.results.plan import CONTACT_FOLDER, MODEL_FILE
+
+if TYPE_CHECKING:
+    from itae_cluster.core.options import AskedModel
+    from itae_cluster.core.run import Run
+    from itae_cluster.core.types import Embeddings, Skipped
+    from itae_cluster.preview.collection import Collection
+    from itae_cluster.results.inventory import Inventory
+
+__all__ = ["PreviewResult", "draw_preview"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreviewResult:
+    """How many pictures the previews are of, and which could not be read."""
+
+    pictures: int
+    skipped: tuple[Skipped, ...] = ()
+
+
+def draw_preview(
+    out: str, asked: AskedModel, run: Run, *, contact_sheets: bool = False
+) -> PreviewResult:
+    """Draw `preview.html` and `preview.png` from the pictures of a result, on a new map.
+
+    Vectors come from the cache; what it has not kept is embedded again.
+
+    Args:
+        out: the result.
+        asked: what is said of the model, which must be that of the result.
+        run: whom it tells, what it knows already, and perhaps an encoder in place of the model.
+        contact_sheets: draw these, too.
+
+    Raises:
+        ItaeClusterError: of the stage that failed; the result is as it was then.
+    """
+    held = inspect_result(out)
+    model = held.head["model"]
+    options = recall_options(model, asked)
+    encoder = matching_encoder(model, options, run.cache, run.reporter, run.encoder)
+    paths = [os.path.join(held.root, item.destination) for item in held.pictures]
+    embeddings = embed_files(paths, options, encoder, cache=run.cache, reporter=run.reporter)
+    collection = collect(embeddings, _placements(held, embeddings), held.head["options"])
+    contents = _documents(collection, run, contact_sheets=contact_sheets)
+    if not os.path.lexists(os.path.join(held.root, MODEL_FILE)):
+        contents[MODEL_FILE] = centres.content(collection.centres())
+    amend(held, Amendment("preview", lambda *_: contents), run.reporter)
+    return PreviewResult(pictures=len(embeddings.paths), skipped=embeddings.skipped)
+
+
+def _placements(held: Inventory, embeddings: Embeddings) -> list[Placement]:
+    """Where each picture that could be read is in the result."""
+    places = {
+        path: Placement(path, item.destination, item.cluster, float("nan"))
+        for item in held.pictures
+        if (path := os.path.join(held.root, item.destination))
+    }
+    return [places[path] for path in embeddings.paths]
+
+
+def _documents(
+    collection: Collection, run: Run, *, contact_sheets: bool
+) -> dict[str, bytes | None]:
+    data, paths = lay_out(collection, run)
+    run.reporter.progress("Drawing the preview", 0, None)
+    contents: dict[str, bytes | None] = {
+        "preview.png": preview.render_picture(data),
+        "preview.html": preview.render_page(data, make_atlas(data, paths, run.reporter)),
+    }
+    if contact_sheets:
+        for group in preview.list_groups(data):
+            place = f"{CONTACT_FOLDER}/{preview.sheet_name(group)}"
+            contents[place] = preview.render_contact_sheet(data, group)
+    return contents
