@@ -51,6 +51,17 @@ class UndoResult:
     removed: tuple[str, ...]
     refused: tuple[Skipped, ...]
 
+    def __repr__(self) -> str:
+        counts = (
+            f"{len(value)} {name}"
+            for name, value in (
+                ("restored", self.restored),
+                ("removed", self.removed),
+                ("refused", self.refused),
+            )
+        )
+        return f"UndoResult({', '.join(counts)})"
+
 
 def undo(root: str, transaction: Transaction, reporter: Reporter, *, dry_run: bool) -> UndoResult:
     """Take a transaction back; the journal is marked, and goes when nothing else is left of it.

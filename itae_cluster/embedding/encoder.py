@@ -173,6 +173,11 @@ class TorchEncoder:
         }
 
     @property
+    def module(self) -> ITAE:
+        """The patched model itself."""
+        return self._model
+
+    @property
     def dim(self) -> int:
         """D, the length of an embedding."""
         return self._model.backbone.config.embed_dim

@@ -1,0 +1,37 @@
+"""What a person would read, for the logger of a program."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from itae_cluster.core.types import Skipped
+
+__all__ = ["LogReporter"]
+
+_log = logging.getLogger("itae_cluster")
+_log.addHandler(logging.NullHandler())
+
+
+class LogReporter:
+    """A `Reporter` that writes to the logger `itae_cluster`."""
+
+    def progress(self, stage: str, done: int, total: int | None) -> None:
+        """Nothing: a program has no use for bars."""
+
+    def warn(self, message: str) -> None:
+        """A warning."""
+        _log.warning(message)
+
+    def note(self, message: str) -> None:
+        """Information."""
+        _log.info(message)
+
+    def info(self, message: str) -> None:
+        """A detail."""
+        _log.debug(message)
+
+    def skip(self, skipped: Skipped) -> None:
+        """A warning that names the file."""
+        _log.warning("%s skipped: %s", skipped.path, skipped.reason)
