@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import re
+import shlex
 import subprocess
 import sys
 import tomllib
@@ -63,6 +64,35 @@ def test_names_of_functions_in_the_docs_exist(page):
             break
         for part in parts[cut:]:
             found = getattr(found, part)
+
+
+def command_lines(text):
+    """Every `itae-cluster …` of a page, in a block or within a line, as words."""
+    blocks = re.findall(r"^(?:    |\$ )*((?:[\w.-]+ )*itae-cluster .*)$", text, re.M)
+    inline = re.findall(r"`(itae-cluster [^`]+)`", " ".join(text.split()))
+    for line in [*blocks, *inline]:
+        if "`" not in line and "|" not in line.partition("itae-cluster")[0]:
+            called = line[line.index("itae-cluster") :].replace("\\", "/")
+            yield shlex.split(re.split(r" \| | [>&;]", called)[0], comments=True)[1:]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_and_options_in_the_docs_exist(page):
+    if page.name == "CHANGELOG.md":
+        return  # it also tells of what was
+    for words in command_lines(page.read_text(encoding="utf-8")):
+        command, known = get_command(app), set()
+        first = next(iter(words), "-")
+        assert first in command.commands or not re.fullmatch("[a-z]+", first), words
+        for word in words:
+            if word in getattr(command, "commands", {}):
+                command = command.commands[word]
+        if command.name == "itae-cluster":
+            known |= {option for param in command.params for option in param.opts}
+            command = command.commands["cluster"]
+        known |= {option for param in command.params for option in param.opts}
+        given = {word.partition("=")[0] for word in words if re.match(r"--?[a-z]", word)}
+        assert given <= known | {"--help"}, (words, command.name)
 
 
 def test_every_equation_has_its_function():
