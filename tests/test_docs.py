@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import glob
 import importlib
-import os
 import re
+import shlex
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -66,6 +66,35 @@ def test_names_of_functions_in_the_docs_exist(page):
             found = getattr(found, part)
 
 
+def command_lines(text):
+    """Every `itae-cluster …` of a page, in a block or within a line, as words."""
+    blocks = re.findall(r"^(?:    |\$ )*((?:[\w.-]+ )*itae-cluster .*)$", text, re.M)
+    inline = re.findall(r"`(itae-cluster [^`]+)`", " ".join(text.split()))
+    for line in [*blocks, *inline]:
+        if "`" not in line and "|" not in line.partition("itae-cluster")[0]:
+            called = line[line.index("itae-cluster") :].replace("\\", "/")
+            yield shlex.split(re.split(r" \| | [>&;]", called)[0], comments=True)[1:]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_and_options_in_the_docs_exist(page):
+    if page.name == "CHANGELOG.md":
+        return  # it also tells of what was
+    for words in command_lines(page.read_text(encoding="utf-8")):
+        command, known = get_command(app), set()
+        first = next(iter(words), "-")
+        assert first in command.commands or not re.fullmatch("[a-z]+", first), words
+        for word in words:
+            if word in getattr(command, "commands", {}):
+                command = command.commands[word]
+        if command.name == "itae-cluster":
+            known |= {option for param in command.params for option in param.opts}
+            command = command.commands["cluster"]
+        known |= {option for param in command.params for option in param.opts}
+        given = {word.partition("=")[0] for word in words if re.match(r"--?[a-z]", word)}
+        assert given <= known | {"--help"}, (words, command.name)
+
+
 def test_every_equation_has_its_function():
     text = read("docs/method.md")
     for equation in range(1, 7):
@@ -88,11 +117,15 @@ def test_every_error_stands_in_the_tree():
         assert re.search(rf"{name} +exit {getattr(errors, name).exit_code} ", errors.__doc__)
 
 
-def test_the_changelog_knows_this_version():
-    assert f"## [{__version__}]" in read("CHANGELOG.md") or "## [Unreleased]" in read(
-        "CHANGELOG.md"
-    )
+def test_the_version_is_the_same_everywhere():
     assert f'version = "{__version__}"' in read("pyproject.toml")
+    assert re.search(rf"^version: {re.escape(__version__)}$", read("CITATION.cff"), re.M)
+
+
+def test_the_changelog_begins_with_what_is_next_or_with_this_version():
+    headings = re.findall(r"^## \[(.+?)\]", read("CHANGELOG.md"), re.M)
+    assert headings[0] in {"Unreleased", __version__}
+    assert headings.count(headings[0]) == 1
 
 
 def test_every_model_is_documented():
@@ -103,12 +136,32 @@ def test_every_model_is_documented():
         assert f"`{variant.name}`" in text
 
 
-def test_every_module_has_a_place_in_the_architecture_page():
+def test_the_architecture_page_shows_every_package():
     text = read("docs/architecture.md")
-    for path in glob.glob(str(ROOT / "itae_cluster/**/*.py"), recursive=True):
-        name = os.path.basename(path)
-        if name not in {"__init__.py", "__main__.py"}:
-            assert f"`{name}`" in text, name
+    picture = text.split("```")[1]
+    rows = dict(re.findall(r"^\| `(\w+)` \| (.+) \|$", text, re.M))
+    packages = {path.parent.name for path in ROOT.glob("itae_cluster/*/__init__.py")}
+    assert rows.keys() == packages
+    for name, row in rows.items():
+        assert re.search(rf"\b{name}\b", picture), name
+        described = importlib.import_module(f"itae_cluster.{name}").__doc__.splitlines()[0]
+        assert row == described, f"say the same of {name} on the page and in its docstring"
+
+
+def test_the_floors_of_the_architecture_page_are_those_of_the_contract():
+    picture = read("docs/architecture.md").split("```")[1]
+    contract = tomllib.loads(read("pyproject.toml"))["tool"]["importlinter"]["contracts"][0]
+    packages = {path.parent.name for path in ROOT.glob("itae_cluster/*/__init__.py")}
+    floors = [set(re.findall(r"\w+", line.partition("│")[2])) for line in picture.splitlines()]
+    shown = [floor for floor in floors if floor & packages]
+    assert shown == [{*layer.split(" | ")} for layer in contract["layers"] if layer != "__main__"]
+
+
+def test_files_that_the_architecture_page_names_exist():
+    text = read("docs/architecture.md")
+    for name in re.findall(r"`([\w./]+/[\w.]+\.(?:py|md))`", text):
+        if "NAME" not in name:
+            assert (ROOT / name).exists() or (ROOT / "itae_cluster" / name).exists(), name
 
 
 def test_every_promise_is_held_by_a_test():

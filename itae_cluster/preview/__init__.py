@@ -1,4 +1,4 @@
-"""Stage: embeddings on a map and their labels → `preview.png`, `preview.html`, contact sheets.
+"""A result to look at: the page, the picture, the contact sheets.
 
     data      what all are drawn from
     subset    which pictures, where there are too many
