@@ -124,11 +124,13 @@ def _prepare(
     path: str, *, size: int, shelf: VectorCache, decoders: Decoders
 ) -> CachedVector | DecodedFile | DecodeError:
     """What a worker does: read the file, and have it decoded unless its content is known."""
-    found = shelf.look_up(path)
-    if isinstance(found, CachedVector):
-        return found
-    outcome = _try_decode(path, size=size, decoders=decoders)
-    return outcome if isinstance(outcome, DecodeError) else DecodedFile(outcome, found)
+    try:
+        found = shelf.look_up(path, decoders.digest)
+        if isinstance(found, CachedVector):
+            return found
+        return DecodedFile(decoders.decode(path, size), found)
+    except DecodeError as error:
+        return error
 
 
 def _compacted(vectors: NDArray[np.float32], done: NDArray[np.bool_]) -> NDArray[np.float32]:

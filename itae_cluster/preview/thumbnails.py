@@ -9,11 +9,13 @@ import tempfile
 import threading
 import weakref
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from itae_cluster.core.errors import DecodeError
 from itae_cluster.core.text import printable
 from itae_cluster.pictures.decode import read_thumbnail, thumbnail
+from itae_cluster.pictures.decoders import Decoders, decoder_count
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -127,11 +129,12 @@ def complete_thumbnails(
         known |= cache.thumbnails([path for path in part if path not in known])
         for path, jpeg in known.items():
             jpegs.add(path, jpeg)
-    for part in _parts(_to_read(chosen, paths, jpegs)):
-        fresh = _read(part, reporter)
-        cache.store_thumbnails(fresh)
-        for path, jpeg in fresh.items():
-            jpegs.add(path, jpeg)
+    with Decoders(reporter) as decoders:
+        for part in _parts(_to_read(chosen, paths, jpegs)):
+            fresh = _read(part, decoders, reporter)
+            cache.store_thumbnails(fresh)
+            for path, jpeg in fresh.items():
+                jpegs.add(path, jpeg)
     return ByRow(jpegs, paths)
 
 
@@ -145,13 +148,22 @@ def _to_read(
     return sorted(wanted)
 
 
-def _read(paths: Sequence[str], reporter: Reporter) -> dict[str, bytes]:
-    found = {}
-    for path in paths:
+def _read(paths: Sequence[str], decoders: Decoders, reporter: Reporter) -> dict[str, bytes]:
+    """JPEG bytes by path, of those that can be read."""
+
+    def read(path: str) -> bytes | str:
         try:
-            found[path] = read_thumbnail(path, _SIDE)
-        except DecodeError as error:
-            reporter.warn(f"{printable(path)} has no thumbnail in the preview: {error}")
+            return decoders.run(read_thumbnail, path, _SIDE)
+        except (DecodeError, OSError) as error:
+            return str(error)
+
+    found = {}
+    with ThreadPoolExecutor(decoder_count()) as pool:
+        for path, jpeg in zip(paths, pool.map(read, paths), strict=True):
+            if isinstance(jpeg, bytes):
+                found[path] = jpeg
+            else:
+                reporter.warn(f"{printable(path)} has no thumbnail in the preview: {jpeg}")
     return found
 
 
