@@ -13,7 +13,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from concurrent.futures import BrokenExecutor, CancelledError
+from concurrent.futures import BrokenExecutor, CancelledError, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from itae_cluster.core.errors import DecodeError
@@ -22,7 +22,7 @@ from itae_cluster.core.text import quantity
 from itae_cluster.pictures import decode, decoder_process
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
 
     from pebble import ProcessFuture, ProcessPool
 
@@ -113,6 +113,23 @@ class Decoders:
             with contextlib.suppress(_CrashedError):
                 return self._finished(task, path, *arguments).result()
         return self._finished(task, path, *arguments).result()
+
+    def map(
+        self, task: Callable[..., T], paths: Sequence[str], *arguments: object
+    ) -> Iterator[T | Exception]:
+        """What the function makes of each file, in order; an error where it failed."""
+
+        def attempt(path: str) -> T | Exception:
+            try:
+                return self.run(task, path, *arguments)
+            except (DecodeError, OSError) as error:
+                return error
+
+        pool = ThreadPoolExecutor(decoder_count() + 1, thread_name_prefix="decode")
+        try:
+            yield from pool.map(attempt, paths)
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
 
     def _finished(self, task: Callable[..., T], path: str, *arguments: object) -> Finished[T]:
         found = self._isolated(task, path, *arguments)

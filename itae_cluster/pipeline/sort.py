@@ -68,10 +68,14 @@ class SortResult:
     placed: bool = False
     kept: tuple[Skipped, ...] = ()
 
+    def head(self) -> dict[str, Any]:
+        """The head of the manifest of this run."""
+        found = self.embeddings
+        return manifest.head(found.metadata, self.options, found.passed_over)
+
     def document(self) -> dict[str, Any]:
         """The manifest of this run."""
-        metadata = manifest.head(self.embeddings.metadata, self.options)
-        return manifest.document(metadata, self.placements, self.skipped, placed=self.placed)
+        return manifest.document(self.head(), self.placements, self.skipped, placed=self.placed)
 
 
 def sort_pictures(
@@ -241,7 +245,7 @@ def plan_result(
     return make_plan(
         result.placements,
         result.skipped,
-        manifest.head(result.embeddings.metadata, result.options),
+        result.head(),
         out=output.out,
         action=output.action,
         cache=cache,

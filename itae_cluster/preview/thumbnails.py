@@ -9,13 +9,11 @@ import tempfile
 import threading
 import weakref
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from itae_cluster.core.errors import DecodeError
 from itae_cluster.core.text import printable
 from itae_cluster.pictures.decode import read_thumbnail, thumbnail
-from itae_cluster.pictures.decoders import Decoders, decoder_count
+from itae_cluster.pictures.decoders import Decoders
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -150,20 +148,12 @@ def _to_read(
 
 def _read(paths: Sequence[str], decoders: Decoders, reporter: Reporter) -> dict[str, bytes]:
     """JPEG bytes by path, of those that can be read."""
-
-    def read(path: str) -> bytes | str:
-        try:
-            return decoders.run(read_thumbnail, path, _SIDE)
-        except (DecodeError, OSError) as error:
-            return str(error)
-
     found = {}
-    with ThreadPoolExecutor(decoder_count()) as pool:
-        for path, jpeg in zip(paths, pool.map(read, paths), strict=True):
-            if isinstance(jpeg, bytes):
-                found[path] = jpeg
-            else:
-                reporter.warn(f"{printable(path)} has no thumbnail in the preview: {jpeg}")
+    for path, jpeg in zip(paths, decoders.map(read_thumbnail, paths, _SIDE), strict=True):
+        if isinstance(jpeg, bytes):
+            found[path] = jpeg
+        else:
+            reporter.warn(f"{printable(path)} has no thumbnail in the preview: {jpeg}")
     return found
 
 

@@ -179,7 +179,10 @@ def _read_metadata(record: Mapping[str, Any]) -> dict[str, Any]:
     head = {key: record[key] for key in ("tool", "created", "model", "options")}
     if not all(isinstance(head[key], dict) for key in ("tool", "model", "options")):
         raise ValueError("its head is not as it should be")
-    return head
+    passed_over = record.get("passed_over")
+    if passed_over is None:
+        return head
+    return {**head, "passed_over": {str(kind): int(n) for kind, n in passed_over.items()}}
 
 
 def _read_entry(record: Mapping[str, Any]) -> Entry:

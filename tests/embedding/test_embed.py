@@ -155,6 +155,6 @@ def test_the_whole_job_with_a_fake_encoder(album, tmp_path):
         assert len(os.listdir(tmp_path / "sorted" / folder)) == 4
     stages = list(dict.fromkeys(stage for stage, _, _ in reporter.stages))
     assert stages == [
-        *("Embedding", "Reducing", "Clustering", "Planning", "Writing"),
+        *("Finding pictures", "Embedding", "Reducing", "Clustering", "Planning", "Writing"),
         *("Drawing the map", "Comparing pictures", "Drawing the preview"),
     ]
