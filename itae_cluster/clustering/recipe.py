@@ -7,6 +7,7 @@ the embeddings, so that they mean the same for every recipe.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from itae_cluster.clustering import algorithms, choose_k, density
@@ -65,7 +66,7 @@ def cluster_vectors(
     check_size(len(vectors), vectors.shape[1], options)
     if reporter and options.reduce is not Reduction.NONE:
         reporter.progress("Reducing", 0, None)
-    points = reduce_vectors(vectors, options, cache)
+    points = reduce_vectors(vectors, options, cache, reporter)
     if reporter:
         reporter.progress("Clustering", 0, None)
     if options.algorithm is Algorithm.HDBSCAN:
@@ -92,7 +93,10 @@ def cluster_vectors(
 
 
 def reduce_vectors(
-    vectors: NDArray[np.float32], options: ClusterOptions, cache: Cache | None = None
+    vectors: NDArray[np.float32],
+    options: ClusterOptions,
+    cache: Cache | None = None,
+    reporter: Reporter | None = None,
 ) -> NDArray[np.float32]:
     """The space that is clustered: (n, D) → (n, any)."""
     if options.reduce is Reduction.NONE:
@@ -100,7 +104,12 @@ def reduce_vectors(
     if options.reduce is Reduction.PCA:
         return pca_reduce(vectors, options.dim)
     return cached_umap(
-        vectors, options.dim, seed=options.seed, neighbours=options.graph, cache=cache
+        vectors,
+        options.dim,
+        seed=options.seed,
+        neighbours=options.graph,
+        cache=cache,
+        progress=partial(reporter.progress, "Reducing") if reporter else None,
     )
 
 

@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING
 from itae_cluster.core.errors import InputError, UsageError
 from itae_cluster.core.text import from_bytes, printable, quantity
 from itae_cluster.core.types import ScanResult, Skipped
-from itae_cluster.pictures.decoders import Decoders
 from itae_cluster.pictures.formats import looks_like_picture, picture_suffixes
 from itae_cluster.pictures.sidecars import RAW
 
@@ -426,6 +425,8 @@ def find_pictures(inputs: InputOptions, out: str | None, reporter: Reporter) -> 
     Raises:
         InputError: if there is no picture.
     """
+    from itae_cluster.pictures.decoders import Decoders
+
     reporter.progress("Finding pictures", 0, None)
     with Decoders(reporter) as decoders:
         found = scan(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -78,6 +79,7 @@ def write_previews(
         neighbours=ClusterOptions().graph,  # those by which clusters are found by default
         min_dist=_MAP_MIN_DIST,
         cache=cache,
+        progress=partial(reporter.progress, "Drawing the map"),
     )
     rows = _rows_to_show(embeddings.paths, found, thumbnails, seed)
     paths = [embeddings.paths[row] for row in rows]
