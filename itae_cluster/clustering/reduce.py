@@ -160,7 +160,8 @@ def _bar(progress: Callable[[int, int], None]) -> dict[str, Any]:
                 progress(int(epoch), _EPOCHS)
             return len(text)
 
-    return {"disable": False, "file": Counter(), "bar_format": "{n_fmt}", "leave": False}
+    shown = {"disable": False, "file": Counter(), "bar_format": "{n_fmt}"}
+    return {**shown, "mininterval": 0, "miniters": 1}
 
 
 @functools.cache
