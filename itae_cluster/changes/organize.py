@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 from itae_cluster.changes import transfer
 from itae_cluster.core.errors import OutputError
 from itae_cluster.core.files import file_digest
+from itae_cluster.core.losses import Losses
 from itae_cluster.core.options import Action
 from itae_cluster.core.text import printable
 from itae_cluster.core.types import Skipped
@@ -197,6 +198,7 @@ def place_files(
         OSError: if the staging folder cannot be written.
     """
     skipped: dict[int, Skipped] = {}
+    losses = Losses(reporter)
     absent: set[str] = set()
     for folder in sorted({os.path.dirname(step.destination) for _, step in steps}):
         os.makedirs(os.path.join(staging, folder), exist_ok=True)
@@ -205,8 +207,9 @@ def place_files(
         if reason is not None:
             absent.add(step.destination)
             skipped[number] = Skipped(entry.path, reason)
-            reporter.skip(skipped[number])
+            losses.skip(skipped[number])
         reporter.progress("Writing", number + 1, len(steps))
+    losses.tell()
     return skipped
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from itae_cluster.changes.transfer import has_content
 from itae_cluster.core.errors import OutputError, PlanError
 from itae_cluster.core.files import FileDigest, read_digest
+from itae_cluster.core.losses import Losses
 from itae_cluster.core.text import printable
 from itae_cluster.core.types import Skipped
 from itae_cluster.results.plan import Entry, Plan
@@ -47,6 +48,7 @@ def make_plan(
     digests = run.cache.digests([source for source, _, _ in wanted])
     entries: list[Entry] = []
     lost: dict[str, Skipped] = {}
+    losses = Losses(run.reporter)
     read: list[FileDigest] = []
     for done, ((source, destination, item), digest) in enumerate(
         zip(wanted, digests, strict=True), start=1
@@ -59,7 +61,7 @@ def make_plan(
         except OSError as error:
             reason = f"lost before it was placed: {error.strerror}"
             lost[destination] = Skipped(source, reason)
-            run.reporter.skip(lost[destination])
+            losses.skip(lost[destination])
             continue
         if digest is None:
             read.append(known)
@@ -67,7 +69,9 @@ def make_plan(
         run.reporter.progress("Planning", done, len(wanted))
     run.cache.remember(read)
     if not entries:
-        raise OutputError("every picture has gone since it was embedded; nothing was written")
+        why = losses.why_all(len(lost)) or "every picture has gone since it was embedded"
+        raise OutputError(f"{why}; nothing was written")
+    losses.tell()
     return Plan(
         out=os.path.abspath(output.out),
         action=output.action,

@@ -176,16 +176,16 @@ def choose(
         k = min(first[0] if first else 1, len(vectors)) if k_range else 1
         return Choice(k, None, _CRITERION, len(vectors), (k,), ())
     if reporter:
-        reporter.progress(_STAGE, 0, len(first))
+        reporter.progress(_STAGE, 0, _most_tried(first))
     return search(ScoredSample(vectors, seed, first[-1]), first, reporter)
 
 
 def search(sample: ScoredSample, first: Sequence[int], reporter: Reporter | None = None) -> Choice:
     """The best of some numbers, two or more in ascending order, and of those around it."""
-    scores = _tried(sample, first, reporter)
-    place = first.index(statistics.median_low(_answers(scores)))
-    around = range(first[max(0, place - 1)], first[min(len(first) - 1, place + 1)] + 1)
-    scores |= _tried(sample, _some(around), reporter)
+    total = _most_tried(first)
+    scores = _tried(sample, first, reporter, 0, total)
+    around = _around(first, first.index(statistics.median_low(_answers(scores))))
+    scores |= _tried(sample, around, reporter, total - len(around), total)
     found = sorted(_answers(scores))
     k = statistics.median_low(found)
     judged = dict(zip(sorted(scores), _judged(scores).mean(axis=0).round(4).tolist(), strict=True))
@@ -199,15 +199,24 @@ def search(sample: ScoredSample, first: Sequence[int], reporter: Reporter | None
     )
 
 
+def _most_tried(first: Sequence[int]) -> int:
+    """How many numbers are tried at most: those around the best are known only when it is."""
+    return len(first) + max(len(_around(first, place)) for place in range(len(first)))
+
+
 def _tried(
-    sample: ScoredSample, numbers: Sequence[int], reporter: Reporter | None
+    sample: ScoredSample,
+    numbers: Sequence[int],
+    reporter: Reporter | None,
+    before: int,
+    total: int,
 ) -> dict[int, NDArray[np.float64]]:
-    """The scores of each k."""
+    """The scores of each k, as a part of a bar: `before` of `total` were done at the start."""
     scores = {}
-    for done, k in enumerate(numbers, start=1):
+    for done, k in enumerate(numbers, start=before + 1):
         scores[k] = sample.scores(k)
         if reporter:
-            reporter.progress(_STAGE, done, len(numbers))
+            reporter.progress(_STAGE, done, total)
     return scores
 
 
@@ -230,10 +239,10 @@ def _runner_up(scores: Mapping[int, float], k: int) -> int | None:
     return max(others, key=scores.__getitem__) if others else None
 
 
-def _some(numbers: range) -> list[int]:
-    """At most nine of them, evenly."""
-    step = max(1, len(numbers) // 8)
-    return list(numbers[::step])
+def _around(first: Sequence[int], place: int) -> list[int]:
+    """Some numbers about that at `place`, evenly, from the one before it to the one after it."""
+    numbers = range(first[max(0, place - 1)], first[min(len(first) - 1, place + 1)] + 1)
+    return list(numbers[:: max(1, len(numbers) // 8)])
 
 
 def _highest(n: int) -> int:

@@ -9,6 +9,7 @@ the embeddings, so that they mean the same for every recipe.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from itae_cluster.clustering import algorithms, choose_k, density
@@ -73,7 +74,7 @@ def cluster_vectors(
             reporter.note(_reason(choice))
     if reporter and options.reduce is not Reduction.NONE:
         reporter.progress("Reducing", 0, None)
-    points = reduce_vectors(vectors, options, cache)
+    points = reduce_vectors(vectors, options, cache, reporter)
     neighbours = options.graph(len(vectors)) if options.has_graph else None
     if reporter:
         reporter.progress("Clustering", 0, None)
@@ -97,15 +98,24 @@ def cluster_vectors(
 
 
 def reduce_vectors(
-    vectors: NDArray[np.float32], options: ClusterOptions, cache: Cache | None = None
+    vectors: NDArray[np.float32],
+    options: ClusterOptions,
+    cache: Cache | None = None,
+    reporter: Reporter | None = None,
 ) -> NDArray[np.float32]:
     """The space that is clustered: (n, D) → (n, any)."""
     if options.reduce is Reduction.NONE:
         return vectors
     if options.reduce is Reduction.PCA:
         return pca_reduce(vectors, options.dim)
-    neighbours = options.graph(len(vectors))
-    return cached_umap(vectors, options.dim, seed=options.seed, neighbours=neighbours, cache=cache)
+    return cached_umap(
+        vectors,
+        options.dim,
+        seed=options.seed,
+        neighbours=options.graph(len(vectors)),
+        cache=cache,
+        progress=partial(reporter.progress, "Reducing") if reporter else None,
+    )
 
 
 def label_points(points: NDArray[np.float32], k: int, options: ClusterOptions) -> NDArray[np.int64]:

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import io
 import os
 import warnings
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +18,8 @@ import numpy as np
 from itae_cluster.clustering.sampling import sample_rows
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from itae_cluster.core.cache import Cache
@@ -42,17 +46,21 @@ def cached_umap(
     neighbours: int = _USUAL_NEIGHBOURS,
     min_dist: float = 0.0,
     cache: Cache | None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> NDArray[np.float32]:
     """`umap_reduce`, found in the cache where the same was asked for before."""
+    reduce = partial(
+        umap_reduce, seed=seed, neighbours=neighbours, min_dist=min_dist, progress=progress
+    )
     if cache is None:
-        return umap_reduce(vectors, dim, seed=seed, neighbours=neighbours, min_dist=min_dist)
+        return reduce(vectors, dim)
     parameters = f"umap {_VERSION} {vectors.shape} {dim} {seed} {neighbours} {min_dist}"
     digest = hashlib.sha256(parameters.encode())
     digest.update(np.ascontiguousarray(vectors).data)
     known = cache.coordinates(digest.hexdigest(), dim)
     if known is not None and len(known) == len(vectors):
         return known
-    found = umap_reduce(vectors, dim, seed=seed, neighbours=neighbours, min_dist=min_dist)
+    found = reduce(vectors, dim)
     cache.store_coordinates(digest.hexdigest(), found)
     return found
 
@@ -89,6 +97,7 @@ def umap_reduce(
     seed: int,
     neighbours: int = _USUAL_NEIGHBOURS,
     min_dist: float = 0.0,
+    progress: Callable[[int, int], None] | None = None,
 ) -> NDArray[np.float32]:
     """UMAP with Euclidean distance; the principal components where there are too few points.
 
@@ -104,6 +113,7 @@ def umap_reduce(
         seed: of UMAP's random numbers.
         neighbours: size of the neighbourhood whose structure is kept.
         min_dist: how close points may come; 0 packs clusters, 0.1 spreads a map.
+        progress: told of the epochs that are done, and of all.
 
     Returns:
         (n, dim) float32.
@@ -112,13 +122,18 @@ def umap_reduce(
         return _principal_components(vectors, dim)
     if len(vectors) > _MOST_FITTED:
         sample = vectors[sample_rows(len(vectors), _MOST_FITTED, seed)]
-        fitted = _umap(sample, dim, seed, neighbours, min_dist)
+        fitted = _umap(sample, dim, seed, neighbours, min_dist, progress)
         return place_among(vectors, sample, fitted)
-    return _umap(vectors, dim, seed, neighbours, min_dist)
+    return _umap(vectors, dim, seed, neighbours, min_dist, progress)
 
 
 def _umap(
-    vectors: NDArray[np.float32], dim: int, seed: int, neighbours: int, min_dist: float
+    vectors: NDArray[np.float32],
+    dim: int,
+    seed: int,
+    neighbours: int,
+    min_dist: float,
+    progress: Callable[[int, int], None] | None,
 ) -> NDArray[np.float32]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # advice on parallelism and float types, at import too
@@ -130,8 +145,23 @@ def _umap(
             random_state=seed,
             n_jobs=1,
             precomputed_knn=_neighbours(vectors, min(neighbours, len(vectors) - 1)),
+            tqdm_kwds=_bar(progress) if progress else None,
         )
         return np.asarray(reducer.fit_transform(vectors), dtype=np.float32)
+
+
+def _bar(progress: Callable[[int, int], None]) -> dict[str, Any]:
+    """The bar that UMAP draws of its epochs, led to `progress` in place of standard error."""
+
+    class Counter(io.StringIO):
+        def write(self, text: str) -> int:
+            epoch = text.strip()
+            if epoch.isdecimal():
+                progress(int(epoch), _EPOCHS)
+            return len(text)
+
+    shown = {"disable": False, "file": Counter(), "bar_format": "{n_fmt}"}
+    return {**shown, "mininterval": 0, "miniters": 1}
 
 
 @functools.cache

@@ -10,7 +10,7 @@ gave; bytes that are not UTF-8 are carried by surrogate escapes (PEP 383, `os.fs
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -72,14 +72,20 @@ class Skipped:
 class ScanResult:
     """The pictures to read, sorted by path, each file once.
 
-    `ignored` counts the files found in folders that are no pictures by name and content. `notes`
-    are lines the user should read about folders left out on purpose, which are no failure.
+    `passed_over` counts the files found in folders that are no pictures by name and content, by
+    their kind: a suffix, `no suffix`, `pipe`, …, the most frequent first. `notes` are lines the
+    user should read about folders left out on purpose, which are no failure.
     """
 
     files: tuple[str, ...]
     skipped: tuple[Skipped, ...] = ()
-    ignored: int = 0
+    passed_over: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+
+    @property
+    def ignored(self) -> int:
+        """How many files were passed over."""
+        return sum(self.passed_over.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,13 +135,15 @@ class TokenMeasures:
 class Embeddings:
     """`vectors` (n, D) float32, L2-normalised rows in the order of `paths`.
 
-    `metadata` says which model made them, with which θ, size and weights digest.
+    `metadata` says which model made them, with which θ, size and weights digest. `passed_over` is
+    that of the scan which found the pictures, None where there was none.
     """
 
     paths: tuple[str, ...]
     vectors: NDArray[np.float32]
     metadata: Mapping[str, Any]
     skipped: tuple[Skipped, ...] = ()
+    passed_over: Mapping[str, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ import numpy as np
 
 from itae_cluster.core.cache import Cache
 from itae_cluster.core.errors import DecodeError, InputError
+from itae_cluster.core.losses import Losses
 from itae_cluster.core.options import MAX_PIXELS
 from itae_cluster.core.types import Embeddings, Skipped
 from itae_cluster.embedding.deferred import RecipeChangedError
@@ -85,6 +86,8 @@ def embed(
     reporter.info(f"{np.count_nonzero(done)} of {len(files)} embeddings were in the cache")
     todo: list[int] = np.flatnonzero(~done).tolist()
     skipped: list[Skipped] = []
+    losses = Losses(reporter)
+    known = 0  # of those that are looked at here: their time says nothing of that of the others
     batch: list[tuple[int, DecodedFile]] = []
 
     def flush() -> None:
@@ -95,7 +98,7 @@ def embed(
             done[rows] = True
         batch.clear()
 
-    reporter.progress("Embedding", len(files) - len(todo), len(files))
+    reporter.progress("Embedding", 0, len(todo))
     ahead = _BATCHES_AHEAD * batch_size
     with Decoders(reporter, max_pixels) as decoders:
         prepare = partial(_prepare, size=encoder.size, shelf=shelf, decoders=decoders)
@@ -103,8 +106,9 @@ def embed(
         for count, (row, (path, outcome)) in enumerate(zip(todo, outcomes, strict=True), start=1):
             if isinstance(outcome, DecodeError):
                 skipped.append(Skipped(path, str(outcome)))
-                reporter.skip(skipped[-1])
+                losses.skip(skipped[-1])
             elif isinstance(outcome, CachedVector):
+                known += 1
                 vectors[row], done[row] = outcome.vector, True
             else:
                 if on_picture:
@@ -112,10 +116,11 @@ def embed(
                 batch.append((row, outcome))
             if len(batch) == batch_size or count == len(todo):
                 flush()
-            reporter.progress("Embedding", len(files) - len(todo) + count, len(files))
+            reporter.progress("Embedding", count - known, len(todo) - known)
     shelf.close()
     if not done.any():
-        raise InputError(_nothing_readable(skipped))
+        raise InputError(losses.why_all(len(files)) or _nothing_readable(skipped))
+    losses.tell()
     paths = tuple(path for path, there in zip(files, done, strict=True) if there)
     return Embeddings(paths, _compacted(vectors, done), encoder.metadata, tuple(skipped))
 
@@ -124,11 +129,13 @@ def _prepare(
     path: str, *, size: int, shelf: VectorCache, decoders: Decoders
 ) -> CachedVector | DecodedFile | DecodeError:
     """What a worker does: read the file, and have it decoded unless its content is known."""
-    found = shelf.look_up(path)
-    if isinstance(found, CachedVector):
-        return found
-    outcome = _try_decode(path, size=size, decoders=decoders)
-    return outcome if isinstance(outcome, DecodeError) else DecodedFile(outcome, found)
+    try:
+        found = shelf.look_up(path, decoders.digest)
+        if isinstance(found, CachedVector):
+            return found
+        return DecodedFile(decoders.decode(path, size), found)
+    except DecodeError as error:
+        return error
 
 
 def _compacted(vectors: NDArray[np.float32], done: NDArray[np.bool_]) -> NDArray[np.float32]:
@@ -155,6 +162,7 @@ def read_batches(
     pictures: list[Picture] = []
     skipped: list[Skipped] = []
     reasons: list[Skipped] = []
+    losses = Losses(reporter)
 
     with Decoders(reporter) as decoders:
         work = partial(_try_decode, size=size, decoders=decoders)
@@ -162,7 +170,7 @@ def read_batches(
         for done, (path, outcome) in enumerate(outcomes, start=1):
             if isinstance(outcome, DecodeError):
                 skipped.append(Skipped(path, str(outcome)))
-                reporter.skip(skipped[-1])
+                losses.skip(skipped[-1])
             else:
                 paths.append(path)
                 pictures.append(outcome)
@@ -172,7 +180,8 @@ def read_batches(
                 paths, pictures, skipped = [], [], []
             reporter.progress("Embedding", done, len(files))
     if len(reasons) == len(files):
-        raise InputError(_nothing_readable(reasons))
+        raise InputError(losses.why_all(len(files)) or _nothing_readable(reasons))
+    losses.tell()
 
 
 def _nothing_readable(skipped: Sequence[Skipped]) -> str:

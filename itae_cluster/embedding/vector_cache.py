@@ -10,7 +10,7 @@ import numpy as np
 from itae_cluster.core.files import is_unchanged, read_digest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -77,15 +77,18 @@ class VectorCache:
             return np.zeros(len(digests), dtype=np.bool_)
         return self._cache.fill(self._recipe, digests, out)
 
-    def look_up(self, path: str) -> CachedVector | FileDigest | None:
+    def look_up(
+        self, path: str, read: Callable[[str], FileDigest] = read_digest
+    ) -> CachedVector | FileDigest | None:
         """Read the file: its vector where its content is known, else its digest.
 
-        None where nothing can be kept; decoding will say why a file cannot be read.
+        None where nothing can be kept; decoding will say why a file cannot be read. `read` is what
+        reads it, as `read_digest` does.
         """
         if not self._used:
             return None
         try:
-            known = read_digest(path)
+            known = read(path)
         except OSError:
             return None
         out = np.empty((1, self._dim), dtype=np.float32)

@@ -1,9 +1,9 @@
 """Decoding in processes of their own: a file that crashes or hangs its decoder costs that file.
 
 Decoders are C code that reads bytes of unknown origin. A crash in one ends its process, not the
-run; one that takes too long is killed. Either is a `DecodeError` of that file, and a new process
-takes the place of the old one. Where no process can be started, pictures are decoded in this one,
-and a line says so.
+run; one that takes too long ends. Either is a `DecodeError` of that file, and a new process takes
+the place of the old one. So it is with the first reading of a file, which may never come to an end.
+Where no process can be started, pictures are decoded in this one, and a line says so.
 """
 
 from __future__ import annotations
@@ -13,27 +13,35 @@ import multiprocessing
 import os
 import signal
 import threading
-from concurrent.futures import BrokenExecutor, CancelledError
-from typing import TYPE_CHECKING, Any, Self
+from concurrent.futures import BrokenExecutor, CancelledError, ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from itae_cluster.core.errors import DecodeError
 from itae_cluster.core.options import MAX_PIXELS
-from itae_cluster.pictures import decode
+from itae_cluster.core.text import quantity
+from itae_cluster.pictures import decode, decoder_process
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
     from pebble import ProcessFuture, ProcessPool
 
+    from itae_cluster.core.files import FileDigest
     from itae_cluster.core.types import Picture, Reporter
+    from itae_cluster.pictures.decoder_process import Finished
 
 __all__ = ["PATIENCE", "Decoders", "decoder_count"]
 
 PATIENCE = 120.0
-"""Seconds that one picture may take to decode."""
+"""Seconds of processor time that one picture may take, and seconds without any."""
 
-_NICENESS = 10  # the model goes first: pictures are decoded ahead of it anyway
 _MOST = 8
 _ATTEMPTS = 3  # a process that starts while another one crashes can be drawn into it
-_PRELOADED = "itae_cluster.pictures.decode"
+_PRELOADED = ["itae_cluster.pictures.decode", "itae_cluster.pictures.decoder_process"]
+_AT_LAST = 10  # times its patience, after which a process that does not end itself is killed
+_MOST_SAID = 5  # lines of a decoder that are told
+
+T = TypeVar("T")
 
 
 def decoder_count() -> int:
@@ -47,7 +55,8 @@ class Decoders:
     Args:
         reporter: told if there can be no such processes.
         max_pixels: pictures of more are refused before they are decoded.
-        patience: seconds that one picture may take; `PATIENCE` by default.
+        patience: seconds of processor time that one picture may take, and seconds without any;
+            `PATIENCE` by default.
     """
 
     def __init__(
@@ -58,7 +67,7 @@ class Decoders:
         self._patience = PATIENCE if patience is None else patience
         self._lock = threading.Lock()
         self._pool: ProcessPool | None = None
-        self._waiting: set[ProcessFuture[Picture]] = set()
+        self._waiting: set[ProcessFuture[Finished[Any]]] = set()
         self._closed = False
         self._alone = False  # decoding in this process, since no other can be started
 
@@ -83,18 +92,61 @@ class Decoders:
             DecodeError: if the file cannot be read as a picture, its decoder crashed, or it took
                 too long.
         """
+        return self.run(decode.decode, path, size, self._max_pixels)
+
+    def digest(self, path: str) -> FileDigest:
+        """As `read_digest`, of a regular file that is not empty.
+
+        Raises:
+            OSError: if it is none, or cannot be read.
+            DecodeError: if reading it took too long.
+        """
+        return self.run(decoder_process.digest, path)
+
+    def run(self, task: Callable[..., T], path: str, *arguments: object) -> T:
+        """What the function makes of the file, in a decoder process; `path` goes first.
+
+        Raises:
+            DecodeError: as the function raises it (and OSError), if it crashed, or took too long.
+        """
         for _ in range(_ATTEMPTS - 1):
             with contextlib.suppress(_CrashedError):
-                return self._isolated(path, size)
-        return self._isolated(path, size)
+                return self._finished(task, path, *arguments).result()
+        return self._finished(task, path, *arguments).result()
 
-    def _isolated(self, path: str, size: int) -> Picture:
+    def map(
+        self, task: Callable[..., T], paths: Sequence[str], *arguments: object
+    ) -> Iterator[T | Exception]:
+        """What the function makes of each file, in order; an error where it failed."""
+
+        def attempt(path: str) -> T | Exception:
+            try:
+                return self.run(task, path, *arguments)
+            except (DecodeError, OSError) as error:
+                return error
+
+        pool = ThreadPoolExecutor(decoder_count() + 1, thread_name_prefix="decode")
+        try:
+            yield from pool.map(attempt, paths)
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def _finished(self, task: Callable[..., T], path: str, *arguments: object) -> Finished[T]:
+        found = self._isolated(task, path, *arguments)
+        lines = [*dict.fromkeys(line.strip() for line in found.noise.splitlines())]
+        for line in lines[:_MOST_SAID]:
+            self._reporter.info(f"{path}: {line}")
+        if len(lines) > _MOST_SAID:
+            self._reporter.info(f"{path}: {quantity(len(lines) - _MOST_SAID, 'more line')}")
+        return found
+
+    def _isolated(self, task: Callable[..., T], *arguments: object) -> Finished[T]:
         if not self._alone:
             try:
-                return self._attempt(path, size)
+                return self._attempt(task, *arguments)
             except (BrokenExecutor, ImportError, OSError) as error:
                 self._go_on_alone(error)
-        return decode.decode(path, size, self._max_pixels)
+        return decoder_process.run_here(task, *arguments)
 
     def _go_on_alone(self, error: Exception) -> None:
         with self._lock:
@@ -105,23 +157,27 @@ class Decoders:
                 "this one, so a file that crashes its decoder would end the run"
             )
 
-    def _attempt(self, path: str, size: int) -> Picture:
+    def _attempt(self, task: Callable[..., T], *arguments: object) -> Finished[T]:
         from pebble import ProcessExpired
 
-        future = self._scheduled(path, size)
+        future = self._scheduled(task, *arguments)
+        doing = "decode" if task is decode.decode else "read"
+        too_long = f"took more than {self._patience:g} s to {doing}"
         try:
             return future.result()
         except CancelledError:
             raise DecodeError("given up, because the run ends") from None
         except TimeoutError:
-            raise DecodeError(f"took more than {self._patience:g} s to decode") from None
+            raise DecodeError(too_long) from None
         except ProcessExpired as expired:
+            if decoder_process.ended_by_patience(expired.exitcode):
+                raise DecodeError(too_long) from None
             raise _CrashedError(f"its decoder crashed ({_ending(expired.exitcode)})") from None
         finally:
             with self._lock:
                 self._waiting.discard(future)
 
-    def _scheduled(self, path: str, size: int) -> ProcessFuture[Picture]:
+    def _scheduled(self, task: Callable[..., T], *arguments: object) -> ProcessFuture[Finished[T]]:
         from pebble import ProcessPool
 
         with self._lock:
@@ -129,10 +185,16 @@ class Decoders:
                 raise DecodeError("given up, because the run ends")
             if self._pool is None:
                 self._pool = ProcessPool(
-                    decoder_count(), context=_context(), initializer=_begin_decoder
+                    decoder_count(),
+                    context=_context(),
+                    initializer=decoder_process.begin,
+                    initargs=(self._patience,),
                 )
-            arguments = (path, size, self._max_pixels)
-            future = self._pool.schedule(decode.decode, args=arguments, timeout=self._patience)
+            future: ProcessFuture[Finished[T]] = self._pool.schedule(
+                decoder_process.run,
+                args=(task, *arguments),
+                timeout=_AT_LAST * self._patience,
+            )
             self._waiting.add(future)
             return future
 
@@ -146,15 +208,8 @@ def _context() -> Any:
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([_PRELOADED])
+    context.set_forkserver_preload(_PRELOADED)
     return context
-
-
-def _begin_decoder() -> None:
-    """In the new process: leave Ctrl-C to the parent, and the processor to the model."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with contextlib.suppress(AttributeError, OSError):  # Windows has no niceness
-        os.nice(_NICENESS)
 
 
 def _ending(code: int | None) -> str:

@@ -7,21 +7,26 @@ the order of the arguments nor that of a folder's entries changes the result.
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 import io
+import mimetypes
 import os
 import re
 import stat
+from collections import Counter
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from itae_cluster.core.errors import InputError, UsageError
-from itae_cluster.core.text import from_bytes, printable
+from itae_cluster.core.text import from_bytes, printable, quantity
 from itae_cluster.core.types import ScanResult, Skipped
 from itae_cluster.pictures.formats import looks_like_picture, picture_suffixes
+from itae_cluster.pictures.sidecars import RAW
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import BinaryIO
 
     from pathspec import GitIgnoreSpec
@@ -39,6 +44,28 @@ _BROKEN_LINK = "broken symbolic link"
 _IN_OUTPUT = "lies in the output folder"
 _NOT_FOUND = "listed in --only, but not among the pictures found"
 _SPECIAL = "not a regular file (a pipe, socket or device)"
+
+_NO_SUFFIX = "no suffix"
+_APPLE_DOUBLE = "._*"
+_SPECIAL_KINDS = ((stat.S_ISFIFO, "pipe"), (stat.S_ISSOCK, "socket"))
+_MOST_KINDS = 8  # that a line names
+
+_EXTRAS: tuple[tuple[str, frozenset[str]], ...] = (("raw", RAW), ("jxl", frozenset({".jxl"})))
+"""What reads files of these suffixes once it is installed."""
+
+# Files with these suffixes are not looked into: they hold something else, or a picture that nobody
+# wants to see beside the one it was made of (copies that editors keep, downloads that broke off).
+_NO_PICTURE = frozenset(
+    (
+        *(suffix for types in mimetypes.MimeTypes().types_map for suffix in types),  # Python's own
+        *(".7z", ".bz2", ".cfg", ".conf", ".db", ".docx", ".dmg", ".flac", ".gz", ".ini", ".iso"),
+        *(".lnk", ".log", ".lrv", ".m2ts", ".m4a", ".m4v", ".md", ".mkv", ".mts", ".odt", ".ogg"),
+        *(".pptx", ".rar", ".sqlite", ".thm", ".url", ".wmv", ".xlsx", ".xz", ".yaml", ".yml"),
+        *(".aae", ".bak", ".crdownload", ".old", ".orig", ".part", ".partial", ".tmp", ".xmp"),
+    )
+)
+_KEPT_COPY = ("_original", "~")  # ends of suffixes: exiftool's copies, those of text editors
+_SUFFIX = re.compile(r"\.[\w+-]{1,12}~?")
 
 # Characters that pattern engines stumble over, moved where no file name has any: the newline, which
 # a regular expression's dot does not match, and surrogate escapes, which cannot be encoded.
@@ -82,11 +109,12 @@ def scan(
     output: str | None = None,
     listed: Sequence[str] = (),
     only: Sequence[str] | None = None,
+    look: Callable[[Sequence[str]], Iterable[bool | Exception]] | None = None,
 ) -> ScanResult:
     """Find the pictures.
 
     In folders, hidden entries are passed over, and a file is a picture by its suffix, or by its
-    header where it has no suffix. A file that is named or listed is always taken.
+    header where it has no suffix that is known. A file that is named or listed is always taken.
 
     Args:
         inputs: Files and folders of the command line; one that does not exist ends the run.
@@ -96,6 +124,8 @@ def scan(
         listed: Files and folders of a list; one that does not exist is skipped.
         only: Of the pictures found, those of this list alone are taken, under whatever path they
             are listed; what is listed and not found is skipped.
+        look: Whether each of some files is a picture by its header, or why it cannot be read;
+            `looks_like_picture` by default.
 
     Raises:
         UsageError: An input does not exist, or a pattern is not valid.
@@ -106,6 +136,7 @@ def scan(
     for path in listed:
         walk.add(path, required=False)
     walk.run()
+    walk.settle(look or partial(map, looks_like_picture))
     if only is not None:
         walk.pick(only)
     return walk.result()
@@ -149,7 +180,8 @@ class _Walk:
     found: dict[str, tuple[int, bytes, str]] = field(default_factory=dict)  # by real path
     skipped: dict[str, str] = field(default_factory=dict)
     notes: set[str] = field(default_factory=set)
-    ignored: int = 0
+    unsure: list[tuple[str, str, int]] = field(default_factory=list)  # as `keep` takes them
+    passed_over: Counter[str] = field(default_factory=Counter)
 
     def result(self) -> ScanResult:
         files = sorted((key, path) for _, key, path in self.found.values())
@@ -157,7 +189,9 @@ class _Walk:
         return ScanResult(
             files=tuple(path for _, path in files),
             skipped=tuple(Skipped(path, reason) for path, reason in skipped),
-            ignored=self.ignored,
+            passed_over=dict(
+                sorted(self.passed_over.items(), key=lambda item: (-item[1], item[0]))
+            ),
             notes=tuple(sorted(self.notes)),
         )
 
@@ -180,13 +214,25 @@ class _Walk:
         elif not stat.S_ISREG(mode):
             self.skipped[path] = _SPECIAL
         elif _is_apple_double(path):
-            self.ignored += 1
+            self.passed_over[_APPLE_DOUBLE] += 1
         elif not self.excludes(_below_anything(path)):
             self.keep(path, real, links)
 
     def run(self) -> None:
         while self.waiting:
             self.enter(heapq.heappop(self.waiting))
+
+    def settle(self, look: Callable[[Sequence[str]], Iterable[bool | Exception]]) -> None:
+        """Look into the files whose names do not say what they are."""
+        self.unsure.sort()
+        paths = [path for path, _, _ in self.unsure]
+        for (path, real, links), answer in zip(self.unsure, look(paths), strict=True):
+            if isinstance(answer, Exception):
+                self.skipped[path] = str(answer)
+            elif answer:
+                self.keep(path, real, links)
+            else:
+                self.passed_over[_kind(path)] += 1
 
     def pick(self, only: Sequence[str]) -> None:
         """Drop what was found and is not listed."""
@@ -233,7 +279,8 @@ class _Walk:
 
     def visit(self, entry: os.DirEntry[str], folder: _Folder, real: str) -> None:
         if entry.name.startswith("."):
-            self.ignored += _is_apple_double(entry.name)
+            if _is_apple_double(entry.name):
+                self.passed_over[_APPLE_DOUBLE] += 1
             return
         below = folder.below + entry.name
         links = folder.links + entry.is_symlink()
@@ -248,13 +295,23 @@ class _Walk:
             return
         if self.excludes(below):
             return
-        if regular and self.is_picture(entry):
+        if regular:
             target = os.path.realpath(entry.path) if entry.is_symlink() else None
-            self.keep(entry.path, target or os.path.join(real, entry.name), links)
-        elif not regular and entry.is_symlink() and not os.path.exists(entry.path):
+            self.sort(entry.path, target or os.path.join(real, entry.name), links)
+        elif entry.is_symlink() and not os.path.exists(entry.path):
             self.lose(entry, below, _BROKEN_LINK)
         else:
-            self.ignored += 1
+            self.passed_over[_special_kind(entry.path)] += 1
+
+    def sort(self, path: str, real: str, links: int) -> None:
+        """Take a file in a folder for what its name says, if that says something."""
+        suffix = _suffix(path)
+        if suffix in self.suffixes:
+            self.keep(path, real, links)
+        elif suffix in _NO_PICTURE or suffix.endswith(_KEPT_COPY) or _extra(suffix):
+            self.passed_over[_kind(path)] += 1
+        else:
+            self.unsure.append((path, real, links))
 
     def lose(self, entry: os.DirEntry[str], below: str, reason: str) -> None:
         """A link leads nowhere: what it was is known by its name alone."""
@@ -262,13 +319,9 @@ class _Walk:
             return
         suffix = _suffix(entry.name)
         if suffix and suffix not in self.suffixes:
-            self.ignored += 1
+            self.passed_over[_kind(entry.name)] += 1
         else:
             self.skipped[entry.path] = reason
-
-    def is_picture(self, entry: os.DirEntry[str]) -> bool:
-        suffix = _suffix(entry.name)
-        return suffix in self.suffixes if suffix else looks_like_picture(entry.path)
 
     def excludes(self, below: str) -> bool:
         return self.spec is not None and self.spec.match_file(below.translate(_MATCHABLE))
@@ -320,6 +373,24 @@ def _suffix(name: str) -> str:
     return os.path.splitext(name)[1].lower().rstrip(".")
 
 
+def _kind(name: str) -> str:
+    """What a file is counted as: its suffix, unless that is rather the end of a sentence."""
+    suffix = _suffix(name)
+    return suffix if _SUFFIX.fullmatch(suffix) else _NO_SUFFIX
+
+
+def _special_kind(path: str) -> str:
+    with contextlib.suppress(OSError):
+        mode = os.stat(path).st_mode
+        return next((kind for is_kind, kind in _SPECIAL_KINDS if is_kind(mode)), "device")
+    return "device"
+
+
+def _extra(suffix: str) -> str | None:
+    """The extra that reads files of this suffix."""
+    return next((extra for extra, suffixes in _EXTRAS if suffix in suffixes), None)
+
+
 def _is_apple_double(path: str) -> bool:
     """The file in which macOS keeps attributes beside `x.jpg` is `._x.jpg`: a name, no picture."""
     return os.path.basename(path).startswith("._")
@@ -354,23 +425,47 @@ def find_pictures(inputs: InputOptions, out: str | None, reporter: Reporter) -> 
     Raises:
         InputError: if there is no picture.
     """
-    found = scan(
-        inputs.paths,
-        excludes=inputs.excludes,
-        output=out,
-        listed=inputs.listed,
-        only=inputs.only,
-    )
+    from itae_cluster.pictures.decoders import Decoders
+
+    reporter.progress("Finding pictures", 0, None)
+    with Decoders(reporter) as decoders:
+        found = scan(
+            inputs.paths,
+            excludes=inputs.excludes,
+            output=out,
+            listed=inputs.listed,
+            only=inputs.only,
+            look=partial(decoders.map, looks_like_picture),
+        )
     for skipped in found.skipped:
         reporter.skip(skipped)
     for note in found.notes:
         reporter.note(note)
-    reporter.info(f"{len(found.files)} pictures found, {found.ignored} other files ignored")
+    reporter.info(f"{quantity(len(found.files), 'picture')} found")
+    others, kinds = quantity(found.ignored, "other file"), _kinds(found.passed_over)
+    install = _install(found.passed_over)
     if not found.files:
-        raise InputError(_no_pictures(found.ignored))
+        among = f" among {others} ({kinds})" if kinds else ""
+        raise InputError(
+            f"no picture found{among}{install}; name a file or folder that holds some, "
+            "or check --exclude"
+        )
+    if kinds:
+        reporter.note(f"{others} passed over ({kinds}){install}")
     return found
 
 
-def _no_pictures(ignored: int) -> str:
-    others = f" among {ignored} other files" if ignored else ""
-    return f"no picture found{others}; name a file or folder that holds some, or check --exclude"
+def _kinds(passed_over: Mapping[str, int]) -> str:
+    """`.cr2 4, .jxl 3, .mov 2, no suffix 1`."""
+    named = [f"{kind} {count}" for kind, count in passed_over.items()]
+    rest = sum([*passed_over.values()][_MOST_KINDS:])
+    return ", ".join(named[:_MOST_KINDS] + ([f"others {rest}"] if rest else []))
+
+
+def _install(passed_over: Mapping[str, int]) -> str:
+    """What would read some of them, as the end of a line."""
+    extras = {kind: extra for kind in passed_over if (extra := _extra(kind))}
+    if not extras:
+        return ""
+    names = ",".join(dict.fromkeys(extras.values()))
+    return f"; to read {', '.join(extras)}: pip install 'itae-cluster[{names}]'"

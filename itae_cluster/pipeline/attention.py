@@ -13,7 +13,7 @@ from itae_cluster.embedding.deferred import load_float32_encoder
 from itae_cluster.embedding.embed import read_batches
 from itae_cluster.paper import figures
 from itae_cluster.paper.artifacts import split
-from itae_cluster.pictures.decode import decode
+from itae_cluster.pictures.decoders import Decoders
 from itae_cluster.pictures.scan import find_pictures
 
 if TYPE_CHECKING:
@@ -70,14 +70,16 @@ def draw_attention_maps(
     maps: list[figures.TokenMap] = []
     skipped = list(found.skipped)
     norms: list[NDArray[np.float32]] = []
-    for batch in read_batches(
+    batches = read_batches(
         found.files, encoder.size, batch_size=model.small_batch, reporter=reporter
-    ):
-        skipped += batch.skipped
-        if batch.paths:
-            measures = _measured(encoder, batch)
-            norms.append(measures.query_norms[:, 1:])
-            maps += _maps(batch, measures, theta)
+    )
+    with Decoders(reporter) as decoders:
+        for batch in batches:
+            skipped += batch.skipped
+            if batch.paths:
+                measures = _measured(encoder, batch)
+                norms.append(measures.query_norms[:, 1:])
+                maps += _maps(batch, measures, theta, decoders)
     _tell(maps, np.concatenate(norms), encoder.metadata, reporter)
     reporter.progress("Drawing", 0, None)
     figures.draw_attention(out, maps, theta, subtitle=_subtitle(maps, encoder.metadata))
@@ -95,7 +97,9 @@ def _measured(encoder: TorchEncoder, batch: Batch) -> TokenMeasures:
     return measures
 
 
-def _maps(batch: Batch, measures: TokenMeasures, theta: float | None) -> Iterator[figures.TokenMap]:
+def _maps(
+    batch: Batch, measures: TokenMeasures, theta: float | None, decoders: Decoders
+) -> Iterator[figures.TokenMap]:
     if theta is None:
         marked = np.zeros(measures.query_norms.shape, dtype=bool)
     else:
@@ -103,7 +107,7 @@ def _maps(batch: Batch, measures: TokenMeasures, theta: float | None) -> Iterato
     for row, (path, picture) in enumerate(zip(batch.paths, batch.pictures, strict=True)):
         yield figures.TokenMap(
             path=path,
-            pixels=_shown(path, picture),
+            pixels=_shown(path, picture, decoders),
             width=picture.width,
             height=picture.height,
             attention=measures.attention[row],
@@ -113,10 +117,10 @@ def _maps(batch: Batch, measures: TokenMeasures, theta: float | None) -> Iterato
         )
 
 
-def _shown(path: str, picture: Picture) -> NDArray[np.uint8]:
+def _shown(path: str, picture: Picture, decoders: Decoders) -> NDArray[np.uint8]:
     """The picture, finer than the model saw it."""
     try:
-        return decode(path, _SHOWN_SIDE).pixels
+        return decoders.decode(path, _SHOWN_SIDE).pixels
     except DecodeError:  # it has gone since
         return picture.pixels
 

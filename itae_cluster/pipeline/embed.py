@@ -56,7 +56,8 @@ def embed_pictures(
         on_picture=on_picture,
         reporter=run.reporter,
     )
-    return replace(embeddings, skipped=found.skipped + embeddings.skipped)
+    skipped = found.skipped + embeddings.skipped
+    return replace(embeddings, skipped=skipped, passed_over=found.passed_over)
 
 
 def embed_to_file(inputs: InputOptions, model: ModelOptions, target: str, run: Run) -> Embeddings:
@@ -71,5 +72,6 @@ def embed_to_file(inputs: InputOptions, model: ModelOptions, target: str, run: R
     options = {**input_options(inputs), "model": asdict(model)}
     absolute = tuple(os.path.abspath(path) for path in embeddings.paths)
     embeddings = replace(embeddings, paths=absolute)
-    vector_files.save(target, embeddings, manifest.head(embeddings.metadata, options))
+    head = manifest.head(embeddings.metadata, options, embeddings.passed_over)
+    vector_files.save(target, embeddings, head)
     return embeddings

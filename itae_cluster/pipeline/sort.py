@@ -93,9 +93,9 @@ class SortResult:
         return manifest.document(self.head(), self.placements, self.skipped, placed=self.placed)
 
     def head(self) -> dict[str, Any]:
-        """The manifest's head: tool, time, model and options."""
+        """The manifest's head: tool, time, model, options, and what was passed over."""
         options = self.options.as_record(self.clustering)
-        return manifest.head(self.embeddings.metadata, options)
+        return manifest.head(self.embeddings.metadata, options, self.embeddings.passed_over)
 
 
 def sort_pictures(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -80,6 +81,7 @@ def lay_out(collection: Collection, run: Run) -> tuple[preview.PreviewData, Sequ
         neighbours=ClusterOptions(k=len(clustering.centres) or None).graph(len(clustering.labels)),
         min_dist=_MAP_MIN_DIST,
         cache=run.cache,
+        progress=partial(run.reporter.progress, "Drawing the map"),
     )
     rows = _rows_to_show(collection)
     paths = [embeddings.paths[row] for row in rows]

@@ -11,9 +11,9 @@ import weakref
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from itae_cluster.core.errors import DecodeError
 from itae_cluster.core.text import printable
 from itae_cluster.pictures.decode import read_thumbnail, thumbnail
+from itae_cluster.pictures.decoders import Decoders
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -133,11 +133,12 @@ def complete_thumbnails(
         known |= run.cache.thumbnails([path for path in part if path not in known])
         for path, jpeg in known.items():
             jpegs.add(path, jpeg)
-    for part in _parts(_to_read(chosen, paths, jpegs)):
-        fresh = _read(part, run.reporter)
-        run.cache.store_thumbnails(fresh)
-        for path, jpeg in fresh.items():
-            jpegs.add(path, jpeg)
+    with Decoders(run.reporter) as decoders:
+        for part in _parts(_to_read(chosen, paths, jpegs)):
+            fresh = _read(part, decoders, run.reporter)
+            run.cache.store_thumbnails(fresh)
+            for path, jpeg in fresh.items():
+                jpegs.add(path, jpeg)
     return ByRow(jpegs, paths)
 
 
@@ -151,13 +152,14 @@ def _to_read(
     return sorted(wanted)
 
 
-def _read(paths: Sequence[str], reporter: Reporter) -> dict[str, bytes]:
+def _read(paths: Sequence[str], decoders: Decoders, reporter: Reporter) -> dict[str, bytes]:
+    """JPEG bytes by path, of those that can be read."""
     found = {}
-    for path in paths:
-        try:
-            found[path] = read_thumbnail(path, _SIDE)
-        except DecodeError as error:
-            reporter.warn(f"{printable(path)} has no thumbnail in the preview: {error}")
+    for path, jpeg in zip(paths, decoders.map(read_thumbnail, paths, _SIDE), strict=True):
+        if isinstance(jpeg, bytes):
+            found[path] = jpeg
+        else:
+            reporter.warn(f"{printable(path)} has no thumbnail in the preview: {jpeg}")
     return found
 
 

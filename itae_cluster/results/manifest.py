@@ -36,9 +36,14 @@ SCHEMA = "itae-cluster/manifest"
 SCHEMA_VERSION = 1
 
 
-def head(model: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
+def head(
+    model: Mapping[str, Any],
+    options: Mapping[str, Any],
+    passed_over: Mapping[str, int] | None = None,
+) -> dict[str, Any]:
     """The head of a manifest, and of what is made on the way to one."""
-    return run_metadata(SCHEMA, SCHEMA_VERSION, model, options)
+    metadata = run_metadata(SCHEMA, SCHEMA_VERSION, model, options)
+    return metadata if passed_over is None else {**metadata, "passed_over": dict(passed_over)}
 
 
 def document(

@@ -146,6 +146,9 @@ def _record(entry: Entry) -> dict[str, Any]:
     }
 
 
+_KEPT = ("tool", "created", "model", "options", "passed_over")
+
+
 def read(data: bytes) -> Plan:
     """A plan as `document` wrote it, checked: it fits together and stays inside OUT.
 
@@ -162,7 +165,7 @@ def read(data: bytes) -> Plan:
             skipped=tuple(
                 Skipped(path_of(item, "path"), item["reason"]) for item in record["skipped"]
             ),
-            metadata={key: record[key] for key in ("tool", "created", "model", "options")},
+            metadata={key: record[key] for key in _KEPT if key in record},
         )
         _check(plan)
     except (ValueError, RecursionError) as error:

@@ -130,6 +130,24 @@ def test_umap_keeps_known_clusters_apart_and_repeats_itself():
     assert np.linalg.norm(centres[0] - centres[1]) > 2 * radius
 
 
+def test_umap_tells_its_epochs_and_is_silent_else(capfd):
+    vectors, _ = blobs([20] * 3)
+    told = []
+    shown = umap_reduce(vectors, 2, seed=5, progress=lambda *each: told.append(each))
+    assert np.array_equal(shown, umap_reduce(vectors, 2, seed=5))
+    assert list(dict.fromkeys(told)) == [(epoch, 200) for epoch in range(201)]
+    assert capfd.readouterr() == ("", "")
+
+
+def test_reducing_is_told_as_it_goes():
+    vectors, _ = blobs([20] * 3)
+    reporter = RecordingReporter()
+    cluster_vectors(vectors, ClusterOptions(k=3), reporter=reporter)
+    reducing = [(done, total) for stage, done, total in reporter.stages if stage == "Reducing"]
+    assert reducing[0] == (0, None)
+    assert reducing[-1] == (200, 200)
+
+
 @pytest.mark.parametrize(
     ("truth", "labels", "wanted"),
     [

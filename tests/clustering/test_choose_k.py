@@ -13,6 +13,7 @@ from itae_cluster.clustering.choose_k import ScoredSample, candidates, choose
 from itae_cluster.clustering.recipe import check_size, cluster_vectors
 from itae_cluster.core.errors import InputError
 from itae_cluster.core.options import ClusterOptions, Reduction
+from support.fakes import RecordingReporter
 from support.points import blobs, unit
 
 
@@ -113,3 +114,15 @@ def test_candidates_begin_with_every_number_and_end_with_the_highest():
     assert candidates(30, None)[-1] == 15
     assert candidates(10**6, None)[-1] == 1000
     assert candidates(10**6, (10, 12)) == [10, 12]  # 11 is tried where one of them is best
+
+
+@pytest.mark.parametrize("k_range", [None, (3, 40), (2, 3)])
+def test_the_search_is_one_bar_that_never_goes_back(k_range):
+    vectors, _ = blobs([20] * 6, dim=24)
+    reporter = RecordingReporter()
+    choose(vectors, k_range, seed=0, reporter=reporter)
+    stages, done, totals = zip(*reporter.stages, strict=True)
+    assert set(stages) == {"Looking for k"}
+    assert len(set(totals)) == 1
+    assert list(done) == sorted(set(done))
+    assert (done[0], done[-1]) == (0, totals[0])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -16,7 +18,7 @@ from itae_cluster.embedding import embed as embed_stage
 from itae_cluster.pictures.decoders import Decoders
 from itae_cluster.pipeline import sort_pictures
 from itae_cluster.preview.thumbnails import Thumbnails, complete_thumbnails
-from support.fakes import MeanColourEncoder, RecordingReporter, a_run
+from support.fakes import KnownEncoder, MeanColourEncoder, RecordingReporter, a_run
 
 
 def embed(files, encoder, *, cache=None, **options):
@@ -69,6 +71,55 @@ def test_each_picture_passes_by_with_its_number(files):
 def test_no_readable_picture_is_an_error_with_the_reason(files):
     with pytest.raises(InputError, match=r"none of the 2 files .* not a picture"):
         embed([files[3], files[9]], MeanColourEncoder(), batch_size=2, reporter=RecordingReporter())
+
+
+@pytest.fixture
+def many(tmp_path):
+    """Sixty pictures in three folders of one root, an hour old."""
+    long_ago = time.time() - 3600
+    (tmp_path / "beside").touch()
+    for number in range(60):
+        path = tmp_path / "root" / str(number % 3) / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (20, 10), (number * 4,) * 3).save(path)
+        os.utime(path, (long_ago, long_ago))
+    return sorted(str(path) for path in tmp_path.glob("root/*/*.png"))
+
+
+def test_a_root_that_vanishes_takes_one_line(many, tmp_path):
+    reporter = RecordingReporter()
+    found = embed(
+        many,
+        MeanColourEncoder(),
+        batch_size=2,
+        reporter=reporter,
+        on_picture=lambda *_: shutil.rmtree(tmp_path / "root", ignore_errors=True),
+    )
+    lost = len(found.skipped)
+    assert lost > 40
+    assert len(found.paths) == 60 - lost
+    assert reporter.skipped == []
+    gone = f"{tmp_path / 'root'} has gone, or is empty, since they were found"
+    assert reporter.warnings == [f"{lost} files skipped: {gone}"]
+    shutil.rmtree(tmp_path / "root", ignore_errors=True)
+    with pytest.raises(InputError) as error:
+        embed(many, MeanColourEncoder(), batch_size=2, reporter=reporter)
+    assert str(error.value) == f"all 60 files are lost: {gone}; check the drive, and begin again"
+    assert (len(reporter.warnings), reporter.skipped) == (1, [])
+
+
+def test_what_the_cache_knows_is_no_progress(many, tmp_path):
+    """The time left is that of the others."""
+    reporter = RecordingReporter()
+    with Cache(str(tmp_path / "cache"), RecordingReporter()) as cache:
+        embed(many[:20], KnownEncoder(), batch_size=4, cache=cache, reporter=RecordingReporter())
+        for old, new in zip(many[:10], many[20:30], strict=True):
+            shutil.copy(old, new)  # known by its content, once it is read
+        embed(many, KnownEncoder(), batch_size=4, cache=cache, reporter=reporter)
+    done = [(done, total) for stage, done, total in reporter.stages if stage == "Embedding"]
+    assert done[0] == (0, 40)
+    assert done[-1] == (30, 30)
+    assert all(later >= earlier for (earlier, _), (later, _) in pairwise(done))
 
 
 def test_only_a_few_batches_are_decoded_ahead(files, monkeypatch):
@@ -153,6 +204,6 @@ def test_the_whole_job_with_a_fake_encoder(album, tmp_path):
         assert len(os.listdir(tmp_path / "sorted" / folder)) == 4
     stages = list(dict.fromkeys(stage for stage, _, _ in reporter.stages))
     assert stages == [
-        *("Embedding", "Reducing", "Clustering", "Planning", "Writing"),
+        *("Finding pictures", "Embedding", "Reducing", "Clustering", "Planning", "Writing"),
         *("Drawing the map", "Comparing pictures", "Drawing the preview"),
     ]

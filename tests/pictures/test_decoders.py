@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -17,10 +18,11 @@ from PIL import Image
 
 from itae_cluster.core.cache import Cache
 from itae_cluster.core.errors import DecodeError
+from itae_cluster.core.types import Skipped
 from itae_cluster.embedding.embed import embed, read_batches
 from itae_cluster.pictures import decode as decoding
 from itae_cluster.pictures.decoders import Decoders
-from support.fakes import MeanColourEncoder, RecordingReporter
+from support.fakes import KnownEncoder, MeanColourEncoder, RecordingReporter
 
 
 def treacherous(path, size, max_pixels):
@@ -32,6 +34,17 @@ def treacherous(path, size, max_pixels):
         os._exit(3)
     if name.startswith("hang"):
         time.sleep(600)
+    if name.startswith("slow"):  # as on a machine that is busy with other work
+        end = time.monotonic() + 3
+        while time.monotonic() < end:
+            time.sleep(0.1)
+            sum(range(100_000))
+    if name.startswith("endless"):
+        while True:
+            sum(range(1000))
+    if name.startswith("loud"):
+        for number in range(7):
+            os.write(2, b"stderr of a C library\nline %d\n" % number)
     return real_decode(path, size, max_pixels)
 
 
@@ -96,6 +109,109 @@ def test_a_decoder_that_hangs_is_given_up(folder, treachery):
         assert decoders.decode(str(folder / "a.png"), 28).width == 20
 
 
+def test_a_decoder_that_computes_for_ever_is_given_up(folder, treachery):
+    (folder / "a.png").rename(folder / "endless.png")
+    with (
+        Decoders(RecordingReporter(), patience=1) as decoders,
+        pytest.raises(DecodeError, match=r"^took more than 1 s to decode$"),
+    ):
+        decoders.decode(str(folder / "endless.png"), 28)
+
+
+def test_a_busy_machine_costs_no_picture(folder, treachery):
+    (folder / "a.png").rename(folder / "slow.png")
+    with Decoders(RecordingReporter(), patience=1) as decoders:
+        assert decoders.decode(str(folder / "slow.png"), 28).width == 20
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="stops a process")
+def test_time_in_which_the_run_is_stopped_does_not_count(folder, tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(STOPPED)
+    command = [sys.executable, str(script), str(folder / "a.png")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True) as process:
+        assert process.stdout.readline() == b"ready\n"
+        os.killpg(process.pid, signal.SIGSTOP)
+        time.sleep(4)
+        os.killpg(process.pid, signal.SIGCONT)
+        assert process.stdout.readline() == b"20\n"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="blocks with a lease")
+def test_a_file_whose_reading_blocks_is_given_up(folder, blocked):
+    with Decoders(RecordingReporter(), patience=1) as decoders:
+        with pytest.raises(DecodeError, match=r"^took more than 1 s to read$"):
+            decoders.digest(blocked)
+        assert decoders.digest(str(folder / "b.png")).size
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="blocks with a lease")
+def test_a_pass_with_a_cache_skips_a_file_whose_reading_blocks(folder, blocked, monkeypatch):
+    monkeypatch.setattr("itae_cluster.pictures.decoders.PATIENCE", 2)
+    files = [str(folder / "a.png"), blocked, str(folder / "d.png")]
+    reporter = RecordingReporter()
+    with Cache(str(folder / "cache"), reporter) as cache:
+        found = embed(files, KnownEncoder(), batch_size=2, cache=cache, reporter=reporter)
+    assert [Path(path).stem for path in found.paths] == ["a", "d"]
+    assert found.skipped == (Skipped(blocked, "took more than 2 s to read"),)
+
+
+@pytest.fixture
+def blocked(folder):
+    """A file that opens for nobody, as on a network mount that is dead."""
+    path = folder / "blocked.png"
+    path.write_bytes((folder / "a.png").read_bytes())
+    before = signal.signal(signal.SIGIO, signal.SIG_IGN)
+    holder = os.open(path, os.O_RDWR)
+    fcntl.fcntl(holder, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+    yield str(path)
+    os.close(holder)
+    signal.signal(signal.SIGIO, before)
+
+
+def test_what_is_no_regular_file_is_never_opened(folder):
+    os.mkfifo(folder / "pipe")
+    (folder / "empty").touch()
+    for name in ("pipe", "empty", "zero"):
+        (folder / f"{name}.png").symlink_to("/dev/zero" if name == "zero" else name)
+    with Decoders(RecordingReporter(), patience=5) as decoders:
+        for name in ("pipe", "empty", "zero"):
+            with pytest.raises(OSError, match="not a regular file with something in it"):
+                decoders.digest(str(folder / f"{name}.png"))
+
+
+def test_what_a_library_writes_is_told_with_its_file(folder, treachery, capfd):
+    (folder / "a.png").rename(folder / "loud.png")
+    reporter = RecordingReporter()
+    with Decoders(reporter) as decoders:
+        decoders.decode(str(folder / "b.png"), 28)
+        decoders.decode(str(folder / "loud.png"), 28)
+        decoders.decode(str(folder / "b.png"), 28)
+    told(reporter, str(folder / "loud.png"))
+    assert capfd.readouterr() == ("", "")
+
+
+def test_so_it_is_where_no_process_can_be_started(folder, treachery, monkeypatch, capfd):
+    def refuse(*_, **__):
+        raise OSError(38, "no semaphores")
+
+    monkeypatch.setattr("pebble.ProcessPool.schedule", refuse)
+    (folder / "a.png").rename(folder / "loud.png")
+    reporter = RecordingReporter()
+    with Decoders(reporter) as decoders:
+        for name in ("b", "loud", "b"):
+            decoders.decode(str(folder / f"{name}.png"), 28)
+    told(reporter, str(folder / "loud.png"))
+    os.write(2, b"after")
+    assert capfd.readouterr() == ("", "after")
+
+
+def told(reporter, path):
+    """Every line once, the first five of them."""
+    lines = ["stderr of a C library", "line 0", "line 1", "line 2", "line 3", "3 more lines"]
+    assert reporter.details == [f"{path}: {line}" for line in lines]
+
+
 def test_threads_that_wait_are_let_go_at_the_end(folder, treachery):
     with ThreadPoolExecutor(4) as pool:
         with Decoders(RecordingReporter()) as decoders:
@@ -150,6 +266,24 @@ if __name__ == "__main__":
         decoders.decode(sys.argv[1], 28)
         print("ready", flush=True)
         time.sleep(600)
+"""
+
+
+STOPPED = """
+import sys, time
+from itae_cluster.pictures.decoders import Decoders
+
+def take_a_second(path):
+    end = time.monotonic() + 1.5
+    while time.monotonic() < end:
+        time.sleep(0.1)
+    return 20
+
+if __name__ == "__main__":
+    with Decoders(None, patience=2) as decoders:
+        decoders.decode(sys.argv[1], 28)
+        print("ready", flush=True)
+        print(decoders.run(take_a_second, sys.argv[1]), flush=True)
 """
 
 

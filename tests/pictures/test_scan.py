@@ -1,19 +1,25 @@
 from __future__ import annotations
 
+import fcntl
 import io
 import itertools
 import os
+import signal
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from itae_cluster.core.errors import UsageError
-from itae_cluster.pictures.scan import read_list, read_list_file, scan
+from itae_cluster.core.errors import DecodeError, InputError, UsageError
+from itae_cluster.core.options import InputOptions
+from itae_cluster.pictures.scan import find_pictures, read_list, read_list_file, scan
+from support.fakes import RecordingReporter
 from support.pictures import write
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from itae_cluster.core.types import ScanResult
@@ -38,6 +44,7 @@ def test_nested_folders_and_equal_names(album: Path) -> None:
     result = scan(["."])
     assert result.files == ("./a.jpg", "./x/a.jpg", "./x/y/a.JPG")
     assert (result.skipped, result.ignored, result.notes) == ((), 2, ())
+    assert result.passed_over == {".mp4": 1, ".txt": 1}
 
 
 @pytest.mark.parametrize("root", [".", "./", "x", "./x", "x/", "x//"])
@@ -55,6 +62,114 @@ def test_without_a_suffix_the_content_decides(album: Path) -> None:
     write(album / "empty", b"")
     assert scan(["."]).files == ("./dot.", "./picture")
     assert scan(["."]).ignored == 2
+
+
+def test_an_unknown_suffix_is_none(album: Path) -> None:
+    for name in ["Holiday v1.2", "a.jpg_large", "Mr. and Mrs. Smith in Rome", "b.unknown"]:
+        write(album / name)
+    write(album / "c.unknown", b"something else")
+    write(album / "d. a sentence", b"something else")
+    result = scan(["."])
+    assert result.files == (
+        *("./Holiday v1.2", "./Mr. and Mrs. Smith in Rome", "./a.jpg_large", "./b.unknown"),
+    )
+    assert result.passed_over == {".unknown": 1, "no suffix": 1}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("a.jpg_original", "a.jpg~", "a.jpg.part", "a.crdownload", "a.thm"),  # of another file
+        *("a.cr2", "a.DNG"),  # the small picture inside is not the picture
+        *("a.txt", "a.mov", "a.db"),
+    ],
+)
+def test_some_are_not_even_looked_into(album: Path, name: str) -> None:
+    write(album / name)
+    result = scan(["."], look=_look_at_nothing)
+    assert result.files == ()
+    assert result.passed_over == {os.path.splitext(name)[1].lower(): 1}
+
+
+def _look_at_nothing(paths: Sequence[str]) -> list[bool]:
+    assert not paths
+    return []
+
+
+def test_a_file_that_cannot_be_looked_into_is_named(album: Path) -> None:
+    for name in ["a", "b"]:
+        write(album / name)
+    result = scan(["."], look=lambda paths: [DecodeError("took too long"), True])
+    assert result.files == ("./b",)
+    assert _reasons(result) == {"./a": "took too long"}
+
+
+def test_what_was_passed_over_is_said(album: Path) -> None:
+    write(album / "a.jpg")
+    for number in range(2):
+        write(album / f"{number}.cr2", b"RAW")
+    for name in ["b.JXL", "c.mov", "notes"]:
+        write(album / name, b"something else")
+    os.mkfifo("pipe.jpg")
+    reporter = RecordingReporter()
+    found = find_pictures(InputOptions(paths=(".",)), None, reporter)
+    assert found.passed_over == {".cr2": 2, ".jxl": 1, ".mov": 1, "no suffix": 1, "pipe": 1}
+    assert reporter.notes == [
+        "6 other files passed over (.cr2 2, .jxl 1, .mov 1, no suffix 1, pipe 1); "
+        "to read .cr2, .jxl: pip install 'itae-cluster[raw,jxl]'"
+    ]
+    assert reporter.skipped == []
+
+
+def test_of_many_kinds_the_most_frequent_are_named(album: Path) -> None:
+    write(album / "a.jpg")
+    for kind in range(12):
+        for number in range(12 - kind):
+            write(album / f"{number}.x{kind:02}", b"something else")
+    reporter = RecordingReporter()
+    found = find_pictures(InputOptions(paths=(".",)), None, reporter)
+    assert len(found.passed_over) == 12
+    assert reporter.notes == [
+        "78 other files passed over (.x00 12, .x01 11, .x02 10, .x03 9, .x04 8, .x05 7, .x06 6, "
+        ".x07 5, others 10)"
+    ]
+
+
+def test_nothing_is_said_where_nothing_was_passed_over(album: Path) -> None:
+    write(album / "a.jpg")
+    write(album / ".hidden", b"x")
+    reporter = RecordingReporter()
+    assert find_pictures(InputOptions(paths=(".",)), None, reporter).ignored == 0
+    assert reporter.notes == []
+
+
+def test_where_there_is_no_picture_the_error_says_what_there_is(album: Path) -> None:
+    write(album / "a.nef", b"RAW")
+    with pytest.raises(InputError) as error:
+        find_pictures(InputOptions(paths=(".",)), None, RecordingReporter())
+    assert str(error.value) == (
+        "no picture found among 1 other file (.nef 1); to read .nef: "
+        "pip install 'itae-cluster[raw]'; name a file or folder that holds some, or check --exclude"
+    )
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="blocks with a lease")
+def test_looking_into_a_file_ends_though_reading_it_does_not(
+    album: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("itae_cluster.pictures.decoders.PATIENCE", 2)
+    for name in ["a.jpg", "blocked"]:
+        write(album / name)
+    before = signal.signal(signal.SIGIO, signal.SIG_IGN)
+    holder = os.open("blocked", os.O_RDWR)
+    try:
+        fcntl.fcntl(holder, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+        found = find_pictures(InputOptions(paths=(".",)), None, RecordingReporter())
+    finally:
+        os.close(holder)
+        signal.signal(signal.SIGIO, before)
+    assert found.files == ("./a.jpg",)
+    assert _reasons(found) == {"./blocked": "took more than 2 s to read"}
 
 
 def test_what_is_named_is_taken_as_it_is(album: Path) -> None:
@@ -154,7 +269,8 @@ def test_broken_links_are_named(album: Path) -> None:
 def test_special_files_are_never_opened(album: Path) -> None:
     os.mkfifo("pipe.jpg")
     os.mkfifo("pipe")
-    assert scan(["."]).ignored == 2
+    (album / "null.jpg").symlink_to("/dev/null")
+    assert scan(["."]).passed_over == {"pipe": 2, "device": 1}
     assert scan(["."]).files == ()
     assert "pipe" in _reasons(scan(["pipe.jpg"], listed=["pipe"]))["pipe.jpg"]
 

@@ -439,3 +439,27 @@ def test_applying_and_undoing_need_no_torch(record, tmp_path):
     ).format(plan=str(tmp_path / "plan.json"), out=str(tmp_path / "sorted"))
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_what_was_passed_over_stands_in_the_plan_and_in_the_manifest(run, album, tmp_path):
+    for name in ("a.cr2", "b.CR2", "c.mov"):
+        with open(os.path.join(album, name), "wb") as file:
+            file.write(b"something else")
+    options = ["--k", "3", "--reduce", "none", "--out", tmp_path / "sorted", "--action", "move"]
+    made = run("plan", album, *options, model=True)
+    assert "3 other files passed over (.cr2 2, .mov 1); to read .cr2: pip install" in made.stderr
+    plan = json.loads(made.stdout)
+    validate(plan)
+    (tmp_path / "plan.json").write_text(made.stdout)
+    assert run("apply", tmp_path / "plan.json").exit_code == 0
+    manifest = json.loads((tmp_path / "sorted/manifest.json").read_text())
+    jsonschema.validate(manifest, read_schema("manifest"))
+    assert plan["passed_over"] == manifest["passed_over"] == {".cr2": 2, ".mov": 1}
+    assert os.path.exists(os.path.join(album, "a.cr2"))
+
+
+@pytest.mark.parametrize("passed_over", [[1], {".cr2": "many"}, 3])
+def test_a_plan_that_counts_otherwise_is_refused(record, passed_over):
+    record["passed_over"] = passed_over
+    with pytest.raises(PlanError):
+        read(record)

@@ -1,0 +1,225 @@
+"""What happens inside a decoder process: work with an end to its patience, and without noise.
+
+Patience is counted in processor time, and in time that passes without any. On a busy machine a
+process that waits for its turn is slow and is left alone; one that computes for ever, or waits for
+a file that does not come (a dead network mount), ends itself, and its parent knows it by how it
+ended.
+
+C libraries write what they think of a file to file descriptor 2, past all that Python could hold
+back. Here it leads to a temporary file, so that their lines are told with the file they are about.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import signal
+import stat
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from itae_cluster.core.errors import DecodeError
+from itae_cluster.core.files import read_digest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import BinaryIO, TextIO
+
+    from itae_cluster.core.files import FileDigest
+
+__all__ = ["Finished", "begin", "digest", "ended_by_patience", "run", "run_here"]
+
+_NICENESS = 10  # the model goes first: pictures are decoded ahead of it anyway
+_WAITED_IN_VAIN = 113  # the exit code of a process whose file does not come
+_LEAST_PROGRESS = 1e-4  # seconds of processor time; a single read takes more than a tenth of it
+_LONGEST_NOISE = 100_000  # bytes
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Finished(Generic[T]):
+    """What a task came to, and what its libraries wrote to standard error meanwhile."""
+
+    outcome: T | Exception
+    noise: str
+
+    def result(self) -> T:
+        """What the task returned.
+
+        Raises:
+            DecodeError: as the task raised it; so do others that it may raise.
+        """
+        if isinstance(self.outcome, Exception):
+            raise self.outcome
+        return self.outcome
+
+
+def digest(path: str) -> FileDigest:
+    """As `read_digest`, of a regular file that is not empty: no other is opened.
+
+    Raises:
+        OSError: it is none, or cannot be read.
+    """
+    status = os.stat(path)
+    if not stat.S_ISREG(status.st_mode) or not status.st_size:
+        raise OSError("not a regular file with something in it")
+    return read_digest(path)
+
+
+def begin(patience: float) -> None:
+    """In the new process: leave Ctrl-C to the parent, and the processor to the model."""
+    global _watch, _caught
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(signal, "SIGPROF"):
+        signal.signal(signal.SIGPROF, signal.SIG_DFL)
+    with contextlib.suppress(AttributeError, OSError):  # Windows has no niceness
+        os.nice(_NICENESS)
+    with contextlib.suppress(OSError):  # no room for a temporary file, or no standard error
+        _caught = _redirect()
+    _watch = _Watch(patience)
+
+
+_watch: _Watch | None = None
+_caught: BinaryIO | None = None
+
+
+def run(task: Callable[..., T], *arguments: object) -> Finished[T]:
+    """Do the task in this process, which `begin` has prepared."""
+    outcome: T | Exception
+    with contextlib.nullcontext() if _watch is None else _watch.patience():
+        try:
+            outcome = task(*arguments)
+        except (DecodeError, OSError) as error:
+            outcome = error
+    return Finished(outcome, "" if _caught is None else _taken(_caught))
+
+
+def ended_by_patience(exit_code: int | None) -> bool:
+    """Whether a process with this exit code was one whose patience ended."""
+    used_up = -signal.SIGPROF if hasattr(signal, "SIGPROF") else _WAITED_IN_VAIN
+    return exit_code in {_WAITED_IN_VAIN, used_up}
+
+
+class _Watch:
+    """Ends this process where a task takes too long."""
+
+    def __init__(self, patience: float) -> None:
+        self._patience = patience
+        self._interval = min(1.0, patience / 20)
+        self._lock = threading.Lock()
+        self._began: float | None = None
+        self._busy = threading.Event()
+        threading.Thread(target=self._wait, daemon=True).start()
+
+    @contextlib.contextmanager
+    def patience(self) -> Iterator[None]:
+        """Around a task."""
+        # The signal ends the process whether or not its Python can run: a library may hold it.
+        self._allow(self._patience)
+        self._busy.set()
+        try:
+            yield
+        finally:
+            with self._lock:  # not while the other thread ends the process
+                self._busy.clear()
+            self._allow(0)
+
+    def _allow(self, seconds: float) -> None:
+        if hasattr(signal, "setitimer"):
+            signal.setitimer(signal.ITIMER_PROF, seconds)
+
+    def _wait(self) -> None:
+        """Count the time in which the task uses no processor.
+
+        Intervals are counted, not the clock: time in which this process is stopped, or the machine
+        asleep, is none.
+        """
+        while True:
+            self._busy.wait()
+            used, idle = _processor_time(), 0.0
+            while self._busy.is_set():
+                time.sleep(self._interval)
+                idle += self._interval
+                if _processor_time() > used + _LEAST_PROGRESS:
+                    used, idle = _processor_time(), 0.0
+                if idle > self._patience:
+                    with self._lock:
+                        if self._busy.is_set():
+                            os._exit(_WAITED_IN_VAIN)
+
+
+def _processor_time() -> float:
+    """Seconds of processor time of all threads but this one."""
+    return time.process_time() - time.thread_time()
+
+
+def _redirect() -> BinaryIO:
+    """Let file descriptor 2 lead to a new temporary file."""
+    file = tempfile.TemporaryFile()  # noqa: SIM115 - it stays as long as the process
+    os.dup2(file.fileno(), 2)
+    return file
+
+
+def _taken(file: BinaryIO) -> str:
+    """What was written since the last time."""
+    if not os.fstat(file.fileno()).st_size:
+        return ""
+    file.seek(0)
+    text = file.read(_LONGEST_NOISE).decode("utf-8", "replace")
+    file.seek(0)
+    file.truncate()
+    return text
+
+
+_one_at_a_time = threading.Lock()
+
+
+def run_here(task: Callable[..., T], *arguments: object) -> Finished[T]:
+    """Do the task in a process that others use too, where there can be no decoder process."""
+    outcome: T | Exception
+    with _one_at_a_time, _borrowed_stderr() as file:
+        try:
+            outcome = task(*arguments)
+        except (DecodeError, OSError) as error:
+            outcome = error
+        return Finished(outcome, "" if file is None else _taken(file))
+
+
+@contextlib.contextmanager
+def _borrowed_stderr() -> Iterator[BinaryIO | None]:
+    """File descriptor 2 as a temporary file, while Python's own lines go where they went."""
+    try:
+        kept = os.dup(2)
+    except OSError:  # it is closed
+        yield None
+        return
+    before = sys.stderr
+    other = _past_descriptor_2() if _is_plain(before) else before
+    try:
+        with _redirect() as file:
+            sys.stderr = other
+            yield file
+    finally:
+        sys.stderr = before
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+@functools.cache
+def _past_descriptor_2() -> TextIO:
+    """Standard error under another number; never closed, since another thread may be writing."""
+    return os.fdopen(os.dup(2), "w", buffering=1, errors="backslashreplace", closefd=False)
+
+
+def _is_plain(stream: object) -> bool:
+    """Whether what is written to the stream goes to file descriptor 2."""
+    try:
+        return stream.fileno() == 2  # type: ignore[attr-defined, no-any-return]
+    except (AttributeError, OSError, ValueError):
+        return False
