@@ -84,11 +84,15 @@ class ScanResult:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A decoded picture: `pixels` (size, size, 3) uint8 RGB, and the size it had, upright."""
+    """A decoded picture: `pixels` (size, size, 3) uint8 RGB, and the size it had, upright.
+
+    `damage` says what is wrong with a damaged file that could still be read.
+    """
 
     pixels: NDArray[np.uint8]
     width: int
     height: int
+    damage: str | None = None
 
 
 class Encoder(Protocol):

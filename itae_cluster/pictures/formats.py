@@ -26,6 +26,7 @@ __all__ = [
     "looks_like_picture",
     "picture_suffixes",
     "register",
+    "too_large",
 ]
 
 # Pillow recognises the first five but decodes none of them; only Windows can draw the sixth (WMF,
@@ -56,12 +57,12 @@ _USUALLY_NO_PICTURE = frozenset(
 # What a file without a suffix is tried as: formats whose first bytes say plainly what they are.
 _PLAIN_SIGNATURE = (
     *("JPEG", "PNG", "GIF", "WEBP", "AVIF", "HEIF", "TIFF", "BMP"),
-    *("JPEG2000", "PSD", "ICNS", "QOI", "DDS", "PPM"),
+    *("JPEG2000", "JXL", "PSD", "ICNS", "QOI", "DDS", "PPM"),
 )
 
 _OPTIONAL_DECODERS = {"WEBP": "webp", "AVIF": "avif", "JPEG2000": "jpg_2000"}
 
-_PILLOW_MODULES = r"(PIL|pillow_heif)\."
+_PILLOW_MODULES = r"(PIL|pillow_heif|pillow_jxl)\."
 _IGNORE_PILLOW = ("ignore", None, Warning, re.compile(_PILLOW_MODULES), 0)
 
 _lock = threading.Lock()
@@ -81,6 +82,8 @@ def register() -> None:
         Image.preinit()
         Image.init()
         pillow_heif.register_heif_opener()
+        with contextlib.suppress(ImportError):  # an extra
+            import pillow_jxl  # noqa: F401 - registers itself
         # Pillow warns above this and refuses above twice this. The warnings are contained below;
         # the refusal also covers pictures inside pictures (icons), which `decode` cannot see.
         Image.MAX_IMAGE_PIXELS = MAX_PIXELS // 2
@@ -159,3 +162,8 @@ def contained_warnings() -> Iterator[None]:
         if not warnings.filters or warnings.filters[0] != _IGNORE_PILLOW:
             warnings.filterwarnings("ignore", module=_PILLOW_MODULES)
     yield
+
+
+def too_large(width: int, height: int, most: int) -> str:
+    """Why a picture of more than `most` pixels is not decoded."""
+    return f"more than {most / 1e6:g} megapixels ({width}×{height}); see --max-pixels"
