@@ -133,13 +133,15 @@ class TokenMeasures:
 class Embeddings:
     """`vectors` (n, D) float32, L2-normalised rows in the order of `paths`.
 
-    `metadata` says which model made them, with which θ, size and weights digest.
+    `metadata` says which model made them, with which θ, size and weights digest. `damaged` are
+    pictures that were read all the same, as far as they go, and what is wrong with each.
     """
 
     paths: tuple[str, ...]
     vectors: NDArray[np.float32]
     metadata: Mapping[str, Any]
     skipped: tuple[Skipped, ...] = ()
+    damaged: tuple[Skipped, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,9 +18,11 @@ import numpy as np
 from itae_cluster.core.cache import Cache
 from itae_cluster.core.errors import DecodeError, InputError
 from itae_cluster.core.options import MAX_PIXELS
+from itae_cluster.core.text import printable
 from itae_cluster.core.types import Embeddings, Skipped
 from itae_cluster.embedding.deferred import RecipeChangedError
 from itae_cluster.embedding.vector_cache import CachedVector, DecodedFile, VectorCache
+from itae_cluster.pictures.colour import BROKEN_PROFILE
 from itae_cluster.pictures.decoders import Decoders, decoder_count
 
 if TYPE_CHECKING:
@@ -85,6 +87,7 @@ def embed(
     reporter.info(f"{np.count_nonzero(done)} of {len(files)} embeddings were in the cache")
     todo: list[int] = np.flatnonzero(~done).tolist()
     skipped: list[Skipped] = []
+    damaged: list[Skipped] = []
     batch: list[tuple[int, DecodedFile]] = []
 
     def flush() -> None:
@@ -107,6 +110,9 @@ def embed(
             elif isinstance(outcome, CachedVector):
                 vectors[row], done[row] = outcome.vector, True
             else:
+                if outcome.picture.damage is not None:
+                    damaged.append(Skipped(path, outcome.picture.damage))
+                    reporter.warn(f"{printable(path)} is damaged: {outcome.picture.damage}")
                 if on_picture:
                     on_picture(row, path, outcome.picture)
                 batch.append((row, outcome))
@@ -117,7 +123,9 @@ def embed(
     if not done.any():
         raise InputError(_nothing_readable(skipped))
     paths = tuple(path for path, there in zip(files, done, strict=True) if there)
-    return Embeddings(paths, _compacted(vectors, done), encoder.metadata, tuple(skipped))
+    return Embeddings(
+        paths, _compacted(vectors, done), encoder.metadata, tuple(skipped), tuple(damaged)
+    )
 
 
 def _prepare(
@@ -128,7 +136,11 @@ def _prepare(
     if isinstance(found, CachedVector):
         return found
     outcome = _try_decode(path, size=size, decoders=decoders)
-    return outcome if isinstance(outcome, DecodeError) else DecodedFile(outcome, found)
+    if isinstance(outcome, DecodeError):
+        return outcome
+    # What is cut is not kept, so that every run names it.
+    lasting = outcome.damage in {None, BROKEN_PROFILE}
+    return DecodedFile(outcome, found if lasting else None)
 
 
 def _compacted(vectors: NDArray[np.float32], done: NDArray[np.bool_]) -> NDArray[np.float32]:

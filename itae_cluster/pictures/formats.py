@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import importlib.util
 import os
 import re
 import sys
@@ -15,6 +16,7 @@ import warnings
 from typing import TYPE_CHECKING
 
 from itae_cluster.core.options import MAX_PIXELS
+from itae_cluster.pictures.sidecars import RAW
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = [
     "contained_warnings",
     "decodable_formats",
+    "is_installed",
     "limited_pixels",
     "looks_like_picture",
     "picture_suffixes",
@@ -50,6 +53,7 @@ _USUALLY_NO_PICTURE = frozenset(
         ".msp",  # Microsoft Paint 1; Windows Installer patches
         ".pcd",  # Photo CD; point clouds
         ".pfm",  # portable float maps; printer font metrics
+        ".raw",  # raw files of some cameras; raw data of any kind
         ".vst",  # Targa; Visio templates
     }
 )
@@ -108,7 +112,15 @@ def picture_suffixes() -> frozenset[str]:
 
     formats = {*decodable_formats(), "MPO"}  # MPO: several JPEGs in a row, opened as the first
     found = {suffix for suffix, name in Image.EXTENSION.items() if name in formats}
+    if is_installed("rawpy"):
+        found |= RAW
     return frozenset(found - _USUALLY_NO_PICTURE)
+
+
+@functools.cache
+def is_installed(library: str) -> bool:
+    """Whether a library that only an extra brings is there."""
+    return importlib.util.find_spec(library) is not None
 
 
 def looks_like_picture(path: str) -> bool:

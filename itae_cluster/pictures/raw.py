@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import importlib.util
 import io
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -12,24 +10,18 @@ from PIL import ExifTags, Image
 
 from itae_cluster.core.errors import DecodeError
 from itae_cluster.pictures import tiff
-from itae_cluster.pictures.formats import too_large
+from itae_cluster.pictures.formats import is_installed, too_large
 
 if TYPE_CHECKING:
     import rawpy
 
-__all__ = ["is_raw", "is_readable", "open_raw"]
+__all__ = ["is_raw", "open_raw"]
 
 _NEEDED = "a camera's raw file; to read it: pip install 'itae-cluster[raw]'"
 _LEAST_PREVIEW = 256  # pixels of its longer side; a smaller one is an icon
 _TIFF_LIKE = (b"IIRO", b"IIRS", b"MMOR", b"IIU\0")  # ORF, RW2
 _OTHERS = (b"FUJIFILMCCD-RAW", b"\0MRM", b"FOVb")  # RAF, MRW, X3F
 _ORIENTATIONS = {3: 3, 5: 8, 6: 6}  # by what LibRaw calls flip
-
-
-@functools.cache
-def is_readable() -> bool:
-    """Whether the library for it is installed."""
-    return importlib.util.find_spec("rawpy") is not None
 
 
 def is_raw(file: BinaryIO) -> bool:
@@ -47,7 +39,7 @@ def open_raw(file: BinaryIO, max_pixels: int) -> Image.Image | None:
     Raises:
         DecodeError: The library is missing, or the picture is too large or damaged.
     """
-    if not is_readable():
+    if not is_installed("rawpy"):
         raise DecodeError(_NEEDED)
     import rawpy
 

@@ -70,7 +70,7 @@ class SortResult:
 
     def document(self) -> dict[str, Any]:
         """The manifest of this run."""
-        metadata = manifest.head(self.embeddings.metadata, self.options)
+        metadata = manifest.head(self.embeddings.metadata, self.options, self.embeddings.damaged)
         return manifest.document(metadata, self.placements, self.skipped, placed=self.placed)
 
 
@@ -241,7 +241,7 @@ def plan_result(
     return make_plan(
         result.placements,
         result.skipped,
-        manifest.head(result.embeddings.metadata, result.options),
+        manifest.head(result.embeddings.metadata, result.options, result.embeddings.damaged),
         out=output.out,
         action=output.action,
         cache=cache,

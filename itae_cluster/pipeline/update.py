@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -176,6 +176,14 @@ def _taken(held: Inventory, labels: set[int]) -> Mapping[int, list[str]]:
     return names
 
 
+def _with_damaged(held: Inventory, damaged: Sequence[Skipped]) -> Inventory:
+    """The result before, as if it had named the damaged pictures that come to it."""
+    if not damaged:
+        return held
+    records = [*held.head.get("damaged", ()), *(skipped_record(item) for item in damaged)]
+    return replace(held, head={**held.head, "damaged": records})
+
+
 def _added(
     result: SortResult,
     held: Inventory,
@@ -191,7 +199,7 @@ def _added(
         folders = {**made, **held.folders}
         skipped = [skipped_record(item) for item in (*plan.skipped, *lost)]
         return inventory.result_documents(
-            held, records, folders, held.names, skipped
+            _with_damaged(held, result.embeddings.damaged), records, folders, held.names, skipped
         ) | extend_previews(
             held,
             records,

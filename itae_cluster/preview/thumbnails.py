@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from itae_cluster.core.errors import DecodeError
 from itae_cluster.core.text import printable
-from itae_cluster.pictures.decode import read_thumbnail, thumbnail
+from itae_cluster.pictures.decode import PREPROCESSING, read_thumbnail, thumbnail
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -123,13 +123,13 @@ def complete_thumbnails(
     jpegs = ThumbnailFile()
     for part in _parts(paths):
         known = {path: kept[path] for path in part if path in kept}
-        cache.store_thumbnails(known)
-        known |= cache.thumbnails([path for path in part if path not in known])
+        cache.store_thumbnails(known, PREPROCESSING)
+        known |= cache.thumbnails([path for path in part if path not in known], PREPROCESSING)
         for path, jpeg in known.items():
             jpegs.add(path, jpeg)
     for part in _parts(_to_read(chosen, paths, jpegs)):
         fresh = _read(part, reporter)
-        cache.store_thumbnails(fresh)
+        cache.store_thumbnails(fresh, PREPROCESSING)
         for path, jpeg in fresh.items():
             jpegs.add(path, jpeg)
     return ByRow(jpegs, paths)

@@ -34,9 +34,18 @@ SCHEMA = "itae-cluster/manifest"
 SCHEMA_VERSION = 1
 
 
-def head(model: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
-    """The head of a manifest, and of what is made on the way to one."""
-    return run_metadata(SCHEMA, SCHEMA_VERSION, model, options)
+def head(
+    model: Mapping[str, Any], options: Mapping[str, Any], damaged: Sequence[Skipped] = ()
+) -> dict[str, Any]:
+    """The head of a manifest, and of what is made on the way to one.
+
+    Args:
+        model: what the encoder says of itself.
+        options: what was asked for.
+        damaged: pictures that are in the result, as far as they could be read.
+    """
+    made = run_metadata(SCHEMA, SCHEMA_VERSION, model, options)
+    return made | ({"damaged": [skipped_record(item) for item in damaged]} if damaged else {})
 
 
 def document(

@@ -179,7 +179,7 @@ def _read_metadata(record: Mapping[str, Any]) -> dict[str, Any]:
     head = {key: record[key] for key in ("tool", "created", "model", "options")}
     if not all(isinstance(head[key], dict) for key in ("tool", "model", "options")):
         raise ValueError("its head is not as it should be")
-    return head
+    return head | ({"damaged": list(record["damaged"])} if "damaged" in record else {})
 
 
 def _read_entry(record: Mapping[str, Any]) -> Entry:
