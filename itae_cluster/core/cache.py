@@ -197,26 +197,35 @@ class Cache:
 
     # Previews ------------------------------------------------------------------------------
 
-    def thumbnails(self, paths: Sequence[str]) -> dict[str, bytes]:
-        """JPEGs of the files, by path, as far as they are known and the files unchanged."""
+    def thumbnails(self, paths: Sequence[str], version: int) -> dict[str, bytes]:
+        """JPEGs of the files, by path, as far as they are known and the files unchanged.
+
+        Args:
+            paths: the files.
+            version: of the way pictures are read; what was made in another way is not found.
+        """
 
         def find(db: sqlite3.Connection) -> dict[str, bytes]:
             found: dict[str, bytes] = {}
             for part in _chunks(paths):
                 for path, digest in zip(part, _unchanged(db, part), strict=True):
                     sql = "SELECT jpeg FROM thumbnails WHERE content = ?"
-                    row = digest and db.execute(sql, (digest,)).fetchone()
+                    row = digest and db.execute(sql, (_thumbnail_key(digest, version),)).fetchone()
                     if row:
                         found[path] = row[0]
             return found
 
         return self._try(find, {})
 
-    def store_thumbnails(self, jpegs: Mapping[str, bytes]) -> None:
+    def store_thumbnails(self, jpegs: Mapping[str, bytes], version: int) -> None:
         """Keep JPEGs by path, of files whose content is known."""
         paths = list(jpegs)
         known = zip(paths, self.digests(paths), strict=True)
-        rows = [(digest, jpegs[path], _today()) for path, digest in known if digest is not None]
+        rows = [
+            (_thumbnail_key(digest, version), jpegs[path], _today())
+            for path, digest in known
+            if digest is not None
+        ]
         self._write("INSERT OR REPLACE INTO thumbnails VALUES (?, ?, ?)", rows)
 
     def coordinates(self, key: str, dim: int = 2) -> NDArray[np.float32] | None:
@@ -400,6 +409,11 @@ def _create(db: sqlite3.Connection) -> None:
 def _is_damaged(error: Exception) -> bool:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     return code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+
+
+def _thumbnail_key(digest: bytes, version: int) -> bytes:
+    """A content and a version: thumbnails of version 0.1.0 lie under the content alone."""
+    return digest + version.to_bytes(2, "big")
 
 
 def _chunks(values: Sequence[str]) -> Iterator[Sequence[str]]:

@@ -90,11 +90,15 @@ class ScanResult:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A decoded picture: `pixels` (size, size, 3) uint8 RGB, and the size it had, upright."""
+    """A decoded picture: `pixels` (size, size, 3) uint8 RGB, and the size it had, upright.
+
+    `damage` says what is wrong with a damaged file that could still be read.
+    """
 
     pixels: NDArray[np.uint8]
     width: int
     height: int
+    damage: str | None = None
 
 
 class Encoder(Protocol):
@@ -136,7 +140,8 @@ class Embeddings:
     """`vectors` (n, D) float32, L2-normalised rows in the order of `paths`.
 
     `metadata` says which model made them, with which θ, size and weights digest. `passed_over` is
-    that of the scan which found the pictures, None where there was none.
+    that of the scan which found the pictures, None where there was none. `damaged` are pictures
+    that were read all the same, as far as they go, and what is wrong with each.
     """
 
     paths: tuple[str, ...]
@@ -144,6 +149,7 @@ class Embeddings:
     metadata: Mapping[str, Any]
     skipped: tuple[Skipped, ...] = ()
     passed_over: Mapping[str, int] | None = None
+    damaged: tuple[Skipped, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,9 +19,11 @@ from itae_cluster.core.cache import Cache
 from itae_cluster.core.errors import DecodeError, InputError
 from itae_cluster.core.losses import Losses
 from itae_cluster.core.options import MAX_PIXELS
+from itae_cluster.core.text import printable
 from itae_cluster.core.types import Embeddings, Skipped
 from itae_cluster.embedding.deferred import RecipeChangedError
 from itae_cluster.embedding.vector_cache import CachedVector, DecodedFile, VectorCache
+from itae_cluster.pictures.colour import BROKEN_PROFILE
 from itae_cluster.pictures.decoders import Decoders, decoder_count
 
 if TYPE_CHECKING:
@@ -88,6 +90,7 @@ def embed(
     skipped: list[Skipped] = []
     losses = Losses(reporter)
     known = 0  # of those that are looked at here: their time says nothing of that of the others
+    damaged: list[Skipped] = []
     batch: list[tuple[int, DecodedFile]] = []
 
     def flush() -> None:
@@ -111,6 +114,9 @@ def embed(
                 known += 1
                 vectors[row], done[row] = outcome.vector, True
             else:
+                if outcome.picture.damage is not None:
+                    damaged.append(Skipped(path, outcome.picture.damage))
+                    reporter.warn(f"{printable(path)} is damaged: {outcome.picture.damage}")
                 if on_picture:
                     on_picture(row, path, outcome.picture)
                 batch.append((row, outcome))
@@ -122,7 +128,13 @@ def embed(
         raise InputError(losses.why_all(len(files)) or _nothing_readable(skipped))
     losses.tell()
     paths = tuple(path for path, there in zip(files, done, strict=True) if there)
-    return Embeddings(paths, _compacted(vectors, done), encoder.metadata, tuple(skipped))
+    return Embeddings(
+        paths,
+        _compacted(vectors, done),
+        encoder.metadata,
+        skipped=tuple(skipped),
+        damaged=tuple(damaged),
+    )
 
 
 def _prepare(
@@ -133,9 +145,12 @@ def _prepare(
         found = shelf.look_up(path, decoders.digest)
         if isinstance(found, CachedVector):
             return found
-        return DecodedFile(decoders.decode(path, size), found)
+        picture = decoders.decode(path, size)
     except DecodeError as error:
         return error
+    # What is cut is not kept, so that every run names it.
+    lasting = picture.damage in {None, BROKEN_PROFILE}
+    return DecodedFile(picture, found if lasting else None)
 
 
 def _compacted(vectors: NDArray[np.float32], done: NDArray[np.bool_]) -> NDArray[np.float32]:

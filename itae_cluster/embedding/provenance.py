@@ -86,7 +86,13 @@ def matching_encoder(
     if made_by.get("weights_sha256") != found.metadata.get("weights_sha256"):
         raise WeightsError(_other_weights(made_by, found))
     prepared = found.metadata.get("preprocessing")
-    if made_by.get("preprocessing") != prepared or made_by.get("dim") != found.dim:
+    if made_by.get("preprocessing") != prepared:
+        raise ResultError(
+            "this version of the tool reads pictures in another way (colours, transparency), so "
+            "new vectors do not fit the result; sort its pictures anew with the main command, "
+            "into a new folder"
+        )
+    if made_by.get("dim") != found.dim:
         raise ResultError(
             "the result was made by another version of this tool, whose vectors differ; sort anew"
         )

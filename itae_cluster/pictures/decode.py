@@ -11,7 +11,8 @@ import io
 import math
 import os
 import stat
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -20,15 +21,18 @@ from itae_cluster.core.errors import DecodeError
 from itae_cluster.core.options import MAX_PIXELS
 from itae_cluster.core.text import printable
 from itae_cluster.core.types import Picture
+from itae_cluster.pictures.colour import BROKEN_PROFILE, has_broken_profile, profile_of
 from itae_cluster.pictures.flatten import flatten, orientation
-from itae_cluster.pictures.formats import contained_warnings, decodable_formats, limited_pixels
+from itae_cluster.pictures.formats import contained_warnings, limited_pixels, too_large
+from itae_cluster.pictures.frames import seek_shown_frame
+from itae_cluster.pictures.opening import load, open_image
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 __all__ = ["PREPROCESSING", "decode", "read_thumbnail", "thumbnail"]
 
-PREPROCESSING = 2
+PREPROCESSING = 3
 """Counts the changes to `decode` that change pixels: vectors of another count are not reused."""
 _SIDEWAYS = frozenset({5, 6, 7, 8})  # orientations that swap width and height
 _DRAFT_RATIO = 1.5  # embeddings of pictures reduced to this have cosine 0.9998 to those of the full
@@ -38,7 +42,7 @@ _LONGEST_REASON = 120
 
 
 def decode(path: str, size: int, max_pixels: int = MAX_PIXELS) -> Picture:
-    """Read a picture file: its first frame, upright, flattened, squashed to size × size.
+    """Read a picture file: upright, opaque, in sRGB, squashed to size × size.
 
     A JPEG of which both sides are three times `size` or more is decoded at a half, a quarter or an
     eighth of its size, which is several times faster (`docs/performance.md`).
@@ -49,18 +53,18 @@ def decode(path: str, size: int, max_pixels: int = MAX_PIXELS) -> Picture:
         max_pixels: A picture that declares more is refused before anything is decoded.
 
     Returns:
-        Pixels (size, size, 3) uint8 RGB, C-contiguous, and the upright size the picture had.
+        Pixels (size, size, 3) uint8 sRGB, C-contiguous, the upright size the picture had, and
+        what is wrong with a damaged file that can still be read.
 
     Raises:
         DecodeError: The file cannot be read as a picture; the message is the reason.
     """
-    with _opened(path, max_pixels) as image:
-        width, height = image.size
-        image.draft(None, (_draft_side(size), _draft_side(size)))
-        resized = flatten(image).resize((size, size), Image.Resampling.BICUBIC)
-        if orientation(image) in _SIDEWAYS:
-            width, height = height, width
-        return Picture(np.array(resized, dtype=np.uint8, order="C"), width, height)
+    with _opened(path, max_pixels) as source:
+        shown, damage = source.show(_draft_side(size))
+        width, height = source.size
+        resized = shown.resize((size, size), Image.Resampling.BICUBIC)
+        pixels = np.array(resized, dtype=np.uint8, order="C")
+        return Picture(pixels, width, height, damage)
 
 
 def _draft_side(size: int) -> int:
@@ -74,10 +78,9 @@ def read_thumbnail(path: str, side: int) -> bytes:
     Raises:
         DecodeError: The file cannot be read as a picture; the message is the reason.
     """
-    with _opened(path, MAX_PIXELS) as image:
+    with _opened(path, MAX_PIXELS) as source:
         # Twice the size wanted: JPEG files then decode several times faster at no visible cost.
-        image.draft(None, (2 * side, 2 * side))
-        upright = flatten(image)
+        upright, _ = source.show(2 * side)
         return _jpeg(upright, upright.width, upright.height, side)
 
 
@@ -96,25 +99,48 @@ def _jpeg(image: Image.Image, width: int, height: int, side: int) -> bytes:
     return buffer.getvalue()
 
 
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """An opened picture that is not loaded yet, and the file it comes from."""
+
+    image: Image.Image
+    file: BinaryIO
+    size: tuple[int, int]  # upright
+
+    def show(self, side: int) -> tuple[Image.Image, str | None]:
+        """The picture as one looks at it, reduced to no less than `side`, and its damage."""
+
+        def draft(image: Image.Image) -> None:
+            image.draft(None, (side, side))
+
+        image, damage = load(self.image, self.file, draft)
+        seek_shown_frame(image)
+        if damage is None and has_broken_profile(profile_of(image)):
+            damage = BROKEN_PROFILE
+        return flatten(image), damage
+
+
 @contextlib.contextmanager
-def _opened(path: str, max_pixels: int) -> Iterator[Image.Image]:
-    """The file as an image that is not loaded yet; every failure inside is a `DecodeError`."""
-    too_large = f"more than {max_pixels / 1e6:g} megapixels"
+def _opened(path: str, max_pixels: int) -> Iterator[_Source]:
+    """The file as a picture; every failure inside is a `DecodeError`."""
     try:
         _check_file(path)
         with (
             contained_warnings(),
             limited_pixels(max_pixels),
             open(path, "rb") as file,
-            Image.open(file, formats=decodable_formats()) as image,
+            open_image(file, max_pixels) as image,
         ):
-            if image.width * image.height > max_pixels:
-                raise DecodeError(f"{too_large} ({image.width}×{image.height}); see --max-pixels")
-            yield image
+            width, height = image.size
+            if width * height > max_pixels:
+                raise DecodeError(too_large(width, height, max_pixels))
+            turned = orientation(image) in _SIDEWAYS
+            yield _Source(image, file, (height, width) if turned else (width, height))
     except DecodeError:
         raise
     except Image.DecompressionBombError as error:
-        raise DecodeError(f"{too_large}; see --max-pixels") from error
+        limit = f"{max_pixels / 1e6:g} megapixels"
+        raise DecodeError(f"more than {limit}; see --max-pixels") from error
     except Exception as error:
         raise DecodeError(_reason(error)) from error
 
@@ -144,5 +170,7 @@ def _reason(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror[0].lower() + error.strerror[1:]
     detail = printable(" ".join(str(error).split()))[:_LONGEST_REASON] or type(error).__name__
+    if "bytes not processed" in detail:
+        return "truncated (the file ends before the picture does)"
     cut_off = isinstance(error, EOFError) or "truncated" in detail.lower()
     return f"truncated ({detail})" if cut_off else f"damaged ({detail})"

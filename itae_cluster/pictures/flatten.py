@@ -1,14 +1,16 @@
-"""Any pixel format → 8-bit RGB as one looks at it: upright, on white."""
+"""Any pixel format → 8-bit sRGB as one looks at it: upright, opaque, in its true colours."""
 
 from __future__ import annotations
 
 import functools
 
 import numpy as np
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, ImageCms
 
-__all__ = ["flatten", "orientation"]
+from itae_cluster.pictures.colour import profile_of, to_srgb
+from itae_cluster.pictures.samples import brightest, to_levels
 
+__all__ = ["flatten", "lab_to_srgb", "orientation"]
 
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -20,19 +22,25 @@ _TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 _LEVELS = 1 << 16
+_WHITE = (255, 255, 255)
+_CONTRAST = 40  # levels from the background in one channel at least, to be seen
+_ENOUGH = 0.5  # share of what is visible that has to be seen on white
+_LOOKED_AT = 256  # pixels a side are enough to choose a background
+_ALPHA_OFTEN_UNSET = frozenset({"BMP", "DIB", "TGA", "ICO", "CUR"})
 
 
 def flatten(image: Image.Image) -> Image.Image:
-    """The picture as one looks at it: upright, on white, 8-bit RGB, at its full size.
+    """The picture as one looks at it: upright, opaque, in sRGB, 8-bit RGB, at its full size.
 
-    16-bit, 32-bit and float values are scaled to 8 bits, not clipped.
+    16-bit, 32-bit and float values are scaled to 8 bits, not clipped. What is transparent becomes
+    white, or another colour where what is visible would be lost on white.
 
     Args:
         image: Of any mode; a file is loaded, its current frame is taken.
     """
     image.load()
     turn = _TURNS.get(orientation(image))
-    shown = _on_white(_to_8_bit(image))
+    shown = _on_background(_to_8_bit(image), profile_of(image))
     return shown if turn is None else shown.transpose(turn)
 
 
@@ -50,7 +58,7 @@ def _to_8_bit(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I"):
         return _from_integers(image)
     if image.mode == "LAB":
-        return _from_lab(image)
+        return lab_to_srgb(image)
     return image
 
 
@@ -59,17 +67,13 @@ def _from_integers(image: Image.Image) -> Image.Image:
     wide = image.convert("I")
     lowest, highest = _extrema(wide)
     if lowest < 0 or highest >= _LEVELS:
-        return _from_floats(wide.convert("F"))
-    grey = wide.point(_scale_to_8_bit(_brightest(highest)), "L")
+        return _from_floats(wide)
+    grey = wide.point(_scale_to_8_bit(brightest(highest)), "L")
     grey.info.pop("transparency", None)  # it counts in 16-bit values
     if isinstance(transparent, int) and 0 <= transparent < _LEVELS:
-        grey.paste(255, mask=wide.point(_only(transparent), "L"))
+        opaque = wide.point(_all_but(transparent), "L")
+        return Image.merge("LA", (grey, opaque))
     return grey
-
-
-def _brightest(highest: int) -> int:
-    """White of a 16-bit container: scanners, X-rays and depth cameras fill only 8 or 12 bits."""
-    return next(top for top in (0xFF, 0xFFF, 0xFFFF) if highest <= top)
 
 
 @functools.cache
@@ -77,25 +81,16 @@ def _scale_to_8_bit(top: int) -> tuple[int, ...]:
     return tuple(min(255, (value * 255 + top // 2) // top) for value in range(_LEVELS))
 
 
-def _only(value: int) -> tuple[int, ...]:
-    return tuple(255 if level == value else 0 for level in range(_LEVELS))
+def _all_but(value: int) -> tuple[int, ...]:
+    return tuple(0 if level == value else 255 for level in range(_LEVELS))
 
 
 def _from_floats(image: Image.Image) -> Image.Image:
-    """Floats mean 0–1 or 0–255 where they fit; any other range is stretched to full contrast."""
-    values = np.array(image, dtype=np.float64)  # float32 cannot hold the span of two of its own
-    finite = values[np.isfinite(values)]
-    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
-    if low >= 0 and high <= 255:
-        low, high = 0.0, 1.0 if high <= 1 else 255.0
-    np.nan_to_num(values, copy=False, nan=low, posinf=high, neginf=low)
-    scaled = (values - low) / ((high - low) or 1.0) * 255
-    return Image.fromarray(np.rint(scaled).clip(0, 255).astype(np.uint8))
+    return Image.fromarray(to_levels(np.asarray(image)))
 
 
-def _from_lab(image: Image.Image) -> Image.Image:
-    from PIL import ImageCms
-
+def lab_to_srgb(image: Image.Image) -> Image.Image:
+    """A picture of mode LAB, which needs no profile to be known."""
     lab, rgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
     shown = ImageCms.profileToProfile(image, lab, rgb, outputMode="RGB")
     assert shown is not None  # None is for inPlace=True
@@ -109,15 +104,39 @@ def _extrema(image: Image.Image) -> tuple[int, int]:
     return int(lowest), int(highest)
 
 
-def _on_white(image: Image.Image) -> Image.Image:
+def _on_background(image: Image.Image, profile: bytes | None) -> Image.Image:
     if not image.has_transparency_data:
-        return image.convert("RGB")
+        return to_srgb(image, profile)
     if image.mode == "La":
         image = image.convert("LA")
     layer = _with_8_bit_transparency(image).convert("RGBA")
-    canvas = Image.new("RGB", layer.size, "white")
-    canvas.paste(layer.convert("RGB"), mask=layer.getchannel("A"))
+    alpha = layer.getchannel("A")
+    colours = layer.convert("RGB")
+    if image.format in _ALPHA_OFTEN_UNSET and alpha.getextrema() == (0, 0):
+        return to_srgb(colours, profile)
+    grey = image.mode == "LA"  # profiles of grey count for these
+    shown = to_srgb(colours.getchannel(0) if grey else colours, profile)
+    canvas = Image.new("RGB", layer.size, _background(shown, alpha))
+    canvas.paste(shown, mask=alpha)
     return canvas
+
+
+def _background(image: Image.Image, alpha: Image.Image) -> tuple[int, int, int]:
+    """White, unless most of what is visible would be lost on it: then black or grey shows more."""
+    size = (min(_LOOKED_AT, image.width), min(_LOOKED_AT, image.height))
+    small = np.asarray(image.resize(size, Image.Resampling.NEAREST), dtype=np.int16)
+    weights = np.asarray(alpha.resize(size, Image.Resampling.NEAREST), dtype=np.float64)
+    visible = float(weights.sum())
+    if not visible:
+        return _WHITE
+
+    def shown(level: int) -> float:
+        return float((weights * (np.abs(small - level).max(axis=2) > _CONTRAST)).sum()) / visible
+
+    if shown(_WHITE[0]) >= _ENOUGH:
+        return _WHITE
+    level = max((_WHITE[0], 0, 128), key=shown)
+    return (level, level, level)
 
 
 def _with_8_bit_transparency(image: Image.Image) -> Image.Image:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import importlib.util
 import os
 import re
 import sys
@@ -15,6 +16,7 @@ import warnings
 from typing import TYPE_CHECKING
 
 from itae_cluster.core.options import MAX_PIXELS
+from itae_cluster.pictures.sidecars import RAW
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,10 +24,12 @@ if TYPE_CHECKING:
 __all__ = [
     "contained_warnings",
     "decodable_formats",
+    "is_installed",
     "limited_pixels",
     "looks_like_picture",
     "picture_suffixes",
     "register",
+    "too_large",
 ]
 
 # Pillow recognises the first five but decodes none of them; only Windows can draw the sixth (WMF,
@@ -49,6 +53,7 @@ _USUALLY_NO_PICTURE = frozenset(
         ".msp",  # Microsoft Paint 1; Windows Installer patches
         ".pcd",  # Photo CD; point clouds
         ".pfm",  # portable float maps; printer font metrics
+        ".raw",  # raw files of some cameras; raw data of any kind
         ".vst",  # Targa; Visio templates
     }
 )
@@ -56,12 +61,12 @@ _USUALLY_NO_PICTURE = frozenset(
 # What a file without a suffix is tried as: formats whose first bytes say plainly what they are.
 _PLAIN_SIGNATURE = (
     *("JPEG", "PNG", "GIF", "WEBP", "AVIF", "HEIF", "TIFF", "BMP"),
-    *("JPEG2000", "PSD", "ICNS", "QOI", "DDS", "PPM"),
+    *("JPEG2000", "JXL", "PSD", "ICNS", "QOI", "DDS", "PPM"),
 )
 
 _OPTIONAL_DECODERS = {"WEBP": "webp", "AVIF": "avif", "JPEG2000": "jpg_2000"}
 
-_PILLOW_MODULES = r"(PIL|pillow_heif)\."
+_PILLOW_MODULES = r"(PIL|pillow_heif|pillow_jxl)\."
 _IGNORE_PILLOW = ("ignore", None, Warning, re.compile(_PILLOW_MODULES), 0)
 
 _lock = threading.Lock()
@@ -81,6 +86,8 @@ def register() -> None:
         Image.preinit()
         Image.init()
         pillow_heif.register_heif_opener()
+        with contextlib.suppress(ImportError):  # an extra
+            import pillow_jxl  # noqa: F401 - registers itself
         # Pillow warns above this and refuses above twice this. The warnings are contained below;
         # the refusal also covers pictures inside pictures (icons), which `decode` cannot see.
         Image.MAX_IMAGE_PIXELS = MAX_PIXELS // 2
@@ -105,7 +112,15 @@ def picture_suffixes() -> frozenset[str]:
 
     formats = {*decodable_formats(), "MPO"}  # MPO: several JPEGs in a row, opened as the first
     found = {suffix for suffix, name in Image.EXTENSION.items() if name in formats}
+    if is_installed("rawpy"):
+        found |= RAW
     return frozenset(found - _USUALLY_NO_PICTURE)
+
+
+@functools.cache
+def is_installed(library: str) -> bool:
+    """Whether a library that only an extra brings is there."""
+    return importlib.util.find_spec(library) is not None
 
 
 def looks_like_picture(path: str) -> bool:
@@ -159,3 +174,8 @@ def contained_warnings() -> Iterator[None]:
         if not warnings.filters or warnings.filters[0] != _IGNORE_PILLOW:
             warnings.filterwarnings("ignore", module=_PILLOW_MODULES)
     yield
+
+
+def too_large(width: int, height: int, most: int) -> str:
+    """Why a picture of more than `most` pixels is not decoded."""
+    return f"more than {most / 1e6:g} megapixels ({width}×{height}); see --max-pixels"

@@ -23,7 +23,7 @@ from itae_cluster.core.errors import InputError, UsageError
 from itae_cluster.core.text import from_bytes, printable, quantity
 from itae_cluster.core.types import ScanResult, Skipped
 from itae_cluster.pictures.formats import looks_like_picture, picture_suffixes
-from itae_cluster.pictures.sidecars import RAW
+from itae_cluster.pictures.sidecars import RAW, raws_beside
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -184,7 +184,13 @@ class _Walk:
     passed_over: Counter[str] = field(default_factory=Counter)
 
     def result(self) -> ScanResult:
-        files = sorted((key, path) for _, key, path in self.found.values())
+        beside = raws_beside(path for *_, path in self.found.values())
+        if beside:
+            self.notes.add(
+                f"{quantity(len(beside), 'raw file')} beside pictures of the same name left out; "
+                "--with-sidecars has them follow their pictures"
+            )
+        files = sorted((key, path) for _, key, path in self.found.values() if path not in beside)
         skipped = sorted(self.skipped.items(), key=lambda item: os.fsencode(item[0]))
         return ScanResult(
             files=tuple(path for _, path in files),

@@ -11,9 +11,9 @@ import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
-__all__ = ["RAW", "SUFFIXES", "find"]
+__all__ = ["RAW", "SUFFIXES", "find", "raws_beside"]
 
 RAW = frozenset(
     (
@@ -55,6 +55,13 @@ def find(pictures: Sequence[str]) -> dict[str, tuple[str, ...]]:
         if names:
             found[path] = tuple(sorted(candidate[len(stem) :] for candidate in names))
     return found
+
+
+def raws_beside(paths: Iterable[str]) -> set[str]:
+    """The raw files among `paths` that lie beside a picture of the same stem: its sidecars."""
+    parts = [(path, *os.path.splitext(path)) for path in paths]
+    others = {stem for _, stem, suffix in parts if suffix.lower() not in RAW}
+    return {path for path, stem, suffix in parts if suffix.lower() in RAW and stem in others}
 
 
 def _candidates(folder: str) -> dict[str, list[str]]:

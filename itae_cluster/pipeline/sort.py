@@ -93,9 +93,10 @@ class SortResult:
         return manifest.document(self.head(), self.placements, self.skipped, placed=self.placed)
 
     def head(self) -> dict[str, Any]:
-        """The manifest's head: tool, time, model, options, and what was passed over."""
+        """The manifest's head: tool, time, model, options, what was passed over or is damaged."""
+        found = self.embeddings
         options = self.options.as_record(self.clustering)
-        return manifest.head(self.embeddings.metadata, options, self.embeddings.passed_over)
+        return manifest.head(found.metadata, options, found.passed_over, found.damaged)
 
 
 def sort_pictures(

@@ -182,6 +182,14 @@ def _taken(held: Inventory, labels: set[int]) -> Mapping[int, list[str]]:
     return names
 
 
+def _with_damaged(held: Inventory, damaged: Sequence[Skipped]) -> Inventory:
+    """The result before, as if it had named the damaged pictures that come to it."""
+    if not damaged:
+        return held
+    records = [*held.head.get("damaged", ()), *(skipped_record(item) for item in damaged)]
+    return replace(held, head={**held.head, "damaged": records})
+
+
 def _add(
     result: SortResult, held: Inventory, plan: Plan, thumbnails: Mapping[str, bytes], run: Run
 ) -> SortResult:
@@ -193,7 +201,8 @@ def _add(
         folders = {item.cluster: os.path.dirname(item.destination) for item in new}
         folders |= held.folders  # a cluster that is there keeps its own
         skipped = [skipped_record(item) for item in (*plan.skipped, *lost)]
-        contents = inventory.result_documents(held, records, folders, held.names, skipped)
+        named = _with_damaged(held, result.embeddings.damaged)
+        contents = inventory.result_documents(named, records, folders, held.names, skipped)
         arrivals = Arrivals(placements=new, embeddings=result.embeddings, thumbnails=thumbnails)
         return contents | extend_previews(held, records, folders, arrivals, run)
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from itae_cluster.core.text import printable
-from itae_cluster.pictures.decode import read_thumbnail, thumbnail
+from itae_cluster.pictures.decode import PREPROCESSING, read_thumbnail, thumbnail
 from itae_cluster.pictures.decoders import Decoders
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ class ByRow(Mapping[int, bytes]):
 def store_thumbnails(jpegs: Mapping[str, bytes], cache: Cache) -> None:
     """Keep JPEG bytes by path in the cache, for previews that are drawn later."""
     for part in _parts(list(jpegs)):
-        cache.store_thumbnails({path: jpegs[path] for path in part})
+        cache.store_thumbnails({path: jpegs[path] for path in part}, PREPROCESSING)
 
 
 def complete_thumbnails(
@@ -129,14 +129,15 @@ def complete_thumbnails(
     jpegs = ThumbnailFile()
     for part in _parts(paths):
         known = {path: kept[path] for path in part if path in kept}
-        run.cache.store_thumbnails(known)
-        known |= run.cache.thumbnails([path for path in part if path not in known])
+        run.cache.store_thumbnails(known, PREPROCESSING)
+        missing = [path for path in part if path not in known]
+        known |= run.cache.thumbnails(missing, PREPROCESSING)
         for path, jpeg in known.items():
             jpegs.add(path, jpeg)
     with Decoders(run.reporter) as decoders:
         for part in _parts(_to_read(chosen, paths, jpegs)):
             fresh = _read(part, decoders, run.reporter)
-            run.cache.store_thumbnails(fresh)
+            run.cache.store_thumbnails(fresh, PREPROCESSING)
             for path, jpeg in fresh.items():
                 jpegs.add(path, jpeg)
     return ByRow(jpegs, paths)

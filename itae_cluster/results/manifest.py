@@ -40,10 +40,22 @@ def head(
     model: Mapping[str, Any],
     options: Mapping[str, Any],
     passed_over: Mapping[str, int] | None = None,
+    damaged: Sequence[Skipped] = (),
 ) -> dict[str, Any]:
-    """The head of a manifest, and of what is made on the way to one."""
-    metadata = run_metadata(SCHEMA, SCHEMA_VERSION, model, options)
-    return metadata if passed_over is None else {**metadata, "passed_over": dict(passed_over)}
+    """The head of a manifest, and of what is made on the way to one.
+
+    Args:
+        model: what the encoder says of itself.
+        options: what was asked for.
+        passed_over: files that are no pictures, by their kind; None where nothing was scanned.
+        damaged: pictures that are in the result, as far as they could be read.
+    """
+    made = run_metadata(SCHEMA, SCHEMA_VERSION, model, options)
+    if passed_over is not None:
+        made["passed_over"] = dict(passed_over)
+    if damaged:
+        made["damaged"] = [skipped_record(item) for item in damaged]
+    return made
 
 
 def document(

@@ -146,7 +146,7 @@ def _record(entry: Entry) -> dict[str, Any]:
     }
 
 
-_KEPT = ("tool", "created", "model", "options", "passed_over")
+_KEPT = ("tool", "created", "model", "options", "passed_over", "damaged")
 
 
 def read(data: bytes) -> Plan:

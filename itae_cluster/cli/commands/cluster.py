@@ -151,6 +151,8 @@ def _summary(result: SortResult, output: OutputOptions | None) -> str:
         counts += f", {noise} in none"
     if followers := sum(len(item.sidecars) for item in result.placements):
         counts += f", {quantity(followers, 'sidecar')}"
+    if result.embeddings.damaged:
+        counts += f", {len(result.embeddings.damaged)} damaged"
     if result.skipped:
         counts += f", {len(result.skipped)} skipped"
     if output is None:

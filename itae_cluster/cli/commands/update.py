@@ -86,6 +86,8 @@ def _summary(updated: UpdateResult, *, dry_run: bool) -> str:
         text += f", {updated.beyond} of them ({updated.beyond / new:.0%}) near no cluster"
     if updated.known:
         text += f"; {updated.known} were there before, or are equal to others"
+    if damaged := updated.result.embeddings.damaged:
+        text += f"; {len(damaged)} damaged"
     if updated.result.skipped:
         text += f"; {len(updated.result.skipped)} skipped"
     return f"{text}; dry run, nothing was changed" if dry_run else text
