@@ -21,7 +21,7 @@ def apply(
         str | None,
         typer.Argument(
             metavar="PLAN",
-            help="A plan made by 'itae-cluster plan'; - reads it from standard input.",
+            help="A file made by 'itae-cluster plan'; - reads it from standard input.",
             show_default=False,
         ),
     ] = None,
@@ -29,7 +29,7 @@ def apply(
         str | None,
         typer.Option(
             metavar="DIR",
-            help="Finish the move into this result that was interrupted, in place of a plan.",
+            help="Instead of a plan: finish the move into this result, which was interrupted.",
             show_default=False,
         ),
     ] = None,
@@ -39,8 +39,13 @@ def apply(
 ) -> None:
     """Carry out a plan, or finish a move that was interrupted.
 
-    Every source is read and compared with the plan first; where one has changed, nothing is done.
-    Writes all that the main command writes but the preview, which needs the vectors.
+    Before anything is done, every source is read and compared with the plan; if one has changed,
+    nothing is done. Writes what the main command writes, except the preview, which needs the
+    vectors.
+
+    Examples:
+        itae-cluster apply plan.json
+        itae-cluster apply --resume ./sorted
     """
     if (plan is None) == (resume is None):
         raise UsageError("name a plan (- for standard input), or a result with --resume DIR")
@@ -65,7 +70,11 @@ def _apply(path: str, reporter: ConsoleReporter, *, strict: bool) -> None:
     from itae_cluster.changes.planning import check_sources
     from itae_cluster.results import plan as plans
 
-    plan = plans.read(_content(path))
+    content = _content(path)
+    if not content.lstrip().startswith(b"{"):
+        name = "standard input" if path == "-" else printable(path)
+        raise PlanError(f"{name} is not a plan; make one with 'itae-cluster plan'")
+    plan = plans.read(content)
     check_output(plan.out)
     check_sources(plan, reporter)
     applied = apply_plan(plan, reporter)

@@ -32,49 +32,52 @@ __all__ = ["cluster", "finish"]
 @with_option_groups
 def cluster(
     *,
-    clustering: ClusterGroup,
+    k: given.K = given.AUTO_K,
     out: Annotated[
         str | None,
         typer.Option(
             "--out",
             "-o",
             metavar="DIR",
-            help="A new folder for the result; without it nothing is written.",
+            help="A new folder for the result. Without it, nothing is written.",
             rich_help_panel=given.RESULT,
+            show_default=False,
         ),
     ] = OutputOptions.out,
     action: given.Action = OutputOptions.action,
-    with_sidecars: given.WithSidecars = OutputOptions.sidecars,
-    contact_sheets: Annotated[
-        bool,
-        typer.Option(
-            "--contact-sheets",
-            help="Also write contact/cluster-007.jpg, …: each cluster's pictures on one sheet.",
-            rich_help_panel=given.RESULT,
-        ),
-    ] = OutputOptions.contact_sheets,
     dry_run: Annotated[
         bool,
         typer.Option(
             "--dry-run",
             "-n",
-            help="Print what would be done and write nothing.",
+            help="Print what would be done, and write nothing.",
             rich_help_panel=given.RESULT,
         ),
     ] = OutputOptions.dry_run,
+    with_sidecars: given.WithSidecars = OutputOptions.sidecars,
+    contact_sheets: Annotated[
+        bool,
+        typer.Option(
+            "--contact-sheets",
+            help="Also draw the pictures of each cluster on a sheet of its own.",
+            rich_help_panel=given.RESULT,
+        ),
+    ] = OutputOptions.contact_sheets,
     format_: Annotated[
         Format | None,
         typer.Option(
             "--format",
             "-f",
             metavar="|".join(Format),
-            help="Results on standard output; tsv where --out is not given.",
+            help="Print the result in this format. Default: tsv, if there is no --out.",
             rich_help_panel=given.RESULT,
+            show_default=False,
         ),
     ] = None,
     pictures: PictureGroup,
     embeddings: given.VectorFile = None,
     embedding: EmbeddingGroup,
+    clustering: ClusterGroup,
     caching: CacheGroup,
     strict: given.Strict = False,
     quiet: given.Quiet = False,
@@ -82,11 +85,16 @@ def cluster(
 ) -> None:
     """Sort pictures into clusters (the default command).
 
-    With --out, the pictures are copied into one folder a cluster, beside a manifest and a map of
-    the whole collection. Without it, path and cluster of each picture go to standard output.
+    With --out, the pictures are copied into one folder per cluster, beside a manifest and a page
+    that shows the whole collection. Without it, the path and the cluster of each picture are
+    printed.
+
+    Examples:
+        itae-cluster ./photos --k 20 --out ./sorted
+        itae-cluster ./photos --action move --out ./sorted --dry-run
     """
     pictures.check_given(embeddings)
-    cluster_options = clustering.options()
+    cluster_options = clustering.options(k)
     output = OutputOptions(out, action, dry_run, with_sidecars, contact_sheets)
     model_options = embedding.options()
     cache_options = caching.options()
@@ -132,7 +140,8 @@ def _summary(result: SortResult, output: OutputOptions) -> str:
     noise = sizes.pop(NOISE, 0)
     counts = f"{quantity(sum(sizes.values()), 'picture')} in {quantity(len(sizes), 'cluster')}"
     if sizes:
-        counts += f" ({max(sizes.values())} to {min(sizes.values())} each)"
+        most, fewest = max(sizes.values()), min(sizes.values())
+        counts += f" ({most} to {fewest} each)" if most > fewest else f" ({most} each)"
     if noise:
         counts += f", {noise} in none"
     if followers := sum(len(item.sidecars) for item in result.placements):

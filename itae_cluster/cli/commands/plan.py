@@ -26,23 +26,24 @@ __all__ = ["plan"]
 @with_option_groups
 def plan(
     *,
+    k: given.K = given.AUTO_K,
     out: Annotated[
         str,
         typer.Option(
             "--out",
             "-o",
             metavar="DIR",
-            help="The new folder that the plan is for.",
+            help="The new folder that the plan is to make.",
             rich_help_panel=given.RESULT,
             show_default=False,
         ),
     ],
-    clustering: ClusterGroup,
     action: given.Action = OutputOptions.action,
     with_sidecars: given.WithSidecars = OutputOptions.sidecars,
     pictures: PictureGroup,
     embeddings: given.VectorFile = None,
     embedding: EmbeddingGroup,
+    clustering: ClusterGroup,
     caching: CacheGroup,
     strict: given.Strict = False,
     quiet: given.Quiet = False,
@@ -50,11 +51,15 @@ def plan(
 ) -> None:
     """Print what would be done with every picture, as JSON for 'itae-cluster apply'.
 
-    Takes the options of the main command, and writes nothing but standard output. The plan holds
-    source, destination, size, time and SHA-256 of every file.
+    Takes the options of the main command, and writes nothing. The plan lists the source,
+    destination, size, modification time and SHA-256 of every file.
+
+    Examples:
+        itae-cluster plan ./photos --k 20 --out ./sorted > plan.json
+        itae-cluster plan ./photos --action move --out ./sorted | itae-cluster apply -
     """
     pictures.check_given(embeddings)
-    cluster_options = clustering.options()
+    cluster_options = clustering.options(k)
     output = OutputOptions(out, action, sidecars=with_sidecars)
     model_options = embedding.options()
     cache_options = caching.options()
