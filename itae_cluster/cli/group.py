@@ -17,8 +17,8 @@ from typer.core import TyperCommand, TyperGroup
 
 from itae_cluster.cli.interrupts import exit_code
 from itae_cluster.cli.libraries import explain
-from itae_cluster.cli.mistakes import ClickUsageError, check_command, reworded
-from itae_cluster.core.errors import ItaeClusterError
+from itae_cluster.cli.mistakes import ClickUsageError, check_command, nearest, reworded
+from itae_cluster.core.errors import ItaeClusterError, UsageError
 from itae_cluster.core.text import printable
 
 if TYPE_CHECKING:
@@ -103,6 +103,12 @@ class Group(_Readable, TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """The command that the first word names; a mistyped one is an error of one line."""
+        if args[0] not in self.commands and not args[0].startswith("-"):
+            meant = nearest(args[0], self.commands)
+            hint = f"see '{ctx.command_path} --help'"
+            if meant is not None:
+                hint = f"did you mean '{ctx.command_path} {meant}'?"
+            raise UsageError(f"no such command: {printable(args[0])}; {hint}")
         with _reworded_mistakes(ctx):
             return super().resolve_command(ctx, args)
 

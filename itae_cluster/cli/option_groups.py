@@ -12,7 +12,7 @@ from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 
 from itae_cluster.cli import parameters as given
-from itae_cluster.core.errors import UsageError
+from itae_cluster.core.errors import InputError, UsageError
 from itae_cluster.core.options import (
     AskedModel,
     CacheOptions,
@@ -70,6 +70,17 @@ class PictureGroup:
         """Raise `UsageError` where none are."""
         if not self._named:
             raise UsageError("name pictures or folders, - for a list, or --only FILE")
+
+    def check_files(self) -> None:
+        """Raise `InputError` where a file that is named is no picture."""
+        from itae_cluster.pictures.formats import looks_like_picture, picture_suffixes
+
+        for path in self.paths or ():
+            known = os.path.splitext(path)[1].lower() in picture_suffixes()
+            if os.path.isfile(path) and not known and not looks_like_picture(path):
+                raise InputError(
+                    f"{printable(path)} is not a picture; name pictures, or folders of pictures"
+                )
 
     def check_given(self, vectors: str | None) -> None:
         """Raise `UsageError` where none are, and there is no vector file in their place."""
@@ -143,6 +154,13 @@ class EmbeddingGroup(ModelGroup):
         """What they say, checked."""
         pixels = given.parse_size("--max-pixels", self.max_pixels)
         return replace(super().options(), precision=self.precision, max_pixels=pixels)
+
+    def options_beside(self, vectors: str | None) -> ModelOptions:
+        """The same; beside a vector file, what makes no difference to it counts for nothing."""
+        options = self.options()
+        if vectors is None:
+            return options
+        return replace(options, model=ModelOptions.model, offline=ModelOptions.offline)
 
 
 @dataclass(frozen=True)

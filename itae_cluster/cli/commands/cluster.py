@@ -19,6 +19,7 @@ from itae_cluster.cli.option_groups import (
 )
 from itae_cluster.cli.output import Format, check_kept, check_strict, write_plan, write_result
 from itae_cluster.cli.reporting import ConsoleReporter
+from itae_cluster.core.errors import InputError
 from itae_cluster.core.options import OutputOptions
 from itae_cluster.core.text import quantity
 from itae_cluster.core.types import NOISE
@@ -96,21 +97,25 @@ def cluster(
     pictures.check_given(embeddings)
     cluster_options = clustering.options(k)
     output = OutputOptions(out, action, dry_run, with_sidecars, contact_sheets)
-    model_options = embedding.options()
+    model_options = embedding.options_beside(embeddings)
     cache_options = caching.options()
     inputs = pictures.read()
     with ConsoleReporter(quiet=quiet, verbose=verbose) as reporter:
         from itae_cluster.pipeline import sort_pictures
 
-        result = sort_pictures(
-            inputs,
-            model_options,
-            cluster_options,
-            output,
-            embeddings_file=embeddings,
-            caching=cache_options,
-            reporter=reporter,
-        )
+        try:
+            result = sort_pictures(
+                inputs,
+                model_options,
+                cluster_options,
+                output,
+                embeddings_file=embeddings,
+                caching=cache_options,
+                reporter=reporter,
+            )
+        except InputError:
+            pictures.check_files()  # a better reason than that there are too few pictures
+            raise
     choice = result.clustering.choice
     if choice is not None and choice.scores and reporter.terminal is not None:
         print_curve(choice, reporter.terminal)

@@ -17,6 +17,7 @@ from itae_cluster.cli.option_groups import (
 )
 from itae_cluster.cli.output import check_strict
 from itae_cluster.cli.reporting import ConsoleReporter
+from itae_cluster.core.errors import InputError
 from itae_cluster.core.options import OutputOptions
 from itae_cluster.core.text import quantity
 
@@ -61,7 +62,7 @@ def plan(
     pictures.check_given(embeddings)
     cluster_options = clustering.options(k)
     output = OutputOptions(out, action, sidecars=with_sidecars)
-    model_options = embedding.options()
+    model_options = embedding.options_beside(embeddings)
     cache_options = caching.options()
     inputs = pictures.read()
     with ConsoleReporter(quiet=quiet, verbose=verbose) as reporter:
@@ -69,15 +70,19 @@ def plan(
         from itae_cluster.pipeline import plan_pictures
         from itae_cluster.results import plan as plans
 
-        made = plan_pictures(
-            inputs,
-            model_options,
-            cluster_options,
-            output,
-            embeddings_file=embeddings,
-            caching=cache_options,
-            reporter=reporter,
-        )
+        try:
+            made = plan_pictures(
+                inputs,
+                model_options,
+                cluster_options,
+                output,
+                embeddings_file=embeddings,
+                caching=cache_options,
+                reporter=reporter,
+            )
+        except InputError:
+            pictures.check_files()  # a better reason than that there are too few pictures
+            raise
     sys.stdout.write(to_json(plans.document(made), indent=2) + "\n")
     sys.stdout.flush()
     reporter.summary(
