@@ -53,12 +53,19 @@ def section(words: list[str], command: Any) -> str:
         usage.append("[OPTIONS]")
     if getattr(command, "commands", None):
         usage += ["COMMAND", "..."]
-    lines = [f"## `{' '.join(words)}`", "", f"    {' '.join(usage)}", "", f"{command.help}\n"]
+    lines = [f"## `{' '.join(words)}`", "", f"    {' '.join(usage)}", "", f"{explained(command)}\n"]
     if arguments or options:
         lines += ["| parameter | meaning | default |", "|---|---|---|"]
         lines += [row(p) for p in [*arguments, *options]]
         lines.append("")
     return "\n".join(lines)
+
+
+def explained(command: Any) -> str:
+    """The help text, its examples as a block of code."""
+    text, _, examples = command.help.partition("Examples:\n\n")
+    indented = "\n".join(f"    {line}" for line in examples.splitlines())
+    return f"{text}{indented}"
 
 
 def argument(parameter: Any) -> str:

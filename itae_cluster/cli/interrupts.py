@@ -16,6 +16,8 @@ import sys
 import threading
 from typing import TYPE_CHECKING
 
+from itae_cluster.core.errors import OutputError
+
 if TYPE_CHECKING:
     from types import FrameType
 
@@ -42,7 +44,7 @@ def leave() -> None:
     """
     if _received:
         for stream in (sys.stdout, sys.stderr):
-            with contextlib.suppress(OSError, ValueError):
+            with contextlib.suppress(OSError, ValueError, OutputError):
                 stream.flush()
         atexit._run_exitfuncs()  # there is no public name for it
         os._exit(exit_code())

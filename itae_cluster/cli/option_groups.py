@@ -1,25 +1,29 @@
 """Options that several commands take together: one parameter of the command, many on its line.
 
-A group is a dataclass whose fields are annotated as Typer wants its parameters.
+A group is a dataclass whose fields are annotated as Typer wants its parameters, or are groups.
 """
 
 from __future__ import annotations
 
 import functools
 import inspect
-from dataclasses import MISSING, dataclass, fields, is_dataclass
+import os
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 
 from itae_cluster.cli import parameters as given
-from itae_cluster.core.errors import UsageError
+from itae_cluster.core.errors import InputError, UsageError
 from itae_cluster.core.options import (
+    AskedModel,
     CacheOptions,
     ClusterOptions,
     DeviceName,
     InputOptions,
     ModelOptions,
     parse_k,
+    parse_theta,
 )
+from itae_cluster.core.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,9 +31,14 @@ if TYPE_CHECKING:
 __all__ = [
     "CacheGroup",
     "ClusterGroup",
+    "ComparedModelsGroup",
+    "ComputeGroup",
     "EmbeddingGroup",
+    "FrozenModelGroup",
+    "MeasuredModelGroup",
     "ModelGroup",
     "PictureGroup",
+    "RecipeGroup",
     "with_option_groups",
 ]
 
@@ -62,6 +71,17 @@ class PictureGroup:
         if not self._named:
             raise UsageError("name pictures or folders, - for a list, or --only FILE")
 
+    def check_files(self) -> None:
+        """Raise `InputError` where a file that is named is no picture."""
+        from itae_cluster.pictures.formats import looks_like_picture, picture_suffixes
+
+        for path in self.paths or ():
+            known = os.path.splitext(path)[1].lower() in picture_suffixes()
+            if os.path.isfile(path) and not known and not looks_like_picture(path):
+                raise InputError(
+                    f"{printable(path)} is not a picture; name pictures, or folders of pictures"
+                )
+
     def check_given(self, vectors: str | None) -> None:
         """Raise `UsageError` where none are, and there is no vector file in their place."""
         if vectors is None and not self._named:
@@ -71,20 +91,56 @@ class PictureGroup:
 
 
 @dataclass(frozen=True)
-class ModelGroup:
-    """Which model."""
+class ComputeGroup:
+    """Where the weights are, and where to compute."""
 
-    model: given.Model = ModelOptions.model
     weights: given.Weights = ModelOptions.weights
-    theta: given.Theta = ModelOptions.theta
-    size: given.Size = ModelOptions.size
     device: given.Device = DeviceName.AUTO
     batch_size: given.BatchSize = ModelOptions.batch_size
     offline: given.Offline = ModelOptions.offline
 
+    def values(self) -> dict[str, Any]:
+        """What they say, by name.
+
+        Raises:
+            UsageError: if there is no such file of weights.
+        """
+        if self.weights is not None and not os.path.isfile(self.weights):
+            raise UsageError(f"no such file: {printable(self.weights)}; check --weights")
+        return vars(self)
+
+    def frozen_model(self) -> AskedModel:
+        """Of the model of a result, of which nothing else can be asked for."""
+        return AskedModel(**self.values())
+
+
+@dataclass(frozen=True)
+class MeasuredModelGroup:
+    """Which model, for a job that sets θ itself."""
+
+    model: given.Model = ModelOptions.model
+    size: given.Size = ModelOptions.size
+    compute: ComputeGroup = field(default_factory=ComputeGroup)
+
     def options(self) -> ModelOptions:
         """What they say, checked."""
-        return ModelOptions(**vars(self))
+        return ModelOptions(model=self.model, size=self.size, **self.compute.values())
+
+
+@dataclass(frozen=True)
+class ModelGroup:
+    """Which model."""
+
+    model: given.Model = ModelOptions.model
+    theta: given.Theta = ModelOptions.theta
+    size: given.Size = ModelOptions.size
+    compute: ComputeGroup = field(default_factory=ComputeGroup)
+
+    def options(self) -> ModelOptions:
+        """What they say, checked."""
+        return ModelOptions(
+            model=self.model, theta=self.theta, size=self.size, **self.compute.values()
+        )
 
 
 @dataclass(frozen=True)
@@ -97,28 +153,82 @@ class EmbeddingGroup(ModelGroup):
     def options(self) -> ModelOptions:
         """What they say, checked."""
         pixels = given.parse_size("--max-pixels", self.max_pixels)
-        return ModelOptions(**{**vars(self), "max_pixels": pixels})
+        return replace(super().options(), precision=self.precision, max_pixels=pixels)
+
+    def options_beside(self, vectors: str | None) -> ModelOptions:
+        """The same; beside a vector file, what makes no difference to it counts for nothing."""
+        options = self.options()
+        if vectors is None:
+            return options
+        return replace(options, model=ModelOptions.model, offline=ModelOptions.offline)
 
 
 @dataclass(frozen=True)
-class ClusterGroup:
-    """How embeddings become clusters."""
+class ComparedModelsGroup:
+    """Which models, one or several, all with the same settings."""
 
-    k: given.K = given.AUTO_K
+    model: given.Models = None
+    theta: given.Theta = ModelOptions.theta
+    size: given.Size = ModelOptions.size
+    compute: ComputeGroup = field(default_factory=ComputeGroup)
+
+    def options(self) -> list[ModelOptions]:
+        """What they say of each, checked."""
+        names = self.model or [ModelOptions.model]
+        if self.compute.weights is not None and len(names) > 1:
+            raise UsageError("--weights is one model; leave it out, or give a single --model")
+        common = {"theta": self.theta, "size": self.size, **self.compute.values()}
+        return [ModelOptions(model=name, **common) for name in names]
+
+
+@dataclass(frozen=True)
+class FrozenModelGroup:
+    """What may be said of the model of a result."""
+
+    model: given.FrozenModel = None
+    theta: given.FrozenTheta = None
+    size: given.FrozenSize = None
+    compute: ComputeGroup = field(default_factory=ComputeGroup)
+    max_pixels: given.MaxPixels = given.MAX_PIXELS
+
+    def options(self) -> AskedModel:
+        """What they say, checked."""
+        if self.theta is not None:
+            parse_theta(self.theta)
+        return AskedModel(
+            model=self.model,
+            theta=self.theta,
+            size=self.size,
+            max_pixels=given.parse_size("--max-pixels", self.max_pixels),
+            **self.compute.values(),
+        )
+
+
+@dataclass(frozen=True)
+class RecipeGroup:
+    """How embeddings become clusters, but for their number; no reduction is that of the job."""
+
     algorithm: given.Algorithm = ClusterOptions.algorithm
-    reduce: given.Reduce = ClusterOptions.reduce
+    reduce: given.JobReduce = None
     reduce_dim: given.ReduceDim = ClusterOptions.reduce_dim
     neighbors: given.Neighbors = ClusterOptions.neighbors
-    linkage: given.Linkage = ClusterOptions.linkage
     min_cluster_size: given.MinClusterSize = ClusterOptions.min_cluster_size
     assign_noise: given.AssignNoise = ClusterOptions.assign_noise
-    restarts: given.Restarts = ClusterOptions.restarts
     seed: given.Seed = ClusterOptions.seed
 
-    def options(self) -> ClusterOptions:
-        """What they say, checked."""
-        k, k_range = parse_k(self.k)
-        return ClusterOptions(**{**vars(self), "k": k, "k_range": k_range})
+
+@dataclass(frozen=True)
+class ClusterGroup(RecipeGroup):
+    """How embeddings become clusters, but for their number."""
+
+    reduce: given.Reduce = ClusterOptions.reduce
+    linkage: given.Linkage = ClusterOptions.linkage
+    restarts: given.Restarts = ClusterOptions.restarts
+
+    def options(self, k: str) -> ClusterOptions:
+        """What they say, checked, with `k` as `parse_k` reads it."""
+        number, k_range = parse_k(k)
+        return ClusterOptions(**vars(self), k=number, k_range=k_range)
 
 
 @dataclass(frozen=True)
@@ -140,10 +250,7 @@ def with_option_groups(command: Callable[..., R]) -> Callable[..., R]:
 
     @functools.wraps(command)
     def run(**values: Any) -> R:
-        taken = {
-            name: group(**{field.name: values.pop(field.name) for field in fields(group)})
-            for name, group in groups.items()
-        }
+        taken = {name: _built(group, values) for name, group in groups.items()}
         return command(**values, **taken)
 
     parameters: list[inspect.Parameter] = []
@@ -159,12 +266,28 @@ def with_option_groups(command: Callable[..., R]) -> Callable[..., R]:
 
 
 def _flattened(group: Any) -> Iterator[inspect.Parameter]:
+    """A parameter for each field, in place of a group within the group those of its fields."""
     hints = get_type_hints(group, include_extras=True)
-    for field in fields(group):
-        default = inspect.Parameter.empty if field.default is MISSING else field.default
+    for each in fields(group):
+        if is_dataclass(hints[each.name]):
+            yield from _flattened(hints[each.name])
+            continue
         yield inspect.Parameter(
-            field.name,
+            each.name,
             inspect.Parameter.KEYWORD_ONLY,
-            default=default,
-            annotation=hints[field.name],
+            default=inspect.Parameter.empty if each.default is MISSING else each.default,
+            annotation=hints[each.name],
         )
+
+
+def _built(group: Any, values: dict[str, Any]) -> Any:
+    """The group; what belongs to it is taken out of `values`."""
+    hints = get_type_hints(group, include_extras=True)
+    return group(
+        **{
+            each.name: _built(hints[each.name], values)
+            if is_dataclass(hints[each.name])
+            else values.pop(each.name)
+            for each in fields(group)
+        }
+    )

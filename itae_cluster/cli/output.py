@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from itae_cluster.cli.reporting import ConsoleReporter
 from itae_cluster.core.documents import to_json
 from itae_cluster.core.errors import OutputError, StrictError
-from itae_cluster.core.text import to_tsv
+from itae_cluster.core.text import quantity, to_tsv
 from itae_cluster.core.types import Skipped
 from itae_cluster.results.manifest import to_record
 
@@ -93,12 +93,13 @@ def check_kept(kept: Sequence[Skipped], reporter: ConsoleReporter) -> None:
         reporter.warn(f"{original.path} is still there: {original.reason}")
     if kept:
         raise OutputError(
-            f"{len(kept)} originals could not be removed and now exist twice; remove the cause "
-            "and run 'itae-cluster apply --resume', or take all back with 'itae-cluster undo'"
+            f"{quantity(len(kept), 'original')} could not be removed, so that there are two copies "
+            "now; remove the cause and run 'itae-cluster apply --resume', or take all back with "
+            "'itae-cluster undo'"
         )
 
 
 def check_strict(strict: bool, skipped: Sequence[Skipped]) -> None:
     """Raise `StrictError` where `--strict` is given and something was skipped."""
     if strict and skipped:
-        raise StrictError(f"{len(skipped)} inputs were skipped (--strict)")
+        raise StrictError(f"{quantity(len(skipped), 'input')} skipped (--strict)")

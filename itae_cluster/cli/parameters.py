@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from typing import Annotated
 
 import typer
 
+from itae_cluster.cli.group import GENERAL
 from itae_cluster.core import options
 from itae_cluster.core.errors import UsageError
 from itae_cluster.core.options import Action as ActionName
@@ -15,12 +17,16 @@ from itae_cluster.core.options import Algorithm as AlgorithmName
 from itae_cluster.core.options import DeviceName, InputOptions, NoiseRule, Reduction
 from itae_cluster.core.options import Linkage as LinkageName
 from itae_cluster.core.options import Precision as PrecisionName
+from itae_cluster.core.text import printable
 from itae_cluster.pictures.scan import read_list, read_list_file
 
 __all__ = [
     "AUTO_K",
     "CLUSTERING",
+    "JSON",
     "MAX_PIXELS",
+    "MODEL",
+    "PICTURES",
     "RESULT",
     "Action",
     "Algorithm",
@@ -33,11 +39,13 @@ __all__ = [
     "FrozenModel",
     "FrozenSize",
     "FrozenTheta",
+    "JobReduce",
     "K",
     "Linkage",
     "MaxPixels",
     "MinClusterSize",
     "Model",
+    "Models",
     "Neighbors",
     "NoCache",
     "Null",
@@ -58,18 +66,20 @@ __all__ = [
     "Verbose",
     "Weights",
     "WithSidecars",
+    "check_result",
     "complete_model",
     "parse_size",
     "read_inputs",
 ]
 
-_INPUT = "Pictures"
-_MODEL = "Model"
-_GENERAL = "General"
-CLUSTERING = "Clustering"
-"""The help panel of everything that bears on clusters."""
+PICTURES = "Pictures"
+"""The help panel of everything that picks pictures."""
+MODEL = "Model"
+"""The help panel of everything that bears on embeddings."""
+CLUSTERING = "Clustering in detail"
+"""The help panel of everything that bears on clusters, but for their number."""
 RESULT = "Result"
-"""The help panel of everything that bears on OUT."""
+"""The help panel of what most people set: how many clusters, where to, in which way."""
 
 
 def complete_model(incomplete: str) -> list[str]:
@@ -83,7 +93,7 @@ Paths = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="PATHS",
-        help="Pictures and folders of pictures; - reads a list from standard input.",
+        help="Pictures, and folders of pictures; - reads a list from standard input.",
         show_default=False,
     ),
 ]
@@ -92,9 +102,9 @@ Only = Annotated[
     typer.Option(
         "--only",
         metavar="FILE",
-        help="Only the pictures listed in this file, one path a line, as preview.html saves them. "
-        "Without PATHS, the list is the input.",
-        rich_help_panel=_INPUT,
+        help="Take only the pictures listed in this file, one path per line, as preview.html saves "
+        "them. Without PATHS, the list is the input.",
+        rich_help_panel=PICTURES,
     ),
 ]
 Null = Annotated[
@@ -102,16 +112,16 @@ Null = Annotated[
     typer.Option(
         "--null",
         "-0",
-        help="The list on standard input is separated by NUL, as find -print0 writes it.",
-        rich_help_panel=_INPUT,
+        help="The list on standard input is NUL-separated, as find -print0 writes it.",
+        rich_help_panel=PICTURES,
     ),
 ]
 Exclude = Annotated[
     list[str] | None,
     typer.Option(
         metavar="GLOB",
-        help="Leave out what matches (as in .gitignore); may be repeated.",
-        rich_help_panel=_INPUT,
+        help="Leave out whatever matches, as in .gitignore; may be repeated.",
+        rich_help_panel=PICTURES,
         show_default=False,
     ),
 ]
@@ -119,8 +129,8 @@ MaxPixels = Annotated[
     str,
     typer.Option(
         metavar="N",
-        help="Skip pictures that declare more pixels, undecoded; such as 400M or 1G.",
-        rich_help_panel=_INPUT,
+        help="Skip pictures that claim to have more pixels, without decoding them; such as 400M.",
+        rich_help_panel=PICTURES,
     ),
 ]
 MAX_PIXELS = f"{options.MAX_PIXELS // 10**6}M"
@@ -128,18 +138,32 @@ Strict = Annotated[
     bool,
     typer.Option(
         "--strict",
-        help="Exit with 3 when something was skipped; the result is written all the same.",
-        rich_help_panel=_GENERAL,
+        help="Exit with code 3 if anything was skipped; the result is written all the same.",
+        rich_help_panel=GENERAL,
     ),
 ]
+_MODEL_NAMES = (
+    "vits14, vitb14, vitl14 or vitg14, each also with -reg; mini, which comes with this tool; or "
+    "auto: vitb14 if its weights are here or can be downloaded, else mini."
+)
 Model = Annotated[
     str,
     typer.Option(
         metavar="NAME",
-        help="vits14, vitb14, vitl14, vitg14, each also with -reg; mini (bundled); or auto: "
-        "vitb14 where its weights can be had, else mini.",
+        help=_MODEL_NAMES,
         autocompletion=complete_model,
-        rich_help_panel=_MODEL,
+        rich_help_panel=MODEL,
+    ),
+]
+Models = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--model",
+        metavar="NAME",
+        help=f"{_MODEL_NAMES} Give --model again for each further model to compare. Default: auto.",
+        autocompletion=complete_model,
+        show_default=False,
+        rich_help_panel=MODEL,
     ),
 ]
 FrozenModel = Annotated[
@@ -147,9 +171,9 @@ FrozenModel = Annotated[
     typer.Option(
         "--model",
         metavar="NAME",
-        help="That of the result, which is used anyway; another is refused.",
+        help="Must match the result's; defaults to it.",
         autocompletion=complete_model,
-        rich_help_panel=_MODEL,
+        rich_help_panel=MODEL,
         show_default=False,
     ),
 ]
@@ -157,9 +181,9 @@ FrozenTheta = Annotated[
     str | None,
     typer.Option(
         "--theta",
-        metavar="FLOAT|off|auto",
-        help="That of the result, which is used anyway; another is refused.",
-        rich_help_panel=_MODEL,
+        metavar="N|off|auto",
+        help="Must match the result's; defaults to it.",
+        rich_help_panel=MODEL,
         show_default=False,
     ),
 ]
@@ -168,8 +192,8 @@ FrozenSize = Annotated[
     typer.Option(
         "--size",
         metavar="N",
-        help="That of the result, which is used anyway; another is refused.",
-        rich_help_panel=_MODEL,
+        help="Must match the result's; defaults to it.",
+        rich_help_panel=MODEL,
         show_default=False,
     ),
 ]
@@ -177,58 +201,59 @@ Weights = Annotated[
     str | None,
     typer.Option(
         metavar="FILE",
-        help="A local checkpoint: official, transformers or timm layout.",
-        rich_help_panel=_MODEL,
+        help="A checkpoint file, in the official, transformers or timm layout.",
+        rich_help_panel=MODEL,
     ),
 ]
 Theta = Annotated[
     str,
     typer.Option(
-        metavar="FLOAT|off|auto",
-        help="ITAE's threshold on query norms; auto is the published value for the model.",
-        rich_help_panel=_MODEL,
+        metavar="N|off|auto",
+        help="ITAE's threshold on query norms: a number, off, or auto, which is the value that "
+        "'calibrate --save' found for these weights, else the published one.",
+        rich_help_panel=MODEL,
     ),
 ]
 Size = Annotated[
     int,
     typer.Option(
         metavar="N",
-        help="Side in pixels that pictures are resized to, a multiple of 14.",
-        rich_help_panel=_MODEL,
+        help="Resize pictures to N x N pixels; a multiple of 14.",
+        rich_help_panel=MODEL,
     ),
 ]
 Device = Annotated[
     DeviceName,
     typer.Option(
         metavar="|".join(DeviceName),
-        help="Where to compute; auto takes CUDA, else MPS, else the CPU.",
-        rich_help_panel=_MODEL,
+        help="Where to compute; auto takes CUDA if it is there, else MPS, else the CPU.",
+        rich_help_panel=MODEL,
     ),
 ]
 BatchSize = Annotated[
     int | None,
     typer.Option(
         metavar="N",
-        help="Pictures embedded at once, by default what suits the device; halved where memory "
-        "runs out.",
-        rich_help_panel=_MODEL,
+        help="Pictures to embed at once. Default: as suits the device. Halved if memory runs out.",
+        rich_help_panel=MODEL,
+        show_default=False,
     ),
 ]
 Precision = Annotated[
     PrecisionName,
     typer.Option(
-        metavar="|".join(PrecisionName),
-        help="How to compute; auto is float16 on CUDA and MPS, and on a CPU bfloat16 where that is "
-        "fast and ITAE is off, else float32.",
-        rich_help_panel=_MODEL,
+        metavar="FORMAT",
+        help="Number format to compute in: float32, bfloat16, float16 or auto. Auto is float16 on "
+        "CUDA and MPS; on a CPU it is bfloat16 if that is fast and ITAE is off, else float32.",
+        rich_help_panel=MODEL,
     ),
 ]
 Offline = Annotated[
     bool,
     typer.Option(
         "--offline",
-        help="Never use the network.",
-        rich_help_panel=_MODEL,
+        help="Do not use the network.",
+        rich_help_panel=MODEL,
     ),
 ]
 CacheFolder = Annotated[
@@ -236,8 +261,8 @@ CacheFolder = Annotated[
     typer.Option(
         "--cache",
         metavar="DIR",
-        help="Where embeddings are kept between runs; the user's cache folder where not given.",
-        rich_help_panel=_GENERAL,
+        help="Keep embeddings between runs in this folder. Default: see 'itae-cluster cache path'.",
+        rich_help_panel=GENERAL,
         show_default=False,
     ),
 ]
@@ -245,54 +270,57 @@ NoCache = Annotated[
     bool,
     typer.Option(
         "--no-cache",
-        help="Neither use nor keep embeddings of earlier runs.",
-        rich_help_panel=_GENERAL,
+        help="Neither use embeddings of earlier runs nor keep those of this one.",
+        rich_help_panel=GENERAL,
     ),
 ]
 AUTO_K = "auto"
-"""The default of `K`: it is found out."""
+"""The default of `K`: the tool finds it."""
 K = Annotated[
     str,
     typer.Option(
         "--k",
         "-k",
         metavar="N|A..B|auto",
-        help="Number of clusters; auto looks for one that fits the pictures, A..B does so between "
-        "two numbers.",
-        rich_help_panel=CLUSTERING,
+        help="Number of clusters. auto finds one that fits the pictures; A..B finds one between A "
+        "and B.",
+        rich_help_panel=RESULT,
     ),
 ]
 Algorithm = Annotated[
     AlgorithmName,
     typer.Option(
-        metavar="|".join(AlgorithmName),
-        help="How clusters are found; hdbscan finds their number too.",
+        metavar="NAME",
+        help="kmeans, hdbscan, agglomerative or spectral; hdbscan finds the number of clusters "
+        "itself.",
         rich_help_panel=CLUSTERING,
     ),
 ]
 Restarts = Annotated[
     int,
-    typer.Option(metavar="N", help="kmeans: starts, the best is kept.", rich_help_panel=CLUSTERING),
+    typer.Option(
+        metavar="N", help="K-Means restarts; the best run is kept.", rich_help_panel=CLUSTERING
+    ),
 ]
 VectorFile = Annotated[
     str | None,
     typer.Option(
         "--embeddings",
         metavar="FILE",
-        help="Vectors made by 'itae-cluster embed', in place of PATHS.",
-        rich_help_panel=_INPUT,
+        help="Vectors made by 'itae-cluster embed', instead of PATHS.",
+        rich_help_panel=PICTURES,
     ),
 ]
-Out = Annotated[str, typer.Argument(metavar="OUT", help="A result of this tool.")]
+Out = Annotated[str, typer.Argument(metavar="OUT", help="A folder that this tool made: a result.")]
 DryRun = Annotated[
     bool,
-    typer.Option("--dry-run", "-n", help="Print what would be done and change nothing."),
+    typer.Option("--dry-run", "-n", help="Print what would be done, and change nothing."),
 ]
 Action = Annotated[
     ActionName,
     typer.Option(
-        metavar="|".join(ActionName),
-        help="How pictures come into the result.",
+        metavar="HOW",
+        help="How pictures get into the result: copy, hardlink, symlink or move.",
         rich_help_panel=RESULT,
     ),
 ]
@@ -300,17 +328,21 @@ WithSidecars = Annotated[
     bool,
     typer.Option(
         "--with-sidecars",
-        help="Files that belong to a picture go with it: .xmp, .aae, a RAW, a live photo's .mov.",
+        help="Take along the files that belong to a picture: .xmp, .aae, a RAW, the .mov of a live "
+        "photo.",
         rich_help_panel=RESULT,
     ),
 ]
+JSON = Annotated[
+    bool, typer.Option("--json", help="Print JSON, for programs.", rich_help_panel=GENERAL)
+]
 Quiet = Annotated[
     bool,
-    typer.Option("--quiet", "-q", help="Say nothing but errors.", rich_help_panel=_GENERAL),
+    typer.Option("--quiet", "-q", help="Print nothing but errors.", rich_help_panel=GENERAL),
 ]
 Verbose = Annotated[
     bool,
-    typer.Option("--verbose", "-v", help="Say details too.", rich_help_panel=_GENERAL),
+    typer.Option("--verbose", "-v", help="Print details as well.", rich_help_panel=GENERAL),
 ]
 
 
@@ -318,8 +350,8 @@ MinClusterSize = Annotated[
     int | None,
     typer.Option(
         metavar="N",
-        help="hdbscan: fewest pictures of a cluster. Default: 0.4 times the square root of "
-        "their number, 5 to 50.",
+        help="hdbscan: fewest pictures in a cluster. Default: 0.4 times the square root of the "
+        "number of pictures, but at least 5 and at most 50.",
         rich_help_panel=CLUSTERING,
         show_default=False,
     ),
@@ -328,8 +360,9 @@ AssignNoise = Annotated[
     NoiseRule | None,
     typer.Option(
         metavar="|".join(NoiseRule),
-        help="hdbscan: noise stays apart, goes with the nearest picture that has a cluster, or "
-        "where its membership is highest. Default: apart, but no more than a fifth.",
+        help="hdbscan: what to do with pictures that fit no cluster. keep: leave them in none; "
+        "nearest: put each with the nearest picture that has a cluster; soft: put each where its "
+        "membership is highest. Default: keep, but for no more than a fifth of all pictures.",
         rich_help_panel=CLUSTERING,
         show_default=False,
     ),
@@ -338,15 +371,26 @@ Reduce = Annotated[
     Reduction,
     typer.Option(
         metavar="|".join(Reduction),
-        help="What embeddings become before they are clustered.",
+        help="Reduce the embeddings in this way before clustering.",
         rich_help_panel=CLUSTERING,
+    ),
+]
+JobReduce = Annotated[
+    Reduction | None,
+    typer.Option(
+        "--reduce",
+        metavar="|".join(Reduction),
+        help="Reduce the embeddings in this way before clustering. Default: none, as in the paper; "
+        "umap for hdbscan. Only kmeans with none is run more than once per set.",
+        rich_help_panel=CLUSTERING,
+        show_default=False,
     ),
 ]
 Linkage = Annotated[
     LinkageName,
     typer.Option(
         metavar="|".join(LinkageName),
-        help="agglomerative: which clusters are joined; average lets sizes differ more.",
+        help="agglomerative: how to choose the clusters to join; with average, sizes differ more.",
         rich_help_panel=CLUSTERING,
     ),
 ]
@@ -354,7 +398,7 @@ ReduceDim = Annotated[
     int | None,
     typer.Option(
         metavar="N",
-        help="Dimensions of the reduction. Default: umap 10, pca 50.",
+        help="Number of dimensions to reduce to. Default: 10 for umap, 50 for pca.",
         rich_help_panel=CLUSTERING,
         show_default=False,
     ),
@@ -363,15 +407,19 @@ Neighbors = Annotated[
     int | None,
     typer.Option(
         metavar="N",
-        help="umap and spectral: pictures that count as neighbours of one. Default: as many as a "
-        "cluster has on average, 3 to 15; hdbscan 15.",
+        help="umap and spectral: how many neighbours each picture has. Default: as many as a "
+        "cluster has pictures on average, 3 to 15; 15 for hdbscan.",
         rich_help_panel=CLUSTERING,
         show_default=False,
     ),
 ]
 Seed = Annotated[
     int,
-    typer.Option(metavar="N", help="The same seed, the same result.", rich_help_panel=CLUSTERING),
+    typer.Option(
+        metavar="N",
+        help="Seed of all random numbers: the same seed gives the same result.",
+        rich_help_panel=CLUSTERING,
+    ),
 ]
 
 
@@ -388,6 +436,12 @@ def parse_size(option: str, text: str) -> int:
     if match is None:
         raise UsageError(f"{option} {text!r}: give a size such as 500M or 2G")
     return int(float(match[1]) * _UNITS[match[2].upper()])
+
+
+def check_result(out: str) -> None:
+    """Raise `UsageError` where OUT is no folder."""
+    if not os.path.isdir(out):
+        raise UsageError(f"no such folder: {printable(out)}; name a result of this tool")
 
 
 def read_inputs(

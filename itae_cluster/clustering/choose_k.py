@@ -79,7 +79,7 @@ class ScoredSample:
         self._degrees = np.bincount(self._graph.row, weights=self._graph.data)
         self._known: dict[int, NDArray[np.float64]] = {}
         self._starts = [
-            kmeans_plusplus(self.points, most or _highest(len(rows)), random_state=each)[0]
+            kmeans_plusplus(self.points, most or _highest(len(rows)), random_state=each % 2**32)[0]
             for each in range(_SEARCHES * seed, _SEARCHES * (seed + 1))
         ]
 

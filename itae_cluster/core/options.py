@@ -361,7 +361,7 @@ def check_seed(seed: int) -> None:
 def parse_theta(text: str) -> float | str | None:
     """`auto` → "auto" (the registry's value), `off` → None (no ITAE), else the number.
 
-    The infinities are None too: at both ends of the scale one group of Eq. 2 is empty.
+    Infinity is None too: at the end of the scale one group of Eq. 2 is empty.
 
     Raises:
         UsageError: if it is none of them.
@@ -374,8 +374,10 @@ def parse_theta(text: str) -> float | str | None:
         value = float(text)
     except ValueError:
         value = float("nan")
-    if isnan(value):
-        raise UsageError(f"--theta {text!r}: give a number (typically 2 to 5), 'off' or 'auto'")
+    if isnan(value) or value < 0:  # a norm is never negative
+        raise UsageError(
+            f"--theta {text!r}: give a number from 0 on (typically 2 to 5), 'off' or 'auto'"
+        )
     return None if isinf(value) else value
 
 

@@ -71,7 +71,7 @@ def test_results_go_to_stdout_and_nothing_is_written(run, album, tmp_path):
     assert result.exit_code == 0, result.stderr
     assert groups(rows(result)) == APART
     assert [path for path, _ in rows(result)] == sorted(path for path, _ in rows(result))
-    assert "12 pictures in 3 clusters (4 to 4 each)" in result.stderr
+    assert "12 pictures in 3 clusters (4 each)" in result.stderr
     assert tree(tmp_path) == before
 
 
@@ -286,7 +286,7 @@ def test_one_bad_file_is_named_and_does_not_stop_the_run(run, album, tmp_path):
     strict = run(album, "--k", "3", "--strict")
     assert strict.exit_code == 3
     assert len(rows(strict)) == 12
-    assert "error: 1 inputs were skipped (--strict)" in strict.stderr
+    assert "error: 1 input skipped (--strict)" in strict.stderr
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ def apply(
         str | None,
         typer.Argument(
             metavar="PLAN",
-            help="A plan made by 'itae-cluster plan'; - reads it from standard input.",
+            help="A file made by 'itae-cluster plan'; - reads it from standard input.",
             show_default=False,
         ),
     ] = None,
@@ -33,7 +33,7 @@ def apply(
         str | None,
         typer.Option(
             metavar="DIR",
-            help="Finish the move into this result that was interrupted, in place of a plan.",
+            help="Instead of a plan: finish the move into this result, which was interrupted.",
             show_default=False,
         ),
     ] = None,
@@ -44,9 +44,14 @@ def apply(
 ) -> None:
     """Carry out a plan, or finish a move that was interrupted.
 
-    Every source is read and compared with the plan first; where one has changed, nothing is done.
-    Writes all that the main command writes. Preview and centres need the embeddings, which the
-    cache has kept since the plan was made; where it has not, they are left out, and a line says so.
+    Before anything is done, every source is read and compared with the plan; if one has changed,
+    nothing is done. Writes what the main command writes. Preview and centres need the embeddings,
+    which the cache has kept since the plan was made; if it has not, they are left out, and a line
+    says so.
+
+    Examples:
+        itae-cluster apply plan.json
+        itae-cluster apply --resume ./sorted
     """
     if (plan is None) == (resume is None):
         raise UsageError("name a plan (- for standard input), or a result with --resume DIR")
@@ -75,7 +80,11 @@ def _apply(
     from itae_cluster.pipeline.apply import apply_saved_plan
     from itae_cluster.results import plan as plans
 
-    plan = plans.read(_content(path))
+    content = _content(path)
+    if not content.lstrip().startswith(b"{"):
+        name = "standard input" if path == "-" else printable(path)
+        raise PlanError(f"{name} is not a plan; make one with 'itae-cluster plan'")
+    plan = plans.read(content)
     check_output(plan.out)
     check_sources(plan, reporter)
     with open_run(reporter, cache_options) as run:

@@ -31,26 +31,32 @@ def attention(
             "-o",
             metavar="FILE",
             help="The figure: a new .png or .svg file.",
+            rich_help_panel=given.RESULT,
             show_default=False,
         ),
     ],
     images: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="IMAGE",
-            help="Pictures, or folders of some, 24 at most; - reads a list from standard input.",
+            metavar="PATHS",
+            help="Pictures, and folders of pictures, 24 pictures at most; - reads a list from "
+            "standard input.",
             show_default=False,
         ),
     ] = None,
-    json_: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
+    json_: given.JSON = False,
     encoder: ModelGroup,
     quiet: given.Quiet = False,
     verbose: given.Verbose = False,
 ) -> None:
-    """Draw what the model attends to, before and after ITAE (Fig. 4 of the paper).
+    """Draw what the model attends to, before and after ITAE, as in Fig. 4 of the paper.
 
-    Standard output has one line a picture: path, artifact tokens, all tokens but CLS, and the
-    share of the attention (0 to 1) that the artifacts held before and after.
+    Prints one line per picture: its path, how many tokens are artifacts, how many tokens there are
+    without CLS, and the share of the attention (0 to 1) that the artifacts got before and after.
+
+    Examples:
+        itae-cluster attention beach.jpg --out attention.png
+        itae-cluster attention ./photos/*.jpg --model vitl14 --out attention.svg
     """
     if not images:
         raise UsageError("name pictures or folders, or - for a list")

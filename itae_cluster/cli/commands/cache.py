@@ -13,16 +13,20 @@ from itae_cluster.cli import parameters as given
 from itae_cluster.cli.group import Command, Group
 from itae_cluster.cli.reporting import ConsoleReporter
 from itae_cluster.core.errors import OutputError
-from itae_cluster.core.text import printable
+from itae_cluster.core.text import printable, quantity
 
 if TYPE_CHECKING:
     from itae_cluster.core.cache import Cache, CacheInfo
 
 __all__ = ["cache"]
 
-cache = typer.Typer(
-    cls=Group, no_args_is_help=True, help="Look at or empty the cache of embeddings."
-)
+_HELP = """Look at the cache of embeddings, or empty it.
+
+Examples:
+    itae-cluster cache info
+    itae-cluster cache prune --max-size 2G
+"""
+cache = typer.Typer(cls=Group, no_args_is_help=True, help=_HELP)
 
 
 def _opened(folder: str | None, reporter: ConsoleReporter) -> Cache:
@@ -35,9 +39,14 @@ def _opened(folder: str | None, reporter: ConsoleReporter) -> Cache:
 @cache.command(cls=Command)
 def info(
     folder: given.CacheFolder = None,
-    json_: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
+    json_: given.JSON = False,
 ) -> None:
-    """Show what the cache holds: vectors of which models, thumbnails, maps, and its size."""
+    """Show how large the cache is, and what it holds: vectors of which models, thumbnails, maps.
+
+    Examples:
+        itae-cluster cache info
+        itae-cluster cache info --json
+    """
     from itae_cluster.core.cache import file_in
 
     with ConsoleReporter(quiet=False, verbose=False) as reporter:
@@ -66,7 +75,7 @@ def _show(found: CacheInfo, path: str) -> None:
         ("thumbnails", found.thumbnails),
         ("maps", found.maps),
         ("files known", found.files),
-        ("oldest use", f"{found.days} days ago"),
+        ("oldest use", f"{quantity(found.days, 'day')} ago"),
     ]
     for recipe, number in found.recipes:
         theta = "off" if recipe["theta"] is None else recipe["theta"]
@@ -88,12 +97,17 @@ def _show(found: CacheInfo, path: str) -> None:
 def prune(
     max_size: Annotated[
         str,
-        typer.Option(metavar="SIZE", help="What may be left, such as 500M or 2G."),
+        typer.Option(metavar="SIZE", help="How much may be left, such as 500M or 2G."),
     ],
     folder: given.CacheFolder = None,
     quiet: given.Quiet = False,
 ) -> None:
-    """Drop what was not used for longest until the cache is no larger than SIZE."""
+    """Drop what has not been used for longest, until the cache is no larger than SIZE.
+
+    Examples:
+        itae-cluster cache prune --max-size 2G
+        itae-cluster cache prune --max-size 500M --quiet
+    """
     wanted = given.parse_size("--max-size", max_size)
     with ConsoleReporter(quiet=quiet, verbose=False) as reporter:
         opened = _opened(folder, reporter)
@@ -101,13 +115,19 @@ def prune(
         left = opened.info()
         opened.close()
         reporter.summary(
-            f"{dropped} vectors dropped, {left.vectors} left in {left.bytes / 1e6:.1f} MB"
+            f"{quantity(dropped, 'vector')} dropped, {left.vectors} left in "
+            f"{left.bytes / 1e6:.1f} MB"
         )
 
 
 @cache.command(cls=Command)
 def clear(folder: given.CacheFolder = None, quiet: given.Quiet = False) -> None:
-    """Remove the cache of embeddings. Model weights and pictures are left alone."""
+    """Remove the cache of embeddings; the weights of models and your pictures are left alone.
+
+    Examples:
+        itae-cluster cache clear
+        itae-cluster cache clear --cache ./my-cache
+    """
     from itae_cluster.core.cache import file_in
 
     path = file_in(folder)
@@ -124,12 +144,17 @@ def clear(folder: given.CacheFolder = None, quiet: given.Quiet = False) -> None:
                 raise OutputError(
                     f"cannot remove {printable(file)}: {error.strerror}; check its permissions"
                 ) from error
-        reporter.summary(f"{vectors} vectors removed")
+        reporter.summary(f"{quantity(vectors, 'vector')} removed")
 
 
 @cache.command(cls=Command)
 def path(folder: given.CacheFolder = None) -> None:
-    """Print where the cache is or would be."""
+    """Print where the cache is, or would be.
+
+    Examples:
+        itae-cluster cache path
+        du -h "$(itae-cluster cache path)"
+    """
     from itae_cluster.core.cache import file_in
 
     print(file_in(folder))

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import sys
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from itae_cluster.cli import parameters as given
-from itae_cluster.cli.option_groups import PictureGroup, with_option_groups
+from itae_cluster.cli.option_groups import MeasuredModelGroup, PictureGroup, with_option_groups
 from itae_cluster.cli.output import check_strict
 from itae_cluster.cli.reporting import ConsoleReporter
 from itae_cluster.core.documents import to_json
-from itae_cluster.core.errors import UsageError
-from itae_cluster.core.options import CalibrationOptions, DeviceName, ModelOptions, parse_range
+from itae_cluster.core.options import CalibrationOptions, parse_range
+from itae_cluster.core.text import quantity
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -23,55 +24,62 @@ if TYPE_CHECKING:
 __all__ = ["calibrate"]
 
 _SWEEP = "Sweep"
-_RULES = ("minority", "low")
+
+
+class _Rule(StrEnum):
+    MINORITY = "minority"
+    LOW = "low"
 
 
 @with_option_groups
 def calibrate(
     *,
     sample: Annotated[
-        int, typer.Option(metavar="N", help="Most pictures to measure, drawn at random.")
+        int, typer.Option(metavar="N", help="Measure at most N pictures, drawn at random.")
     ] = CalibrationOptions.sample,
     seed: given.Seed = CalibrationOptions.seed,
     plot: Annotated[
         str | None,
         typer.Option(
             metavar="FILE",
-            help="Draw the norms and the attention (Fig. 2 and 3), or the sweep (Fig. 5): "
-            ".png or .svg.",
+            help="Also draw the norms and the attention (Fig. 2 and 3), or the sweep (Fig. 5), in "
+            "a new .png or .svg file.",
         ),
     ] = None,
     json_: Annotated[
-        bool, typer.Option("--json", help="The whole finding in place of theta alone.")
+        bool,
+        typer.Option("--json", help="Print all that was found, as JSON."),
     ] = False,
     save: Annotated[
         bool,
-        typer.Option("--save", help="Keep theta for these weights; '--theta auto' then takes it."),
+        typer.Option("--save", help="Keep theta for these weights; --theta auto takes it."),
     ] = False,
     reset: Annotated[
-        bool, typer.Option("--reset", help="Forget what was saved for these weights, and end.")
+        bool,
+        typer.Option("--reset", help="Only forget what was saved for these weights."),
     ] = False,
     sweep: Annotated[
         str | None,
         typer.Option(
             metavar="START:STOP:STEP",
-            help="Score the clusters at each of these thetas, such as 1:8:0.5.",
+            help="Score the clusters for each of these thetas, such as 1:8:0.5.",
             rich_help_panel=_SWEEP,
         ),
     ] = None,
     rule: Annotated[
-        str,
+        _Rule,
         typer.Option(
-            metavar="|".join(_RULES),
-            help="Attenuate the smaller group (Eq. 3), or all norms up to theta (Sec. 5.2).",
+            metavar="|".join(_Rule),
+            help="Which tokens to attenuate: the smaller group (Eq. 3), or all whose norm is at "
+            "most theta (Sec. 5.2).",
             rich_help_panel=_SWEEP,
         ),
-    ] = CalibrationOptions.rule,
+    ] = _Rule.MINORITY,
     labels: Annotated[
         bool,
         typer.Option(
             "--labels",
-            help="The folders' names are true labels: add ACC, ARI and NMI.",
+            help="Take the names of the folders as true labels, and add ACC, ARI and NMI.",
             rich_help_panel=_SWEEP,
         ),
     ] = CalibrationOptions.labels,
@@ -81,39 +89,35 @@ def calibrate(
             "--k",
             "-k",
             metavar="N",
-            help="Clusters of the sweep. Default: the number of labels, else 20 or a fifth of "
-            "the pictures.",
+            help="Number of clusters in the sweep. Default: the number of labels; without "
+            "--labels a fifth of the number of pictures, but at most 20.",
             rich_help_panel=_SWEEP,
             show_default=False,
         ),
     ] = CalibrationOptions.k,
     pictures: PictureGroup,
-    model: given.Model = ModelOptions.model,
-    weights: given.Weights = ModelOptions.weights,
-    size: given.Size = ModelOptions.size,
-    device: given.Device = DeviceName.AUTO,
-    batch_size: given.BatchSize = ModelOptions.batch_size,
-    offline: given.Offline = ModelOptions.offline,
+    model: MeasuredModelGroup,
     strict: given.Strict = False,
     quiet: given.Quiet = False,
     verbose: given.Verbose = False,
 ) -> None:
     """Find ITAE's threshold theta for a model, from a histogram of query norms.
 
-    Standard output carries theta alone, or 'off' where the norms are not bimodal, so that
-    --theta "$(itae-cluster calibrate ./photos --quiet)" works.
+    Prints theta alone, or 'off' if the norms are not bimodal, so that the second example works.
+
+    Examples:
+        itae-cluster calibrate ./photos --model vitl14 --plot norms.png
+        itae-cluster ./photos --theta "$(itae-cluster calibrate ./photos --quiet)"
     """
-    if rule not in _RULES:
-        raise UsageError(f"--rule {rule}: choose one of {' and '.join(_RULES)}")
     options = CalibrationOptions(
         sample,
         seed,
         () if sweep is None else parse_range(sweep),
-        "low" if rule == "low" else "minority",
+        rule.value,
         labels,
         k,
     )
-    model_options = ModelOptions(model, weights, "auto", size, device, batch_size, offline)
+    model_options = model.options()
     with ConsoleReporter(quiet=quiet, verbose=verbose) as reporter:
         if reset:
             from itae_cluster.pipeline.calibrate import forget_theta
@@ -164,7 +168,9 @@ def _explain(found: Calibration) -> None:
     )
     verdict = "bimodal" if found.finding.bimodal else "not bimodal"
     console.print(
-        f"{len(found.sample.paths)} pictures, {norms.size} tokens: {verdict}", style="bold"
+        f"{quantity(len(found.sample.paths), 'picture')}, {quantity(norms.size, 'token')}: "
+        f"{verdict}",
+        style="bold",
     )
     console.print(found.finding.reason)
     console.print(_touches("recommended", found, found.theta))

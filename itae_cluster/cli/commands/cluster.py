@@ -19,7 +19,7 @@ from itae_cluster.cli.option_groups import (
 )
 from itae_cluster.cli.output import Format, check_kept, check_strict, write_plan, write_result
 from itae_cluster.cli.reporting import ConsoleReporter
-from itae_cluster.core.errors import UsageError
+from itae_cluster.core.errors import InputError, UsageError
 from itae_cluster.core.options import Action, OutputOptions
 from itae_cluster.core.text import quantity
 from itae_cluster.core.types import NOISE
@@ -33,24 +33,34 @@ __all__ = ["cluster", "finish"]
 @with_option_groups
 def cluster(
     *,
-    clustering: ClusterGroup,
+    k: given.K = given.AUTO_K,
     out: Annotated[
         str | None,
         typer.Option(
             "--out",
             "-o",
             metavar="DIR",
-            help="A new folder for the result; without it nothing is written.",
+            help="A new folder for the result. Without it, nothing is written.",
             rich_help_panel=given.RESULT,
+            show_default=False,
         ),
     ] = None,
     action: given.Action = OutputOptions.action,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run",
+            "-n",
+            help="Print what would be done, and write nothing.",
+            rich_help_panel=given.RESULT,
+        ),
+    ] = OutputOptions.dry_run,
     with_sidecars: given.WithSidecars = OutputOptions.sidecars,
     contact_sheets: Annotated[
         bool,
         typer.Option(
             "--contact-sheets",
-            help="Also write contact/cluster-007.jpg, …: each cluster's pictures on one sheet.",
+            help="Also draw the pictures of each cluster on a sheet of its own.",
             rich_help_panel=given.RESULT,
         ),
     ] = OutputOptions.contact_sheets,
@@ -62,28 +72,21 @@ def cluster(
             rich_help_panel=given.RESULT,
         ),
     ] = not OutputOptions.preview,
-    dry_run: Annotated[
-        bool,
-        typer.Option(
-            "--dry-run",
-            "-n",
-            help="Print what would be done and write nothing.",
-            rich_help_panel=given.RESULT,
-        ),
-    ] = OutputOptions.dry_run,
     format_: Annotated[
         Format | None,
         typer.Option(
             "--format",
             "-f",
             metavar="|".join(Format),
-            help="Results on standard output; tsv where --out is not given.",
+            help="Print the result in this format. Default: tsv, if there is no --out.",
             rich_help_panel=given.RESULT,
+            show_default=False,
         ),
     ] = None,
     pictures: PictureGroup,
     embeddings: given.VectorFile = None,
     embedding: EmbeddingGroup,
+    clustering: ClusterGroup,
     caching: CacheGroup,
     strict: given.Strict = False,
     quiet: given.Quiet = False,
@@ -91,11 +94,16 @@ def cluster(
 ) -> None:
     """Sort pictures into clusters (the default command).
 
-    With --out, the pictures are copied into one folder a cluster, beside a manifest and a map of
-    the whole collection. Without it, path and cluster of each picture go to standard output.
+    With --out, the pictures are copied into one folder per cluster, beside a manifest and a page
+    that shows the whole collection. Without it, the path and the cluster of each picture are
+    printed.
+
+    Examples:
+        itae-cluster ./photos --k 20 --out ./sorted
+        itae-cluster ./photos --action move --out ./sorted --dry-run
     """
     pictures.check_given(embeddings)
-    cluster_options = clustering.options()
+    cluster_options = clustering.options(k)
     output = None
     if out is not None:
         output = OutputOptions(
@@ -106,7 +114,7 @@ def cluster(
             "--dry-run, --action, --with-sidecars, --contact-sheets and --no-preview need --out "
             "DIR; without it nothing is written"
         )
-    model_options = embedding.options()
+    model_options = embedding.options_beside(embeddings)
     cache_options = caching.options()
     inputs = pictures.read()
     with ConsoleReporter(quiet=quiet, verbose=verbose) as reporter:
@@ -114,9 +122,13 @@ def cluster(
         from itae_cluster.pipeline import sort_pictures
 
         with open_run(reporter, cache_options) as run:
-            result = sort_pictures(
-                inputs, model_options, cluster_options, output, run, embeddings_file=embeddings
-            )
+            try:
+                result = sort_pictures(
+                    inputs, model_options, cluster_options, output, run, embeddings_file=embeddings
+                )
+            except InputError:
+                pictures.check_files()  # a better reason than that there are too few pictures
+                raise
     choice = result.clustering.choice
     if choice is not None and choice.scores and reporter.terminal is not None:
         print_curve(choice, reporter.terminal)
@@ -146,7 +158,8 @@ def _summary(result: SortResult, output: OutputOptions | None) -> str:
     noise = sizes.pop(NOISE, 0)
     counts = f"{quantity(sum(sizes.values()), 'picture')} in {quantity(len(sizes), 'cluster')}"
     if sizes:
-        counts += f" ({max(sizes.values())} to {min(sizes.values())} each)"
+        most, fewest = max(sizes.values()), min(sizes.values())
+        counts += f" ({most} to {fewest} each)" if most > fewest else f" ({most} each)"
     if noise:
         counts += f", {noise} in none"
     if followers := sum(len(item.sidecars) for item in result.placements):

@@ -16,17 +16,21 @@ __all__ = ["demo"]
 
 def demo(
     folder: Annotated[
-        str, typer.Argument(metavar="DIR", help="A new folder for album and result.")
+        str, typer.Argument(metavar="DIR", help="A new folder for the album and the result.")
     ] = "itae-demo",
     model: given.Model = "mini",
     device: given.Device = DeviceName.AUTO,
     quiet: given.Quiet = False,
     verbose: given.Verbose = False,
 ) -> None:
-    """Make a small album, sort it, and tell how many pictures came out right.
+    """Make a small album, sort it, and tell how many pictures were sorted correctly.
 
-    The album holds handwritten digits and crops of two photographs that scikit-learn ships; true
-    labels are known. Nothing is downloaded.
+    The album is made of handwritten digits and pieces of two photographs, which come with
+    scikit-learn, so the true labels are known. Nothing is downloaded.
+
+    Examples:
+        itae-cluster demo
+        itae-cluster demo ./try --model vitb14
     """
     with ConsoleReporter(quiet=quiet, verbose=verbose) as reporter:
         from itae_cluster.core.run import open_run

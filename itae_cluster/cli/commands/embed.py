@@ -15,6 +15,7 @@ from itae_cluster.cli.option_groups import (
 )
 from itae_cluster.cli.output import check_strict
 from itae_cluster.cli.reporting import ConsoleReporter
+from itae_cluster.core.text import quantity
 
 __all__ = ["embed"]
 
@@ -22,13 +23,15 @@ __all__ = ["embed"]
 @with_option_groups
 def embed(
     *,
-    output: Annotated[
+    out: Annotated[
         str,
         typer.Option(
-            "--output",
+            "--out",
             "-o",
+            "--output",
             metavar="FILE",
-            help="Where to: .npz, .parquet, or .npy with the paths beside it in .txt.",
+            help="A new file: .npz, .parquet, or .npy with the paths beside it in a .txt.",
+            rich_help_panel=given.RESULT,
             show_default=False,
         ),
     ],
@@ -39,9 +42,14 @@ def embed(
     quiet: given.Quiet = False,
     verbose: given.Verbose = False,
 ) -> None:
-    """Write the embeddings of pictures to a file, and cluster them elsewhere.
+    """Write the embeddings of pictures to a file, to use them elsewhere.
 
-    The rows are float32 vectors of length 1. 'itae-cluster --embeddings FILE' reads them back.
+    Each picture becomes a float32 vector of length 1. 'itae-cluster --embeddings FILE' clusters
+    them without the pictures.
+
+    Examples:
+        itae-cluster embed ./photos --out photos.npz
+        itae-cluster --embeddings photos.npz --k 20
     """
     pictures.check_named()
     options = embedding.options()
@@ -52,8 +60,8 @@ def embed(
         from itae_cluster.pipeline import embed_to_file
 
         with open_run(reporter, cache_options) as run:
-            embeddings = embed_to_file(inputs, options, output, run)
+            embeddings = embed_to_file(inputs, options, out, run)
     n, dim = embeddings.vectors.shape
     skipped = f", {len(embeddings.skipped)} skipped" if embeddings.skipped else ""
-    reporter.summary(f"{n} vectors of {dim} dimensions in {output}{skipped}")
+    reporter.summary(f"{quantity(n, 'vector')} of {dim} dimensions in {out}{skipped}")
     check_strict(strict, embeddings.skipped)

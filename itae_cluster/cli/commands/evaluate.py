@@ -8,11 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from itae_cluster.cli import parameters as given
+from itae_cluster.cli.option_groups import (
+    ComparedModelsGroup,
+    RecipeGroup,
+    with_option_groups,
+)
 from itae_cluster.cli.output import check_strict
 from itae_cluster.cli.reporting import ConsoleReporter
 from itae_cluster.core.errors import UsageError
 from itae_cluster.core.files import check_new
-from itae_cluster.core.options import ClusterOptions, DeviceName, ModelOptions, Reduction
+from itae_cluster.core.text import quantity
 from itae_cluster.paper.tables import DATASETS, NEIGHBOURS, RUNS, SETS
 
 if TYPE_CHECKING:
@@ -23,8 +28,6 @@ if TYPE_CHECKING:
 
 __all__ = ["evaluate"]
 
-_OUTPUT = "Result"
-_DATA = "Pictures"
 _PIPE_WIDTH = 120  # columns of a table that is not read on a terminal
 _DATASET_CLASSES = ("CIFAR10", "CIFAR100", "STL10")
 
@@ -33,28 +36,32 @@ def _complete_paper(incomplete: str) -> list[str]:
     return [name for name in DATASETS if name.startswith(incomplete)]
 
 
+@with_option_groups
 def evaluate(
+    *,
     folder: Annotated[
         str | None,
         typer.Argument(
             metavar="LABELLED_DIR",
-            help="A folder whose subfolders hold the pictures of one class each.",
+            help="A folder with one subfolder of pictures for each class.",
             show_default=False,
         ),
     ] = None,
     torchvision: Annotated[
         str | None,
         typer.Option(
-            metavar="|".join(_DATASET_CLASSES),
-            help="The test part of a dataset that torchvision has downloaded, in place of "
-            "LABELLED_DIR.",
-            rich_help_panel=_DATA,
+            metavar="NAME",
+            help="Instead of LABELLED_DIR: the test part of a dataset that torchvision has "
+            "downloaded, CIFAR10, CIFAR100 or STL10.",
+            rich_help_panel=given.PICTURES,
         ),
     ] = None,
     root: Annotated[
         str | None,
         typer.Option(
-            metavar="DIR", help="Where torchvision keeps that dataset.", rich_help_panel=_DATA
+            metavar="DIR",
+            help="Where torchvision keeps that dataset.",
+            rich_help_panel=given.PICTURES,
         ),
     ] = None,
     exclude: given.Exclude = None,
@@ -66,39 +73,23 @@ def evaluate(
             metavar="N",
             help="Number of clusters. Default: the number of classes.",
             show_default=False,
-            rich_help_panel=given.CLUSTERING,
+            rich_help_panel=given.RESULT,
         ),
     ] = None,
     runs: Annotated[
         str,
         typer.Option(
             metavar="SETSxRUNS",
-            help="Sets of clusterings, and clusterings a set, each from another start.",
-            rich_help_panel=given.CLUSTERING,
+            help="How many sets, and how many clusterings per set, each from another start.",
+            rich_help_panel=given.RESULT,
         ),
     ] = f"{SETS}x{RUNS}",
-    algorithm: given.Algorithm = ClusterOptions.algorithm,
-    reduce: Annotated[
-        Reduction | None,
-        typer.Option(
-            metavar="|".join(Reduction),
-            help="What is clustered. Default: none, as in the paper; umap for hdbscan. All but "
-            "kmeans with none runs once a set.",
-            rich_help_panel=given.CLUSTERING,
-            show_default=False,
-        ),
-    ] = None,
-    reduce_dim: given.ReduceDim = ClusterOptions.reduce_dim,
-    neighbors: given.Neighbors = ClusterOptions.neighbors,
-    min_cluster_size: given.MinClusterSize = ClusterOptions.min_cluster_size,
-    assign_noise: given.AssignNoise = ClusterOptions.assign_noise,
-    seed: given.Seed = ClusterOptions.seed,
     knn: Annotated[
         int | None,
         typer.Option(
             metavar="K",
-            help=f"Also classify each picture by its K nearest of --train. Default: {NEIGHBOURS}, "
-            "where --train is given.",
+            help="Also classify each picture by its K nearest neighbours in --train. Default: "
+            f"{NEIGHBOURS}, if there is --train.",
             show_default=False,
             rich_help_panel="Nearest neighbours",
         ),
@@ -107,70 +98,58 @@ def evaluate(
         str | None,
         typer.Option(
             metavar="DIR",
-            help="Labelled pictures to learn from, in subfolders of the same names.",
+            help="Labelled pictures to learn from, in subfolders with the same names.",
             rich_help_panel="Nearest neighbours",
         ),
     ] = None,
     paper: Annotated[
         str | None,
         typer.Option(
-            metavar="|".join(DATASETS),
-            help="Print the ITAE paper's numbers for that dataset beside these.",
+            metavar="NAME",
+            help="Also print the ITAE paper's numbers for this dataset: "
+            f"{', '.join(list(DATASETS)[:-1])} or {list(DATASETS)[-1]}.",
             autocompletion=_complete_paper,
-            rich_help_panel=_OUTPUT,
+            rich_help_panel=given.RESULT,
         ),
     ] = None,
     json_: Annotated[
         bool,
         typer.Option(
             "--json",
-            help="The whole finding as JSON, with every set.",
-            rich_help_panel=_OUTPUT,
+            help="Print all that was found, with every set, as JSON.",
+            rich_help_panel=given.RESULT,
         ),
     ] = False,
     csv: Annotated[
         str | None,
         typer.Option(
-            metavar="FILE", help="Also write the table to a new file.", rich_help_panel=_OUTPUT
+            metavar="FILE",
+            help="Also write the table to a new file.",
+            rich_help_panel=given.RESULT,
         ),
     ] = None,
-    model: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME",
-            help="A model, as for the main command; several, each with its own --model, are "
-            "compared. Default: auto.",
-            autocompletion=given.complete_model,
-            show_default=False,
-            rich_help_panel="Model",
-        ),
-    ] = None,
-    weights: given.Weights = ModelOptions.weights,
-    theta: given.Theta = ModelOptions.theta,
-    size: given.Size = ModelOptions.size,
-    device: given.Device = DeviceName.AUTO,
-    batch_size: given.BatchSize = ModelOptions.batch_size,
-    offline: given.Offline = ModelOptions.offline,
+    models: ComparedModelsGroup,
+    recipe: RecipeGroup,
     strict: given.Strict = False,
     quiet: given.Quiet = False,
     verbose: given.Verbose = False,
 ) -> None:
-    """Judge models on labelled pictures, with and without ITAE, by the paper's protocol.
+    """Score models on labelled pictures, with and without ITAE, by the paper's protocol.
 
-    Subfolder names are the labels. Every picture is embedded once; then both variants are
-    clustered from the same starts, 20 sets of 25 times, and compared with the labels. Scores are in
-    per cent: mean and standard error over sets; p is of the paired t-test over sets.
+    The names of the subfolders are the labels. Every picture is embedded once; then the embeddings
+    with and without ITAE are clustered from the same starts, in 20 sets of 25 runs, and compared
+    with the labels. Scores are percentages: the mean and the standard error over the sets. p is
+    that of a paired t-test over the sets.
+
+    Examples:
+        itae-cluster eval ./labelled --model vitb14 --model vitl14
+        itae-cluster eval --torchvision STL10 --root ./data --paper stl10
     """
-    names = model or [ModelOptions.model]
-    if weights is not None and len(names) > 1:
-        raise UsageError("--weights is one model; leave it out, or give a single --model")
     if torchvision is not None and torchvision not in _DATASET_CLASSES:
         known = ", ".join(_DATASET_CLASSES)
         raise UsageError(f"--torchvision {torchvision} is not known; choose one of {known}")
     sets, per_set = parse_runs(runs)
-    models = [
-        ModelOptions(name, weights, theta, size, device, batch_size, offline) for name in names
-    ]
+    model_options = models.options()
     with ConsoleReporter(quiet=quiet, verbose=verbose) as reporter:
         from itae_cluster.paper.report import EvalOptions, write_csv
         from itae_cluster.pipeline.evaluate import evaluate_models
@@ -183,20 +162,14 @@ def evaluate(
             k=k,
             sets=sets,
             runs=per_set,
-            seed=seed,
-            algorithm=algorithm,
-            min_cluster_size=min_cluster_size,
-            assign_noise=assign_noise,
             knn=knn,
             train=train,
             paper=paper,
-            reduce=reduce,
-            reduce_dim=reduce_dim,
-            neighbors=neighbors,
+            **vars(recipe),
         )
         if csv is not None:
             check_new(csv)
-        found = evaluate_models(options, models, reporter)
+        found = evaluate_models(options, model_options, reporter)
     if csv is not None:
         write_csv(found, csv)
     if json_:
@@ -313,8 +286,9 @@ def _summary(found: Evaluation) -> str:
     runs = f"{options.sets} seeds"
     if options.by_protocol:
         runs = f"{options.sets} sets of {options.runs} K-Means runs"
-    how = str(options.algorithm) if found.k is None else f"{found.k} clusters"
+    how = str(options.algorithm) if found.k is None else quantity(found.k, "cluster")
     if not options.by_protocol and found.k is not None:
         how += f" by {options.algorithm}, --reduce {options.reduction}"
     skipped = f", {len(found.skipped)} skipped" if found.skipped else ""
-    return f"{found.pictures} pictures of {found.classes} classes, {how}, {runs}{skipped}"
+    pictures = quantity(found.pictures, "picture")
+    return f"{pictures} of {found.classes} classes, {how}, {runs}{skipped}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import Annotated, Any
 
 import typer
@@ -10,10 +11,18 @@ import typer
 from itae_cluster.cli import parameters as given
 from itae_cluster.cli.group import Command, Group
 from itae_cluster.cli.reporting import ConsoleReporter
+from itae_cluster.core.errors import UsageError
+from itae_cluster.core.text import printable
 
 __all__ = ["models"]
 
-models = typer.Typer(cls=Group, no_args_is_help=True, help="List models and get their weights.")
+_HELP = """List the models, and get their weights.
+
+Examples:
+    itae-cluster models list
+    itae-cluster models fetch vitb14
+"""
+models = typer.Typer(cls=Group, no_args_is_help=True, help=_HELP)
 
 Name = Annotated[
     str,
@@ -25,9 +34,14 @@ Name = Annotated[
 
 @models.command("list", cls=Command)
 def list_(
-    json_: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
+    json_: given.JSON = False,
 ) -> None:
-    """List every model: width, depth, published theta, and where its weights are."""
+    """List every model: its width, depth and published theta, and where its weights are.
+
+    Examples:
+        itae-cluster models list
+        itae-cluster models list --json
+    """
     rows = _rows()
     if json_:
         print(json.dumps(rows, indent=2))
@@ -73,7 +87,12 @@ def fetch(
     quiet: given.Quiet = False,
     verbose: given.Verbose = False,
 ) -> None:
-    """Download a model's weights into the cache, unless they are here; print their path."""
+    """Download the weights of a model, unless they are here already, and print their path.
+
+    Examples:
+        itae-cluster models fetch vitb14
+        itae-cluster models fetch vitl14-reg --quiet
+    """
     from itae_cluster.model import acquire
 
     with ConsoleReporter(quiet=quiet, verbose=verbose) as reporter:
@@ -85,19 +104,27 @@ def fetch(
 def import_(
     file: Annotated[
         str,
-        typer.Argument(metavar="FILE", help="A checkpoint: official, transformers or timm layout."),
+        typer.Argument(metavar="FILE", help="A file in the official, transformers or timm layout."),
     ],
     model: Annotated[
         str | None,
         typer.Option(
             metavar="NAME",
-            help="The model it is; found out where not given.",
+            help="Which model it is. Default: recognised by its shape.",
             autocompletion=given.complete_model,
+            show_default=False,
         ),
     ] = None,
     quiet: given.Quiet = False,
 ) -> None:
-    """Take a checkpoint file that came another way into the cache; print where it is now."""
+    """Add a checkpoint file that you got in another way, and print where it is now.
+
+    Examples:
+        itae-cluster models import dinov2_vitb14_pretrain.pth
+        itae-cluster models import model.safetensors --model vitl14
+    """
+    if not os.path.isfile(file):
+        raise UsageError(f"no such file: {printable(file)}; name a checkpoint")
     from itae_cluster.model import acquire
 
     with ConsoleReporter(quiet=quiet, verbose=False) as reporter:
@@ -109,7 +136,12 @@ def import_(
 
 @models.command(cls=Command)
 def path(name: Name) -> None:
-    """Print where a model's weights are; an error where they are not here."""
+    """Print where the weights of a model are; it is an error if they are not here.
+
+    Examples:
+        itae-cluster models path mini
+        itae-cluster --weights "$(itae-cluster models path vitb14)" ./photos
+    """
     from itae_cluster.core.errors import WeightsError
     from itae_cluster.model.registry import variant
     from itae_cluster.model.store import find_checkpoint

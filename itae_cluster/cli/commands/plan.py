@@ -17,6 +17,7 @@ from itae_cluster.cli.option_groups import (
 )
 from itae_cluster.cli.output import check_strict
 from itae_cluster.cli.reporting import ConsoleReporter
+from itae_cluster.core.errors import InputError
 from itae_cluster.core.options import OutputOptions
 from itae_cluster.core.text import quantity
 
@@ -26,23 +27,24 @@ __all__ = ["plan"]
 @with_option_groups
 def plan(
     *,
+    k: given.K = given.AUTO_K,
     out: Annotated[
         str,
         typer.Option(
             "--out",
             "-o",
             metavar="DIR",
-            help="The new folder that the plan is for.",
+            help="The new folder that the plan is to make.",
             rich_help_panel=given.RESULT,
             show_default=False,
         ),
     ],
-    clustering: ClusterGroup,
     action: given.Action = OutputOptions.action,
     with_sidecars: given.WithSidecars = OutputOptions.sidecars,
     pictures: PictureGroup,
     embeddings: given.VectorFile = None,
     embedding: EmbeddingGroup,
+    clustering: ClusterGroup,
     caching: CacheGroup,
     strict: given.Strict = False,
     quiet: given.Quiet = False,
@@ -50,13 +52,17 @@ def plan(
 ) -> None:
     """Print what would be done with every picture, as JSON for 'itae-cluster apply'.
 
-    Takes the options of the main command, and writes nothing but standard output. The plan holds
-    source, destination, size, time and SHA-256 of every file.
+    Takes the options of the main command, and writes nothing. The plan lists the source,
+    destination, size, modification time and SHA-256 of every file.
+
+    Examples:
+        itae-cluster plan ./photos --k 20 --out ./sorted > plan.json
+        itae-cluster plan ./photos --action move --out ./sorted | itae-cluster apply -
     """
     pictures.check_given(embeddings)
-    cluster_options = clustering.options()
+    cluster_options = clustering.options(k)
     output = OutputOptions(out, action, sidecars=with_sidecars)
-    model_options = embedding.options()
+    model_options = embedding.options_beside(embeddings)
     cache_options = caching.options()
     inputs = pictures.read()
     with ConsoleReporter(quiet=quiet, verbose=verbose) as reporter:
@@ -66,9 +72,13 @@ def plan(
         from itae_cluster.results import plan as plans
 
         with open_run(reporter, cache_options) as run:
-            made = plan_pictures(
-                inputs, model_options, cluster_options, output, run, embeddings_file=embeddings
-            )
+            try:
+                made = plan_pictures(
+                    inputs, model_options, cluster_options, output, run, embeddings_file=embeddings
+                )
+            except InputError:
+                pictures.check_files()  # a better reason than that there are too few pictures
+                raise
     sys.stdout.write(to_json(plans.document(made), indent=2) + "\n")
     sys.stdout.flush()
     reporter.summary(

@@ -40,13 +40,13 @@ def preview(
 ) -> None:
     """Draw preview.html and preview.png of a result anew, on a new map of all its pictures.
 
-    For a result that has no preview, whose page was edited, or which many updates have changed.
+    For a result that has no preview, whose page was edited, or that many updates have changed.
     Embeddings come from the cache; pictures that it does not know are embedded again. A result
     without centres gets those, too, so that 'itae-cluster update' can add to it. 'itae-cluster
     undo' takes it back.
 
+    Examples:
         itae-cluster preview ./sorted
-
         itae-cluster preview ./sorted --contact-sheets
     """
     asked = AskedModel(weights=weights, device=device, batch_size=batch_size, offline=offline)

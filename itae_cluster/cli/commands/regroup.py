@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from itae_cluster.cli import parameters as given
-from itae_cluster.cli.option_groups import CacheGroup, with_option_groups
+from itae_cluster.cli.option_groups import CacheGroup, ComputeGroup, with_option_groups
 from itae_cluster.cli.output import write_pairs
 from itae_cluster.cli.reporting import ConsoleReporter
-from itae_cluster.core.options import AskedModel, ClusterOptions, DeviceName, ModelOptions
+from itae_cluster.core.options import ClusterOptions
 from itae_cluster.core.text import quantity
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["merge", "split"]
 
-_FOLDER = "A cluster, by its folder, such as cluster-003."
+_FOLDER = "A cluster, by the name of its folder, such as cluster-003."
 
 
 def merge(
@@ -29,7 +29,7 @@ def merge(
         typer.Option(
             "--name",
             metavar="NAME",
-            help="What the cluster is called then; what the first is called where not given.",
+            help="Name of the merged cluster. Default: that of the first.",
             show_default=False,
         ),
     ] = None,
@@ -39,8 +39,14 @@ def merge(
 ) -> None:
     """Put two or more clusters of a result together, in the folder of the first.
 
-    Manifest, table and previews follow, and later updates; 'itae-cluster undo' takes it back.
+    The manifest, the table and the previews are brought up to date, and later updates know of it.
+    'itae-cluster undo' takes it back.
+
+    Examples:
+        itae-cluster merge ./sorted cluster-003 cluster-007
+        itae-cluster merge ./sorted cluster-003 cluster-007 --name Beach
     """
+    given.check_result(out)
     with ConsoleReporter(quiet=quiet, verbose=verbose) as reporter:
         from itae_cluster.pipeline.regroup import merge_clusters
 
@@ -60,26 +66,28 @@ def split(
             "-k",
             metavar="N",
             help="Number of parts.",
-            rich_help_panel=given.CLUSTERING,
             show_default=False,
         ),
     ],
     dry_run: given.DryRun = False,
     seed: given.Seed = ClusterOptions.seed,
-    weights: given.Weights = ModelOptions.weights,
-    device: given.Device = DeviceName.AUTO,
-    batch_size: given.BatchSize = ModelOptions.batch_size,
-    offline: given.Offline = ModelOptions.offline,
+    compute: ComputeGroup,
     caching: CacheGroup,
     quiet: given.Quiet = False,
     verbose: given.Verbose = False,
 ) -> None:
-    """Take one cluster of a result apart, with K-Means on the embeddings of its pictures.
+    """Split one cluster of a result, by K-Means on the embeddings of its pictures.
 
-    The largest part stays in its folder, the others get new ones beside it. Manifest,
-    table and previews follow, and later updates; 'itae-cluster undo' takes it back.
+    The largest part stays in its folder; the others get new folders beside it. The manifest, the
+    table and the previews are brought up to date, and later updates know of it. 'itae-cluster
+    undo' takes it back.
+
+    Examples:
+        itae-cluster split ./sorted cluster-003 --k 4
+        itae-cluster split ./sorted cluster-003 --k 4 --dry-run
     """
-    asked = AskedModel(weights=weights, device=device, batch_size=batch_size, offline=offline)
+    given.check_result(out)
+    asked = compute.frozen_model()
     cache_options = caching.options()
     with ConsoleReporter(quiet=quiet, verbose=verbose) as reporter:
         from itae_cluster.core.run import open_run

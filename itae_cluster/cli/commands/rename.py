@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated
 
 import typer
@@ -9,7 +10,8 @@ import typer
 from itae_cluster.cli import parameters as given
 from itae_cluster.cli.output import write_pairs
 from itae_cluster.cli.reporting import ConsoleReporter
-from itae_cluster.core.text import quantity
+from itae_cluster.core.errors import UsageError
+from itae_cluster.core.text import printable, quantity
 
 __all__ = ["rename"]
 
@@ -20,22 +22,32 @@ def rename(
         list[str],
         typer.Argument(
             metavar="NAMES",
-            help="A names.json that preview.html saved, or pairs such as cluster-003=Beach.",
+            help="Pairs such as cluster-003=Beach, or a names.json that preview.html saved.",
         ),
     ],
     dry_run: given.DryRun = False,
     quiet: given.Quiet = False,
     verbose: given.Verbose = False,
 ) -> None:
-    """Rename clusters: their folders, and what manifest.json and clusters.csv say of them.
+    """Give clusters names: to their folders, in manifest.json, in clusters.csv, in the previews.
 
-    All of them or none; 'itae-cluster undo' takes it back. The previews follow.
+    Either all names are given or none. 'itae-cluster undo' takes it back.
+
+    Examples:
+        itae-cluster rename ./sorted cluster-003=Beach cluster-007="Aunt Vera"
+        itae-cluster rename ./sorted ~/Downloads/names.json
     """
+    given.check_result(out)
+    one = len(names) == 1 and "=" not in names[0]
+    if one and not os.path.lexists(names[0]):
+        raise UsageError(
+            f"no such file: {printable(names[0])}; to name a cluster, write "
+            f"{printable(names[0])}=Name"
+        )
     with ConsoleReporter(quiet=quiet, verbose=verbose) as reporter:
         from itae_cluster.pipeline.rename import rename_clusters
         from itae_cluster.results.cluster_names import read_names, read_words
 
-        one = len(names) == 1 and "=" not in names[0]
         wishes = read_names(names[0]) if one else read_words(names)
         renamed = rename_clusters(out, wishes, reporter, dry_run=dry_run)
     if dry_run:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from itae_cluster.cli import parameters as given
 from itae_cluster.cli.reporting import ConsoleReporter
-from itae_cluster.core.errors import UndoError
+from itae_cluster.core.errors import JournalError, UndoError
 from itae_cluster.core.text import printable, quantity, to_tsv
 from itae_cluster.results.journal import FOLDER
 
@@ -24,18 +24,27 @@ def undo(
     quiet: given.Quiet = False,
     verbose: given.Verbose = False,
 ) -> None:
-    """Take back the last change of a result, or the result itself where there is no later one.
+    """Take back the last change to a result; after the first change, the result itself.
 
-    Moved pictures return to where they were, placed files are removed, renamed, merged and split
-    clusters and what 'update' added are as they were before.
+    Pictures that were moved return to where they were, and files that were added are removed.
+    Clusters that were renamed, merged or split are as they were before.
 
-    What was changed since is left and named, and nothing is overwritten: a file is removed only
-    where the same content is seen in its original place. Safe to interrupt, and to run again.
+    Whatever was changed since is left alone and named, and nothing is overwritten: a file is
+    removed only if the same content is in its original place. It is safe to interrupt this and to
+    run it again.
+
+    Examples:
+        itae-cluster undo ./sorted
+        itae-cluster undo ./sorted --dry-run
     """
     with ConsoleReporter(quiet=quiet, verbose=verbose) as reporter:
         from itae_cluster.changes.undo import undo_result
 
-        undone = undo_result(out, reporter, dry_run=dry_run)
+        try:
+            undone = undo_result(out, reporter, dry_run=dry_run)
+        except JournalError:
+            given.check_result(out)  # only now: of a result that was never made, traces may be left
+            raise
         if dry_run:
             _print(undone)
         for path in (*undone.restored, *undone.removed):

@@ -7,10 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from itae_cluster.cli import parameters as given
-from itae_cluster.cli.option_groups import CacheGroup, PictureGroup, with_option_groups
+from itae_cluster.cli.option_groups import (
+    CacheGroup,
+    FrozenModelGroup,
+    PictureGroup,
+    with_option_groups,
+)
 from itae_cluster.cli.output import Format, check_kept, check_strict, write_plan, write_result
 from itae_cluster.cli.reporting import ConsoleReporter
-from itae_cluster.core.options import AskedModel, DeviceName, ModelOptions, OutputOptions
+from itae_cluster.core.options import OutputOptions
 from itae_cluster.core.text import quantity
 
 if TYPE_CHECKING:
@@ -24,27 +29,29 @@ def update(
     *,
     out: given.Out,
     action: given.Action = OutputOptions.action,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run",
+            "-n",
+            help="Print what would be done, and change nothing.",
+            rich_help_panel=given.RESULT,
+        ),
+    ] = False,
     with_sidecars: given.WithSidecars = OutputOptions.sidecars,
-    dry_run: given.DryRun = False,
     format_: Annotated[
         Format | None,
         typer.Option(
             "--format",
             "-f",
             metavar="|".join(Format),
-            help="What was added, on standard output.",
+            help="Print what was added, in this format.",
             rich_help_panel=given.RESULT,
+            show_default=False,
         ),
     ] = None,
     pictures: PictureGroup,
-    max_pixels: given.MaxPixels = given.MAX_PIXELS,
-    model: given.FrozenModel = None,
-    weights: given.Weights = ModelOptions.weights,
-    theta: given.FrozenTheta = None,
-    size: given.FrozenSize = None,
-    device: given.Device = DeviceName.AUTO,
-    batch_size: given.BatchSize = ModelOptions.batch_size,
-    offline: given.Offline = ModelOptions.offline,
+    model: FrozenModelGroup,
     caching: CacheGroup,
     strict: given.Strict = False,
     quiet: given.Quiet = False,
@@ -53,14 +60,19 @@ def update(
     """Add new pictures to a result, each to its nearest cluster.
 
     The model and the clusters stay as they are. A picture that is farther from every cluster than
-    their own pictures goes to unclustered. What is in the result already, or was taken out of it by
-    hand, is not added; renamed folders and pictures moved by hand are respected.
+    the cluster's own pictures are goes to the folder unclustered. Pictures that are in the result
+    already, or that you took out of it, are not added. Folders that you renamed and pictures that
+    you moved stay as you left them.
+
+    Examples:
+        itae-cluster update ./sorted ./new-photos
+        itae-cluster update ./sorted ./new-photos --action move --dry-run
     """
+    given.check_result(out)
     pictures.check_named()
     inputs = pictures.read()
     output = OutputOptions(out, action, dry_run, with_sidecars)
-    pixels = given.parse_size("--max-pixels", max_pixels)
-    asked = AskedModel(model, weights, theta, size, device, batch_size, offline, pixels)
+    asked = model.options()
     cache_options = caching.options()
     with ConsoleReporter(quiet=quiet, verbose=verbose) as reporter:
         from itae_cluster.core.run import open_run
