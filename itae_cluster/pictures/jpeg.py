@@ -60,6 +60,7 @@ def load_cut(data: bytes, draft: Callable[[Image.Image], object]) -> tuple[Image
     Raises:
         DecodeError: Less than half of it is there.
     """
+    data = data.removesuffix(b"\xff")  # half a marker
     image = _load(data + _END, draft)
     shown = np.asarray(image)
     other = np.asarray(_load(data + _FILLER + _END, draft))

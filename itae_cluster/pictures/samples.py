@@ -15,6 +15,7 @@ _LEVEL_SHARE = 0.01  # of the values at either end that may be outliers
 _ABOVE_ONE = 2.0  # floats of 0–1 with highlights: the bulk of them stays below this
 _ABOVE_255 = 260.0
 _BELOW_ZERO = 0.1  # of the range: ringing, not a range of its own
+_TAIL = 0.5  # of the bulk's range: what lies farther from it is an outlier
 _LOOKED_AT = 1_000_000  # values are enough to know the bulk of them
 
 
@@ -70,5 +71,6 @@ def _range(finite: NDArray[np.float64]) -> tuple[float, float]:
             return 0.0, 1.0
         if high <= _ABOVE_255:
             return 0.0, 255.0
-    span = high - low
-    return max(float(finite.min()), low - span), min(float(finite.max()), high + span)
+    tail = (high - low) * _TAIL
+    inner = finite[(finite >= low - tail) & (finite <= high + tail)]
+    return float(inner.min()), float(inner.max())

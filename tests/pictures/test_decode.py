@@ -420,7 +420,7 @@ def test_permission_denied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert isinstance(caught.value.__cause__, PermissionError)
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "WEBP", "TIFF", "BMP", "AVIF", "HEIF"])
+@pytest.mark.parametrize("kind", ["PNG", "GIF", "WEBP", "TIFF", "BMP", "AVIF", "HEIF"])
 def test_a_truncated_file_is_an_error_with_a_reason(tmp_path: Path, kind: str) -> None:
     noise = np.random.default_rng(1).integers(0, 256, (90, 120, 3), dtype=np.uint8)
     data = encoded(Image.fromarray(noise), kind)
