@@ -23,6 +23,7 @@ import numpy as np
 from benchmarks.quality import criteria, data, grid, limits, tables
 from itae_cluster.cli.reporting import ConsoleReporter
 from itae_cluster.count import Sample, candidates
+from itae_cluster.model.registry import MINI, MINI_VERSIONS
 from itae_cluster.options import CacheOptions, ModelOptions
 from itae_cluster.pipeline.embedding import open_cache
 
@@ -61,8 +62,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
             else:
                 wholes = _embedded(asked.folders, model, cache, reporter)
                 for results in _measured(wholes, asked.seeds, cache, reporter):
-                    _keep({"model": asked.model, **results})
+                    _keep({"model": _called(model), **results})
     tables.PAGE.write_text(tables.page_with_tables(), encoding="utf-8")
+
+
+def _called(model: ModelOptions) -> str:
+    """Its name, and which `mini` it is."""
+    bundled = model.model == MINI and model.weights is None
+    return f"{MINI} {max(MINI_VERSIONS.values())}" if bundled else model.model
 
 
 def _keep(results: dict[str, Any]) -> None:
