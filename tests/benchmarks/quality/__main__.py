@@ -29,6 +29,7 @@ from itae_cluster.cli.reporting import ConsoleReporter
 from itae_cluster.clustering.choose_k import ScoredSample, candidates
 from itae_cluster.core.cache import open_cache
 from itae_cluster.core.options import CacheOptions, ModelOptions
+from itae_cluster.model.registry import MINI, MINI_VERSIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -65,8 +66,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
             else:
                 wholes = _embedded(asked.folders, model, cache, reporter)
                 for results in _measured(wholes, asked.seeds, cache, reporter):
-                    _keep({"model": asked.model, **results})
+                    _keep({"model": _called(model), **results})
     tables.PAGE.write_text(tables.page_with_tables(), encoding="utf-8")
+
+
+def _called(model: ModelOptions) -> str:
+    """Its name, and which `mini` it is."""
+    bundled = model.model == MINI and model.weights is None
+    return f"{MINI} {max(MINI_VERSIONS.values())}" if bundled else model.model
 
 
 def _keep(results: dict[str, Any]) -> None:
