@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from itae_cluster.core.text import printable
+from itae_cluster.drawing.matplotlib_folder import prepare_matplotlib
 
 if TYPE_CHECKING:
     from matplotlib.font_manager import FontProperties
@@ -31,6 +32,7 @@ class Typeface:
 
     def properties(self, dpi: float) -> FontProperties:
         """The font as matplotlib takes it, for a figure of this resolution."""
+        prepare_matplotlib()
         from matplotlib.font_manager import FontProperties
 
         return FontProperties(fname=_file(self.bold), size=self.pixels * 72 / dpi)
@@ -56,15 +58,17 @@ class Typeface:
 
     def width(self, text: str) -> float:
         """Pixels across."""
-        from matplotlib.textpath import text_to_path
-
         if not text:
             return 0.0
+        prepare_matplotlib()
+        from matplotlib.textpath import text_to_path
+
         font = self.properties(72)
         return float(text_to_path.get_text_width_height_descent(text, font, ismath=False)[0])
 
 
 def _file(bold: bool) -> str:
+    prepare_matplotlib()
     import matplotlib
 
     name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
@@ -73,6 +77,7 @@ def _file(bold: bool) -> str:
 
 @functools.cache
 def _characters(bold: bool) -> frozenset[int]:
+    prepare_matplotlib()
     from matplotlib.font_manager import get_font
 
     return frozenset(get_font(_file(bold)).get_charmap())

@@ -1,9 +1,9 @@
 """What happens inside a decoder process: work with an end to its patience, and without noise.
 
-Patience is counted in processor time, and in time that passes without any. On a busy machine a
-process that waits for its turn is slow and is left alone; one that computes for ever, or waits for
-a file that does not come (a dead network mount), ends itself, and its parent knows it by how it
-ended.
+Patience is counted in processor time, and in time that passes with next to none of it and without
+a byte that is read. On a busy machine, or with a slow drive, a process that waits for its turn is
+left alone; one that computes for ever, or waits for a file that does not come (a dead network
+mount), ends itself, and its parent knows it by how it ended.
 
 C libraries write what they think of a file to file descriptor 2, past all that Python could hold
 back. Here it leads to a temporary file, so that their lines are told with the file they are about.
@@ -32,11 +32,11 @@ if TYPE_CHECKING:
 
     from itae_cluster.core.files import FileDigest
 
-__all__ = ["Finished", "begin", "digest", "ended_by_patience", "run", "run_here"]
+__all__ = ["Finished", "begin", "computed_too_long", "digest", "run", "run_here", "waited_in_vain"]
 
 _NICENESS = 10  # the model goes first: pictures are decoded ahead of it anyway
 _WAITED_IN_VAIN = 113  # the exit code of a process whose file does not come
-_LEAST_PROGRESS = 1e-4  # seconds of processor time; a single read takes more than a tenth of it
+_LEAST_SHARE = 0.002  # of a processor: a process that may not even have that is taken to wait
 _LONGEST_NOISE = 100_000  # bytes
 
 T = TypeVar("T")
@@ -72,7 +72,7 @@ def digest(path: str) -> FileDigest:
     return read_digest(path)
 
 
-def begin(patience: float) -> None:
+def begin() -> None:
     """In the new process: leave Ctrl-C to the parent, and the processor to the model."""
     global _watch, _caught
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -82,17 +82,26 @@ def begin(patience: float) -> None:
         os.nice(_NICENESS)
     with contextlib.suppress(OSError):  # no room for a temporary file, or no standard error
         _caught = _redirect()
-    _watch = _Watch(patience)
+    _watch = _Watch()
 
 
 _watch: _Watch | None = None
 _caught: BinaryIO | None = None
 
 
-def run(task: Callable[..., T], *arguments: object) -> Finished[T]:
-    """Do the task in this process, which `begin` has prepared."""
+def run(
+    computing: float, waiting: float, task: Callable[..., T], *arguments: object
+) -> Finished[T]:
+    """Do the task in this process, which `begin` has prepared.
+
+    Args:
+        computing: seconds of processor time that it may take.
+        waiting: seconds that it may pass without any, and without reading a byte.
+        task: what to do.
+        arguments: its own.
+    """
     outcome: T | Exception
-    with contextlib.nullcontext() if _watch is None else _watch.patience():
+    with contextlib.nullcontext() if _watch is None else _watch.patience(computing, waiting):
         try:
             outcome = task(*arguments)
         except (DecodeError, OSError) as error:
@@ -100,28 +109,31 @@ def run(task: Callable[..., T], *arguments: object) -> Finished[T]:
     return Finished(outcome, "" if _caught is None else _taken(_caught))
 
 
-def ended_by_patience(exit_code: int | None) -> bool:
-    """Whether a process with this exit code was one whose patience ended."""
-    used_up = -signal.SIGPROF if hasattr(signal, "SIGPROF") else _WAITED_IN_VAIN
-    return exit_code in {_WAITED_IN_VAIN, used_up}
+def computed_too_long(exit_code: int | None) -> bool:
+    """Whether a process with this exit code had used up its processor time."""
+    return hasattr(signal, "SIGPROF") and exit_code == -signal.SIGPROF
+
+
+def waited_in_vain(exit_code: int | None) -> bool:
+    """Whether a process with this exit code had waited too long."""
+    return exit_code == _WAITED_IN_VAIN
 
 
 class _Watch:
     """Ends this process where a task takes too long."""
 
-    def __init__(self, patience: float) -> None:
-        self._patience = patience
-        self._interval = min(1.0, patience / 20)
+    def __init__(self) -> None:
+        self._waiting = 0.0
         self._lock = threading.Lock()
-        self._began: float | None = None
         self._busy = threading.Event()
         threading.Thread(target=self._wait, daemon=True).start()
 
     @contextlib.contextmanager
-    def patience(self) -> Iterator[None]:
+    def patience(self, computing: float, waiting: float) -> Iterator[None]:
         """Around a task."""
         # The signal ends the process whether or not its Python can run: a library may hold it.
-        self._allow(self._patience)
+        self._allow(computing)
+        self._waiting = waiting
         self._busy.set()
         try:
             yield
@@ -135,20 +147,22 @@ class _Watch:
             signal.setitimer(signal.ITIMER_PROF, seconds)
 
     def _wait(self) -> None:
-        """Count the time in which the task uses no processor.
+        """Count the time in which the task makes no progress.
 
         Intervals are counted, not the clock: time in which this process is stopped, or the machine
         asleep, is none.
         """
         while True:
             self._busy.wait()
-            used, idle = _processor_time(), 0.0
+            used, read, idle = _processor_time(), _bytes_read(), 0.0
             while self._busy.is_set():
-                time.sleep(self._interval)
-                idle += self._interval
-                if _processor_time() > used + _LEAST_PROGRESS:
-                    used, idle = _processor_time(), 0.0
-                if idle > self._patience:
+                interval = min(1.0, self._waiting / 20)
+                time.sleep(interval)
+                idle += interval
+                least = _LEAST_SHARE * self._waiting
+                if _processor_time() > used + least or _bytes_read() > read:
+                    used, read, idle = _processor_time(), _bytes_read(), 0.0
+                if idle > self._waiting:
                     with self._lock:
                         if self._busy.is_set():
                             os._exit(_WAITED_IN_VAIN)
@@ -157,6 +171,20 @@ class _Watch:
 def _processor_time() -> float:
     """Seconds of processor time of all threads but this one."""
     return time.process_time() - time.thread_time()
+
+
+def _bytes_read() -> int:
+    """What the main thread has read until now, or blocks that the process has; 0 if nobody counts.
+
+    Linux counts what a thread reads; this one, which reads that number, is another.
+    """
+    with contextlib.suppress(OSError), open(f"/proc/self/task/{os.getpid()}/io", "rb") as file:
+        return int(file.readline().split()[1])
+    with contextlib.suppress(ImportError):  # Windows
+        import resource
+
+        return resource.getrusage(resource.RUSAGE_SELF).ru_inblock
+    return 0
 
 
 def _redirect() -> BinaryIO:

@@ -33,12 +33,13 @@ if TYPE_CHECKING:
 __all__ = ["PATIENCE", "Decoders", "decoder_count"]
 
 PATIENCE = 120.0
-"""Seconds of processor time that one picture may take, and seconds without any."""
+"""Seconds of processor time that one picture may take, and seconds without progress."""
 
 _MOST = 8
 _ATTEMPTS = 3  # a process that starts while another one crashes can be drawn into it
 _PRELOADED = ["itae_cluster.pictures.decode", "itae_cluster.pictures.decoder_process"]
 _AT_LAST = 10  # times its patience, after which a process that does not end itself is killed
+_SHORTEST = 5.0  # seconds that a file may keep waiting where those before it did in vain
 _MOST_SAID = 5  # lines of a decoder that are told
 
 T = TypeVar("T")
@@ -55,8 +56,8 @@ class Decoders:
     Args:
         reporter: told if there can be no such processes.
         max_pixels: pictures of more are refused before they are decoded.
-        patience: seconds of processor time that one picture may take, and seconds without any;
-            `PATIENCE` by default.
+        patience: seconds of processor time that one picture may take, and seconds without any and
+            without a byte read; `PATIENCE` by default.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class Decoders:
         self._pool: ProcessPool | None = None
         self._waiting: set[ProcessFuture[Finished[Any]]] = set()
         self._closed = False
+        self._in_vain = 0  # files that kept waiting too long, one after the other
         self._alone = False  # decoding in this process, since no other can be started
 
     def __enter__(self) -> Self:
@@ -160,24 +162,31 @@ class Decoders:
     def _attempt(self, task: Callable[..., T], *arguments: object) -> Finished[T]:
         from pebble import ProcessExpired
 
-        future = self._scheduled(task, *arguments)
-        doing = "decode" if task is decode.decode else "read"
-        too_long = f"took more than {self._patience:g} s to {doing}"
+        # On a network drive that is dead every file keeps waiting, so patience shrinks with each.
+        waiting = max(min(_SHORTEST, self._patience), self._patience / 2**self._in_vain)
+        future = self._scheduled(waiting, task, *arguments)
         try:
-            return future.result()
+            finished = future.result()
+            self._in_vain = 0
+            return finished
         except CancelledError:
             raise DecodeError("given up, because the run ends") from None
         except TimeoutError:
-            raise DecodeError(too_long) from None
+            raise _too_long(task, _AT_LAST * self._patience) from None
         except ProcessExpired as expired:
-            if decoder_process.ended_by_patience(expired.exitcode):
-                raise DecodeError(too_long) from None
+            if decoder_process.waited_in_vain(expired.exitcode):
+                self._in_vain += 1
+                raise _too_long(task, waiting) from None
+            if decoder_process.computed_too_long(expired.exitcode):
+                raise _too_long(task, self._patience) from None
             raise _CrashedError(f"its decoder crashed ({_ending(expired.exitcode)})") from None
         finally:
             with self._lock:
                 self._waiting.discard(future)
 
-    def _scheduled(self, task: Callable[..., T], *arguments: object) -> ProcessFuture[Finished[T]]:
+    def _scheduled(
+        self, waiting: float, task: Callable[..., T], *arguments: object
+    ) -> ProcessFuture[Finished[T]]:
         from pebble import ProcessPool
 
         with self._lock:
@@ -188,11 +197,10 @@ class Decoders:
                     decoder_count(),
                     context=_context(),
                     initializer=decoder_process.begin,
-                    initargs=(self._patience,),
                 )
             future: ProcessFuture[Finished[T]] = self._pool.schedule(
                 decoder_process.run,
-                args=(task, *arguments),
+                args=(self._patience, waiting, task, *arguments),
                 timeout=_AT_LAST * self._patience,
             )
             self._waiting.add(future)
@@ -201,6 +209,11 @@ class Decoders:
 
 class _CrashedError(DecodeError):
     """The process ended; whether this file is to blame is seen when it happens again."""
+
+
+def _too_long(task: Callable[..., object], seconds: float) -> DecodeError:
+    doing = "decode" if task is decode.decode else "read"
+    return DecodeError(f"took more than {seconds:g} s to {doing}")
 
 
 def _context() -> Any:

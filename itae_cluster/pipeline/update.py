@@ -11,11 +11,12 @@ import numpy as np
 from itae_cluster.changes.amend import Amendment, amend, inspect_result
 from itae_cluster.changes.planning import make_plan
 from itae_cluster.core.documents import skipped_record
-from itae_cluster.core.files import read_digest
+from itae_cluster.core.errors import DecodeError
 from itae_cluster.core.types import NOISE, Clustering, Embeddings
 from itae_cluster.embedding.embed import embed_files
 from itae_cluster.embedding.provenance import matching_encoder, recall_options
 from itae_cluster.pictures import sidecars
+from itae_cluster.pictures.decoders import Decoders
 from itae_cluster.pictures.scan import find_pictures
 from itae_cluster.pipeline.sort import SortResult
 from itae_cluster.preview.extend import Arrivals, extend_previews
@@ -121,21 +122,21 @@ def _find_new(files: Sequence[str], held: Inventory, run: Run) -> list[str]:
     """The files whose content is not, and never was, in the result; of equal ones the first."""
     seen = held.digests()
     new, read = [], []
-    for done, (path, digest) in enumerate(
-        zip(files, run.cache.digests(files), strict=True), start=1
-    ):
-        if digest is None:
-            try:
-                known = read_digest(path)
-            except OSError:
-                new.append(path)  # what cannot be read is told by the one who decodes it
-                continue
-            read.append(known)
-            digest = known.digest
-        if digest.hex() not in seen:
-            seen.add(digest.hex())
-            new.append(path)
-        run.reporter.progress("Comparing", done, len(files))
+    with Decoders(run.reporter) as decoders:
+        pairs = zip(files, run.cache.digests(files), strict=True)
+        for done, (path, digest) in enumerate(pairs, start=1):
+            if digest is None:
+                try:
+                    known = decoders.digest(path)
+                except (DecodeError, OSError):
+                    new.append(path)  # what cannot be read is told by the one who decodes it
+                    continue
+                read.append(known)
+                digest = known.digest
+            if digest.hex() not in seen:
+                seen.add(digest.hex())
+                new.append(path)
+            run.reporter.progress("Comparing", done, len(files))
     run.cache.remember(read)
     return new
 

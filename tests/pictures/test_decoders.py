@@ -27,25 +27,43 @@ from support.fakes import KnownEncoder, MeanColourEncoder, RecordingReporter
 
 def treacherous(path, size, max_pixels):
     """Stands in for `decode.decode`: what the file is called happens to its decoder."""
-    name = os.path.basename(path)
-    if name.startswith("crash"):
-        os.kill(os.getpid(), signal.SIGSEGV)
-    if name.startswith("exit"):
-        os._exit(3)
-    if name.startswith("hang"):
-        time.sleep(600)
-    if name.startswith("slow"):  # as on a machine that is busy with other work
-        end = time.monotonic() + 3
-        while time.monotonic() < end:
-            time.sleep(0.1)
-            sum(range(100_000))
-    if name.startswith("endless"):
-        while True:
-            sum(range(1000))
-    if name.startswith("loud"):
-        for number in range(7):
-            os.write(2, b"stderr of a C library\nline %d\n" % number)
+    happens = {
+        "crash": lambda: os.kill(os.getpid(), signal.SIGSEGV),
+        "exit": lambda: os._exit(3),
+        "hang": lambda: time.sleep(600),
+        "endless": compute_for_ever,
+        "slow": compute_now_and_then,
+        "dripping": read_now_and_then,
+        "loud": write_to_stderr,
+    }
+    happens.get(os.path.basename(path).split(".")[0], lambda: None)()
     return real_decode(path, size, max_pixels)
+
+
+def compute_for_ever():
+    while True:
+        sum(range(1000))
+
+
+def compute_now_and_then():
+    """As on a machine that is busy with other work."""
+    end = time.monotonic() + 3
+    while time.monotonic() < end:
+        time.sleep(0.1)
+        sum(range(100_000))
+
+
+def read_now_and_then():
+    """As from a network drive that is slow, and no more."""
+    with open("/dev/zero", "rb", buffering=0) as file:
+        for _ in range(6):
+            time.sleep(0.5)
+            file.read(10)
+
+
+def write_to_stderr():
+    for number in range(7):
+        os.write(2, b"stderr of a C library\nline %d\n" % number)
 
 
 real_decode = decoding.decode
@@ -124,6 +142,13 @@ def test_a_busy_machine_costs_no_picture(folder, treachery):
         assert decoders.decode(str(folder / "slow.png"), 28).width == 20
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="counts what a thread reads")
+def test_a_slow_drive_costs_no_picture(folder, treachery):
+    (folder / "a.png").rename(folder / "dripping.png")
+    with Decoders(RecordingReporter(), patience=1) as decoders:
+        assert decoders.decode(str(folder / "dripping.png"), 28).width == 20
+
+
 @pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="stops a process")
 def test_time_in_which_the_run_is_stopped_does_not_count(folder, tmp_path):
     script = tmp_path / "script.py"
@@ -143,6 +168,18 @@ def test_a_file_whose_reading_blocks_is_given_up(folder, blocked):
         with pytest.raises(DecodeError, match=r"^took more than 1 s to read$"):
             decoders.digest(blocked)
         assert decoders.digest(str(folder / "b.png")).size
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="blocks with a lease")
+def test_patience_shrinks_while_nothing_comes(folder, blocked, monkeypatch):
+    monkeypatch.setattr("itae_cluster.pictures.decoders._SHORTEST", 0.5)
+    with Decoders(RecordingReporter(), patience=2) as decoders:
+        for seconds in ("2", "1", "0.5", "0.5"):
+            with pytest.raises(DecodeError, match=rf"^took more than {seconds} s to read$"):
+                decoders.digest(blocked)
+        assert decoders.digest(str(folder / "b.png")).size
+        with pytest.raises(DecodeError, match=r"^took more than 2 s to read$"):
+            decoders.digest(blocked)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="blocks with a lease")

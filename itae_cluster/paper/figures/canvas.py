@@ -10,6 +10,7 @@ import io
 import re
 from typing import TYPE_CHECKING
 
+from itae_cluster.drawing.matplotlib_folder import prepare_matplotlib
 from itae_cluster.drawing.sheet import DPI, PAPER
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ _IDENTIFIER = re.compile(rb'\bid="([a-z]*[0-9a-f]{10})"')
 
 def blank(width: int, height: int) -> Figure:
     """A figure of that many pixels."""
+    prepare_matplotlib()
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width / DPI, height / DPI), dpi=DPI, facecolor=PAPER)
