@@ -9,7 +9,8 @@ from PIL import Image, UnidentifiedImageError
 
 from itae_cluster.core.errors import DecodeError
 from itae_cluster.pictures import jpeg, raw, tiff
-from itae_cluster.pictures.formats import decodable_formats
+from itae_cluster.pictures.formats import decodable_formats, too_large
+from itae_cluster.pictures.headers import HEAD, add_colours, jxl_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,24 +29,34 @@ def open_image(file: BinaryIO, max_pixels: int) -> Image.Image:
         DecodeError: It is of a kind that cannot be read, or larger than `max_pixels`.
     """
     file.seek(0)
-    head = file.read(16)
+    head = file.read(HEAD)
     if raw.is_raw(file):
         found = raw.open_raw(file, max_pixels)
         if found is not None:
             return found
     if head.startswith(tiff.MAGIC):
         return tiff.open_tiff(file, max_pixels)
-    if head.startswith(_JXL) and "JXL" not in decodable_formats():
-        raise DecodeError(_JXL_NEEDED)
+    if head.startswith(_JXL):
+        _check_jxl(head, max_pixels)
     file.seek(0)
     try:
-        return Image.open(file, formats=decodable_formats())
+        image = Image.open(file, formats=decodable_formats())
+        add_colours(image, head)
+        return image
     except UnidentifiedImageError:
         file.seek(0)
         cleaned = jpeg.clean(file.read())
         if cleaned is None:
             raise
         return Image.open(io.BytesIO(cleaned), formats=("JPEG",))
+
+
+def _check_jxl(head: bytes, max_pixels: int) -> None:
+    if "JXL" not in decodable_formats():
+        raise DecodeError(_JXL_NEEDED)
+    width, height = jxl_size(head) or (0, 0)
+    if width * height > max_pixels:
+        raise DecodeError(too_large(width, height, max_pixels))
 
 
 def load(

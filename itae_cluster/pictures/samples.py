@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from itae_cluster.core.errors import DecodeError
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -30,6 +32,9 @@ def to_levels(values: NDArray[Any], bits: int | None = None) -> NDArray[np.uint8
     Args:
         values: Of any real type.
         bits: How many of an unsigned sample are in use; all of its type by default.
+
+    Raises:
+        DecodeError: They are complex numbers, or none at all.
     """
     kind, size = values.dtype.kind, values.dtype.itemsize
     if kind == "b":
@@ -40,7 +45,7 @@ def to_levels(values: NDArray[Any], bits: int | None = None) -> NDArray[np.uint8
     if kind == "i" and size == 2 and values.min(initial=0) >= 0:
         return _scaled(values, brightest(int(values.max(initial=0)), 0x7FFF))
     if kind not in "uif":
-        raise ValueError(f"samples of type {values.dtype}")
+        raise DecodeError(f"samples that are no levels cannot be shown ({values.dtype})")
     return _from_wide(values)
 
 

@@ -186,6 +186,26 @@ def test_thumbnails_and_maps_are_kept(path, files, monkeypatch):
         np.testing.assert_array_equal(cache.coordinates("key"), vectors(5, 2))
 
 
+def test_thumbnails_of_another_way_to_read_pictures_are_made_anew(path, files, monkeypatch):
+    run(path, files)
+    with Cache(path, RecordingReporter()) as cache:
+        cache.store_thumbnails(dict.fromkeys(files, b"of wrong colours"), 2)
+        assert cache.thumbnails(files, 2) == dict.fromkeys(files, b"of wrong colours")
+        made = complete_thumbnails({}, {}, files, cache, RecordingReporter())
+        assert all(jpeg.startswith(b"\xff\xd8") for jpeg in made.values())
+
+
+def test_thumbnails_of_0_1_0_are_not_shown(path, files):
+    run(path, files)
+    with contextlib.closing(sqlite3.connect(path)) as db, db:
+        rows = db.execute("SELECT content FROM files").fetchall()
+        db.executemany("INSERT INTO thumbnails VALUES (?, x'00', 1)", rows)
+    with Cache(path, RecordingReporter()) as cache:
+        assert len(rows) == len(files)
+        made = complete_thumbnails({}, {}, files, cache, RecordingReporter())
+        assert all(jpeg.startswith(b"\xff\xd8") for jpeg in made.values())
+
+
 # Several at once ------------------------------------------------------------------------------
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import time
@@ -11,13 +12,22 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from itae_cluster.changes.apply import apply_plan
 from itae_cluster.core.cache import Cache
+from itae_cluster.core.documents import to_json
 from itae_cluster.core.errors import InputError
-from itae_cluster.core.options import ClusterOptions, InputOptions, ModelOptions, OutputOptions
+from itae_cluster.core.options import (
+    CacheOptions,
+    ClusterOptions,
+    InputOptions,
+    ModelOptions,
+    OutputOptions,
+)
 from itae_cluster.embedding import embed as embed_stage
 from itae_cluster.pictures.decoders import Decoders
-from itae_cluster.pipeline import sort_pictures
+from itae_cluster.pipeline import plan_pictures, sort_pictures
 from itae_cluster.preview.thumbnails import Thumbnails, complete_thumbnails
+from itae_cluster.results import plan as plans
 from support.fakes import KnownEncoder, MeanColourEncoder, RecordingReporter, a_run
 
 
@@ -207,3 +217,43 @@ def test_the_whole_job_with_a_fake_encoder(album, tmp_path):
         *("Finding pictures", "Embedding", "Reducing", "Clustering", "Planning", "Writing"),
         *("Drawing the map", "Comparing pictures", "Drawing the preview"),
     ]
+
+
+def test_a_cut_picture_is_embedded_named_and_not_kept(album, tmp_path):
+    path = str(tmp_path / "cut.jpg")
+    noise = np.random.default_rng(0).integers(0, 256, (160, 160, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(path)
+    os.truncate(path, os.path.getsize(path) * 8 // 10)
+    out = tmp_path / "sorted"
+    for target in (out, tmp_path / "again"):  # the second time with a cache that is filled
+        reporter = RecordingReporter()
+        result = sort_pictures(
+            InputOptions(paths=(album, path)),
+            ModelOptions(),
+            ClusterOptions(k=3),
+            OutputOptions(out=str(target)),
+            a_run(reporter, CacheOptions(folder=str(tmp_path / "cache")), KnownEncoder()),
+        )
+        assert any(f"{path} is damaged: the file ends too early" in w for w in reporter.warnings)
+        (record,) = json.loads((target / "manifest.json").read_text())["damaged"]
+        assert record["path"] == path
+        assert "% of the picture is there" in record["reason"]
+        assert result.skipped == ()
+        assert path in result.embeddings.paths
+
+
+def test_a_damaged_picture_is_named_by_a_plan_and_what_it_leads_to(album, tmp_path):
+    broken = str(tmp_path / "profile.png")
+    Image.new("RGB", (20, 20), "red").save(broken, icc_profile=b"no profile")
+    plan = plan_pictures(
+        InputOptions(paths=(album, broken)),
+        ModelOptions(),
+        ClusterOptions(k=3),
+        OutputOptions(out=str(tmp_path / "sorted")),
+        a_run(encoder=MeanColourEncoder()),
+    )
+    text = to_json(plans.document(plan)).encode()
+    apply_plan(plans.read(text), RecordingReporter())
+    manifest = json.loads((tmp_path / "sorted" / "manifest.json").read_text())
+    reason = "its colour profile is broken and was ignored"
+    assert [(item["path"], item["reason"]) for item in manifest["damaged"]] == [(broken, reason)]

@@ -14,6 +14,7 @@ from itae_cluster.pictures import formats
 from itae_cluster.pictures.colour import BROKEN_PROFILE
 from itae_cluster.pictures.decode import decode, read_thumbnail
 from itae_cluster.pictures.flatten import flatten
+from itae_cluster.pictures.opening import open_image
 from support import icc
 from support.pictures import encoded, png, png16, scene, write
 
@@ -145,6 +146,38 @@ def test_gamma_that_changes_nothing(extra):
     rows = b"".join(b"\0" + row.tobytes() for row in PIXELS)
     pixels = np.asarray(flatten(opened(png(96, 64, rows, depth=8, colour=2, extra=extra))))
     assert np.array_equal(pixels, PIXELS)
+
+
+def test_a_profile_in_a_jp2():
+    matrix, exponent = icc.SPACES["adobe rgb"]
+    profile = icc.matrix_profile(matrix, exponent)
+    data = encoded(scene(96, 64), "JPEG2000", irreversible=False)
+    place = data.index(b"colr") - 4
+    size = int.from_bytes(data[place : place + 4], "big")
+    box = struct.pack(">I", 11 + len(profile)) + b"colr\2\0\0" + profile
+    header = data.index(b"jp2h") - 4
+    longer = int.from_bytes(data[header : header + 4], "big") + len(box) - size
+    data = data[:place] + box + data[place + size :]
+    data = data[:header] + struct.pack(">I", longer) + data[header + 4 :]
+    expected = icc.shown(PIXELS, matrix, exponent)
+    assert difference(flatten(opened_by_us(data)), expected) <= 1
+
+
+def opened_by_us(data):
+    return open_image(io.BytesIO(data), 10**6)
+
+
+def test_primaries_by_number(tmp_path):
+    rows = b"".join(b"\0" + row.tobytes() for row in PIXELS)
+    expected = icc.shown(PIXELS, *icc.SPACES["display p3"])
+    for primaries, wanted in ((12, expected), (1, PIXELS)):
+        chunk = (b"cICP", bytes((primaries, 13, 0, 1)))
+        data = png(96, 64, rows, depth=8, colour=2, extra=[chunk])
+        assert difference(flatten(opened_by_us(data)), wanted) <= 1
+    data = bytearray(encoded(scene(96, 64), "AVIF", quality=98, subsampling="4:4:4"))
+    place = data.index(b"colrnclx")
+    data[place + 8 : place + 10] = b"\0\x0c"
+    assert difference(flatten(opened_by_us(bytes(data))), expected) <= 3
 
 
 def test_srgb_by_whatever_name_costs_nothing(monkeypatch):

@@ -150,6 +150,15 @@ def test_jpeg_xl(mode, tmp_path):
     assert formats.looks_like_picture(path)
 
 
+@pytest.mark.parametrize("size", [(64, 40), (640, 480), (8, 8), (1001, 3), (5, 20_000), (48, 32)])
+def test_the_limit_holds_before_a_jpeg_xl_is_decoded(size, tmp_path, monkeypatch):
+    pytest.importorskip("pillow_jxl")
+    path = write(tmp_path / "a.jxl", encoded(Image.new("RGB", size), "JXL"))
+    monkeypatch.setattr("pillow_jxl.JpegXLImagePlugin.Decoder", None)  # a call would fail
+    with pytest.raises(DecodeError, match=rf"\({size[0]}×{size[1]}\); see --max-pixels"):
+        decode(path, 28, max_pixels=size[0] * size[1] - 1)
+
+
 def test_jpeg_xl_without_its_library(tmp_path, monkeypatch):
     monkeypatch.setattr(
         "itae_cluster.pictures.opening.decodable_formats",

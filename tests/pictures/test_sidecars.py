@@ -57,6 +57,20 @@ def test_a_picture_of_the_run_is_no_sidecar(tmp_path):
     assert sidecars.find(paths[:1]) == {paths[0]: (".dng",)}
 
 
+def test_raw_files_beside_pictures():
+    paths = [
+        "a/A.jpg",
+        "a/A.CR3",
+        "a/B.dng",
+        "b/A.nef",
+        "a/C.heic",
+        "a/C.dng",
+        "a/D.raf",
+        "a/D.orf",
+    ]
+    assert sidecars.raws_beside(paths) == {"a/A.CR3", "a/C.dng"}
+
+
 def test_a_folder_of_that_name_is_no_sidecar(tmp_path):
     path = collection(str(tmp_path), ["A.jpg"])[0]
     (tmp_path / "A.mov").mkdir()

@@ -250,6 +250,12 @@ def test_colours_that_are_not_known(tmp_path):
         decode(write(tmp_path / "a.tif", bytes(data)), 28)
 
 
+def test_samples_that_are_no_levels(tmp_path):
+    data = tiff(GREY.astype(np.complex64), photometric="minisblack")
+    with pytest.raises(DecodeError, match="samples that are no levels"):
+        decode(write(tmp_path / "a.tif", data), 28)
+
+
 @pytest.mark.parametrize("sample", ["u1", "u2", "f4"])
 @pytest.mark.parametrize("compression", [None, "deflate"])
 def test_a_cut_file(sample, compression, tmp_path):

@@ -7,6 +7,7 @@ import shutil
 
 import numpy as np
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
 from itae_cluster.cli import app
@@ -185,6 +186,24 @@ def test_a_result_of_an_earlier_mini_says_so_and_can_be_changed_otherwise(album,
     for _ in range(3):
         assert case.undo().refused == ()
     assert not case.out.exists()
+
+
+def test_a_result_of_an_earlier_way_to_read_pictures_says_what_to_do(case, tmp_path):
+    other = MeanColourEncoder()
+    other.metadata = {**other.metadata, "preprocessing": 3}
+    before = snapshot(case.out)
+    with pytest.raises(ResultError, match=r"reads pictures in another way.*sort its pictures anew"):
+        case.update(picture(tmp_path / "r.png", COLOURS["red"]), encoder=other)
+    assert snapshot(case.out) == before
+
+
+def test_a_damaged_picture_is_named_beside_earlier_ones(case, tmp_path):
+    for number, name in enumerate(("one.png", "two.png"), start=1):
+        path = tmp_path / name
+        Image.new("RGB", (20, 20), COLOURS["red"]).save(path, icc_profile=b"none" * number)
+        case.update(str(path))
+        assert [item["path"] for item in case.manifest()["damaged"]][-1] == str(path)
+        assert len(case.manifest()["damaged"]) == number
 
 
 def test_without_a_model_the_remedy_is_named(case, album):
