@@ -103,9 +103,9 @@ def _known_vectors(
     }
     dim = embeddings.vectors.shape[1]
     vectors = np.empty((len(drawn.data.names), dim), dtype=np.float32)
-    shelf = VectorCache(cache, embeddings.metadata, dim)
+    known = VectorCache(cache, embeddings.metadata, dim)
     contents = [bytes.fromhex(digests.get(name, "")) for name in drawn.data.names]
-    return vectors if shelf.fill_contents(contents, vectors).all() else None
+    return vectors if known.fill_contents(contents, vectors).all() else None
 
 
 def _add_rows(
