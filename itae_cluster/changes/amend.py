@@ -66,7 +66,7 @@ class Amendment:
 def carry_out(
     root: str, amendment: Amendment, reporter: Reporter
 ) -> tuple[tuple[Entry, ...], tuple[Skipped, ...]]:
-    """Change the result `root`; originals that are to be moved are left for `organize.settle`.
+    """Change the result `root`; originals that are to be moved are left for `finish_move`.
 
     Args:
         root: the real path of a result that this process has claimed.
@@ -91,16 +91,22 @@ def carry_out(
     ident = journal.begin(amendment.kind, steps, **action, **named("out", root))
     staging = workplace(root, ident)
     os.mkdir(staging, 0o700)
+    # All that is new is made in the workplace first; what is there stays until that is whole.
     lost = organize.place_files(places, staging, reporter)
     arrived = [pair for number, pair in enumerate(places) if number not in lost]
     entries = tuple(entry for entry, _ in arrived)
     skipped = (*gone, *lost.values())
     contents = amendment.documents(entries, skipped)
-    writes = [_made(root, staging, ident, name, contents[name]) for name in sorted(contents)]
+    writes = [
+        _write_document(root, staging, ident, name, contents[name]) for name in sorted(contents)
+    ]
     journal.add_steps(ident, writes, [len(amendment.shifts) + number for number in lost])
-    _keep(root, writes)
+    # What will be replaced has a second name before anything takes its place.
+    _back_up(root, writes)
     transfer.flush_folders(where for where, _, _ in os.walk(staging))
-    _put(root, staging, amendment.shifts, [step.destination for _, step in arrived], writes)
+    _put_in_place(
+        root, staging, amendment.shifts, [step.destination for _, step in arrived], writes
+    )
     shutil.rmtree(staging)
     journal.mark(ident, "staged")
     return entries, skipped
@@ -129,10 +135,10 @@ def _is_same(path: str, other: str) -> bool:
     return os.path.isdir(path) and os.path.samefile(path, other)
 
 
-def _made(root: str, staging: str, ident: str, name: str, content: bytes | None) -> Write:
+def _write_document(root: str, staging: str, ident: str, name: str, content: bytes | None) -> Write:
     """Write a document into the workplace; what the journal will say of it."""
     if content is None:
-        return Write(name, 0, "", _earlier(root, ident, name))
+        return Write(name, 0, "", _describe_earlier(root, ident, name))
     path = os.path.join(staging, *name.split("/"))
     os.makedirs(os.path.dirname(path), exist_ok=True)
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
@@ -143,10 +149,12 @@ def _made(root: str, staging: str, ident: str, name: str, content: bytes | None)
         os.fsync(handle)
     finally:
         os.close(handle)
-    return Write(name, len(content), sha256(content).hexdigest(), _earlier(root, ident, name))
+    return Write(
+        name, len(content), sha256(content).hexdigest(), _describe_earlier(root, ident, name)
+    )
 
 
-def _earlier(root: str, ident: str, name: str) -> Earlier | None:
+def _describe_earlier(root: str, ident: str, name: str) -> Earlier | None:
     path = paths.resolve(root, name)
     try:
         status = os.lstat(path)
@@ -158,7 +166,7 @@ def _earlier(root: str, ident: str, name: str) -> Earlier | None:
     return Earlier(backup, status.st_size, file_digest(path))
 
 
-def _keep(root: str, writes: Sequence[Write]) -> None:
+def _back_up(root: str, writes: Sequence[Write]) -> None:
     """Give what will be replaced a second name, which outlives that."""
     kept = [(step.destination, step.earlier.backup) for step in writes if step.earlier]
     folders = {os.path.dirname(os.path.join(root, backup)) for _, backup in kept}
@@ -169,7 +177,7 @@ def _keep(root: str, writes: Sequence[Write]) -> None:
     transfer.flush_folders([*folders, os.path.join(root, FOLDER)])
 
 
-def _put(
+def _put_in_place(
     root: str,
     staging: str,
     shifts: Sequence[Shift],
@@ -178,13 +186,15 @@ def _put(
 ) -> None:
     """Everything to its place: what was there before moves, then what is new comes."""
     for shift in shifts:
-        target = _roomy(root, shift.destination)
+        target = _path_in_folder(root, shift.destination)
         transfer.shift(paths.resolve(root, shift.origin), target)
     for name in placed:
-        transfer.shift(os.path.join(staging, name), _roomy(root, name))
+        transfer.shift(os.path.join(staging, name), _path_in_folder(root, name))
     for step in writes:
         if step.sha256:
-            os.replace(os.path.join(staging, step.destination), _roomy(root, step.destination))
+            os.replace(
+                os.path.join(staging, step.destination), _path_in_folder(root, step.destination)
+            )
         else:
             os.unlink(paths.resolve(root, step.destination))  # it has a second name by now
     left = {os.path.dirname(shift.origin) for shift in shifts}
@@ -194,7 +204,7 @@ def _put(
     transfer.flush_folders(_folders(root, [*left, *map(os.path.dirname, (*names, *placed))]))
 
 
-def _roomy(root: str, name: str) -> str:
+def _path_in_folder(root: str, name: str) -> str:
     """The path of `name`, in a folder that is there."""
     path = paths.resolve(root, name)
     os.makedirs(os.path.dirname(path), exist_ok=True)
@@ -282,12 +292,12 @@ def amend(held: Inventory, amendment: Amendment, reporter: Reporter) -> AmendRes
         except (OSError, ValueError, ItaeClusterError) as error:
             raise OutputError(_explain(error, held.root, before, reporter)) from error
         except KeyboardInterrupt:
-            raise KeyboardInterrupt(_end(held.root, before, reporter)) from None
+            raise KeyboardInterrupt(_take_back(held.root, before, reporter)) from None
         return AmendResult(placed, lost, finish_move(held.root, reporter))
 
 
 def _explain(error: Exception, root: str, before: Transaction, reporter: Reporter) -> str:
-    end = _end(root, before, reporter)
+    end = _take_back(root, before, reporter)
     if isinstance(error, OSError) and error.errno in _NO_SPACE:
         return f"no space left for {printable(root)}; free some; {end}"
     reason = getattr(error, "strerror", None) or str(error)
@@ -296,7 +306,7 @@ def _explain(error: Exception, root: str, before: Transaction, reporter: Reporte
     return f"{printable(root)} cannot be changed: {reason}{what}; {end}"
 
 
-def _end(root: str, before: Transaction, reporter: Reporter) -> str:
+def _take_back(root: str, before: Transaction, reporter: Reporter) -> str:
     """Take back what was begun; what to say of that."""
     try:
         last = last_to_undo(Journal(root).read())

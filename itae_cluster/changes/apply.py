@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from itae_cluster.changes import cleanup, locks, organize
+from itae_cluster.changes import cleanup, locks, organize, originals, staging
 from itae_cluster.core.documents import named, write_json
 from itae_cluster.core.errors import JournalError, OutputError
 from itae_cluster.core.options import Action
@@ -58,7 +58,7 @@ def apply_plan(
         OutputError: if OUT cannot be made; it does not exist then, and nothing is lost.
         BusyError: if another process is at work there.
     """
-    organize.check_output(plan.out)
+    staging.check_output(plan.out)
     moves = plan.action is Action.MOVE
     sources = {os.path.dirname(entry.source) for entry in plan.entries} if moves else set()
     real = os.path.realpath(plan.out)
@@ -76,8 +76,8 @@ def _build(
     draw: Callable[[str, Sequence[Placement]], None] | None,
 ) -> ApplyResult:
     made_out = not os.path.isdir(real)
-    with organize.stage(real) as staging:
-        journal = Journal(staging)
+    with staging.stage(real) as folder:
+        journal = Journal(folder)
         steps, gone = organize.announce_steps(plan)
         for item in gone:
             reporter.skip(item)
@@ -88,17 +88,17 @@ def _build(
             made_out=made_out,
             **named("out", real),
         )
-        skipped = organize.place_files(steps, staging, reporter)
+        skipped = organize.place_files(steps, folder, reporter)
         placed = plans.placements_of(
             entry for number, (entry, _) in enumerate(steps) if number not in skipped
         )
         if not placed:
             raise OutputError("every picture has gone or changed; nothing was written")
         lost = (*gone, *skipped.values())
-        _write_documents(plan, placed, lost, staging)
+        _write_documents(plan, placed, lost, folder)
         if draw is not None:
-            draw(staging, placed)
-        journal.add_steps(ident, organize.list_generated(staging), skipped)
+            draw(folder, placed)
+        journal.add_steps(ident, staging.list_generated(folder), skipped)
         journal.mark(ident, "staged")
     return ApplyResult(placed, lost)
 
@@ -126,7 +126,7 @@ def finish_move(real: str, reporter: Reporter) -> tuple[Skipped, ...]:
     """
     shown = printable(real)
     try:
-        return organize.remove_originals(real, _last(real, real), reporter)
+        return originals.remove_originals(real, _last(real, real), reporter)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
             f"{shown} is complete, but not every original has been removed; finish with "
@@ -164,7 +164,7 @@ def resume(out: str, reporter: Reporter) -> tuple[int, tuple[Skipped, ...]]:
         last = _last(real, out)
     sources = {os.path.dirname(s.source) for s in last.steps if isinstance(s, Place)}
     with locks.claim(real, sources, reporter):
-        return sum(isinstance(s, Place) for s in last.taken()), finish_move(real, reporter)
+        return sum(isinstance(s, Place) for s in last.steps_done()), finish_move(real, reporter)
 
 
 def _last(real: str, out: str) -> Transaction:

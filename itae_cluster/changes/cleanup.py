@@ -15,7 +15,7 @@ import stat
 from typing import TYPE_CHECKING
 
 from itae_cluster.changes import transfer
-from itae_cluster.changes.organize import generated_names, staging_pattern
+from itae_cluster.changes.staging import generated_names, staging_pattern
 from itae_cluster.core.documents import path_of
 from itae_cluster.core.errors import JournalError
 from itae_cluster.results import paths

@@ -108,8 +108,8 @@ def _compare(wanted: Claim, other: Claim) -> None:
             f"another itae-cluster works on {printable(wanted[0])}; wait until it is done"
         )
     shared = wanted[1] & other[1]
-    shared |= {place for place in wanted[1] if _below(place, other[0])}
-    shared |= {place for place in other[1] if _below(place, wanted[0])}
+    shared |= {place for place in wanted[1] if _is_below(place, other[0])}
+    shared |= {place for place in other[1] if _is_below(place, wanted[0])}
     if shared:
         raise BusyError(
             f"another itae-cluster is moving pictures of {printable(min(shared))}; "
@@ -117,7 +117,7 @@ def _compare(wanted: Claim, other: Claim) -> None:
         )
 
 
-def _below(place: str, folder: str) -> bool:
+def _is_below(place: str, folder: str) -> bool:
     return os.path.join(place, "").startswith(os.path.join(folder, ""))
 
 

@@ -54,10 +54,10 @@ def make_plan(
         zip(wanted, digests, strict=True), start=1
     ):
         leader = None if destination == item.destination else item.destination
-        if leader in lost:
+        if leader in lost:  # a sidecar does not go without its picture
             continue
         try:
-            known = _known(source, digest)
+            known = _digest_source(source, digest)
         except OSError as error:
             reason = f"lost before it was placed: {error.strerror}"
             lost[destination] = Skipped(source, reason)
@@ -81,7 +81,7 @@ def make_plan(
     )
 
 
-def _known(path: str, digest: bytes | None) -> FileDigest:
+def _digest_source(path: str, digest: bytes | None) -> FileDigest:
     if digest is None:
         return read_digest(path)
     status = os.stat(path)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from itae_cluster.changes import cleanup, locks, transfer
 from itae_cluster.changes.cleanup import remove_empty_folders
-from itae_cluster.changes.organize import staging_name
+from itae_cluster.changes.staging import staging_name
 from itae_cluster.changes.verdict import RefusedError, Verdict, judge_step, resolve_or_refuse
 from itae_cluster.core.errors import OutputError
 from itae_cluster.core.options import Action
@@ -79,9 +79,9 @@ def undo(root: str, transaction: Transaction, reporter: Reporter, *, dry_run: bo
     found = find_moved(root, transaction)
     for number, destination in found.items():
         transaction.relocate(number, destination)
-    steps = _from_the_end(transaction.taken())
+    steps = _from_the_end(transaction.steps_done())
     if dry_run:
-        return _foreseen(root, steps, reporter)
+        return _foresee(root, steps, reporter)
     journal = Journal(root)
     if found:
         journal.relocate(transaction.id, found)
@@ -115,7 +115,7 @@ def _drop_backups(root: str, steps: list[Step]) -> None:
                 os.unlink(resolve_or_refuse(root, step.earlier.backup))
 
 
-def _foreseen(root: str, steps: list[Step], reporter: Reporter) -> UndoResult:
+def _foresee(root: str, steps: list[Step], reporter: Reporter) -> UndoResult:
     found: dict[Verdict, list[str]] = {verdict: [] for verdict in Verdict}
     refused = []
     for done, step in enumerate(steps, start=1):
@@ -125,12 +125,14 @@ def _foreseen(root: str, steps: list[Step], reporter: Reporter) -> UndoResult:
         except (OSError, RefusedError) as error:
             refused.append(Skipped(shown, _reason(error)))
         else:
-            found[verdict].append(shown if verdict is Verdict.REMOVE else _original(root, step))
+            found[verdict].append(
+                shown if verdict is Verdict.REMOVE else _original_path(root, step)
+            )
         reporter.progress("Checking", done, len(steps))
     return UndoResult(tuple(found[Verdict.RESTORE]), tuple(found[Verdict.REMOVE]), tuple(refused))
 
 
-def _original(root: str, step: Step) -> str:
+def _original_path(root: str, step: Step) -> str:
     """Where undoing brings the file of a step."""
     if isinstance(step, Place):
         return step.source
@@ -150,7 +152,7 @@ def _restore_all(
             else:
                 came_back = isinstance(step, Place) and _bring_back(root, step, transaction)
             if came_back:
-                restored[step.destination] = _original(root, step)
+                restored[step.destination] = _original_path(root, step)
         except (OSError, RefusedError) as error:
             failed[step.destination] = _reason(error)
         reporter.progress("Restoring", done, len(steps))
@@ -180,7 +182,7 @@ def _bring_back(root: str, step: Place, transaction: Transaction) -> bool:
     """Whether an original that was missing was restored just now."""
     if step.how is Action.SYMLINK:
         return False
-    part = _part(step, transaction)
+    part = _part_path(step, transaction)
     with contextlib.suppress(OSError):
         os.unlink(part)  # of an undo that was killed
     if os.path.lexists(step.source) or judge_step(root, step) is not Verdict.RESTORE:
@@ -189,7 +191,7 @@ def _bring_back(root: str, step: Place, transaction: Transaction) -> bool:
     return True
 
 
-def _part(step: Place, transaction: Transaction) -> str:
+def _part_path(step: Place, transaction: Transaction) -> str:
     """The name of an unfinished copy: hidden, beside the original, and nobody else's."""
     folder, name = os.path.split(step.source)
     short = os.fsencode(name)[:100].decode("utf-8", "ignore")
@@ -200,11 +202,11 @@ def _restore(path: str, step: Place, part: str) -> None:
     folder = os.path.dirname(step.source)
     if not os.path.isdir(folder):
         os.makedirs(folder)
-        transfer.flush_folders(_above(folder))
+        transfer.flush_folders(_folders_above(folder))
     if step.link is not None:
         _restore_link(step, step.link)
         return
-    _as_it_was(path, step)
+    _restore_metadata(path, step)
     try:
         os.link(path, step.source)
     except OSError as error:
@@ -213,7 +215,7 @@ def _restore(path: str, step: Place, part: str) -> None:
         _copy_back(path, step, part)
 
 
-def _above(folder: str) -> Iterator[str]:
+def _folders_above(folder: str) -> Iterator[str]:
     while folder != os.path.dirname(folder):
         folder = os.path.dirname(folder)
         yield folder
@@ -226,7 +228,7 @@ def _restore_link(step: Place, link: str) -> None:
     os.symlink(link, step.source)
 
 
-def _as_it_was(path: str, step: Place) -> None:
+def _restore_metadata(path: str, step: Place) -> None:
     """Give a file the time and permissions of the original, where it has others."""
     status = os.stat(path)
     with contextlib.suppress(OSError):  # of another owner, or on a file system that knows none
@@ -239,7 +241,7 @@ def _as_it_was(path: str, step: Place) -> None:
 def _copy_back(path: str, step: Place, part: str) -> None:
     try:
         transfer.copy(path, part)
-        _as_it_was(part, step)
+        _restore_metadata(part, step)
         transfer.flush(part)
         if not transfer.has_content(part, step.size, step.sha256):
             raise RefusedError(f"its copy in {os.path.dirname(part)} came out damaged")
@@ -324,10 +326,12 @@ def undo_result(out: str, reporter: Reporter, *, dry_run: bool = False) -> UndoR
     """
     real = os.path.realpath(out)
     with locks.claim(real, (), reporter) as alone:
-        if not dry_run and _finished_before(real, reporter, alone=alone):
+        if not dry_run and _clear_remains(real, reporter, alone=alone):
             return _NOTHING
         transactions = Journal(real).read()
         last = last_to_undo(transactions)
+    # The folders that originals return to are claimed, too; they are known from the journal alone,
+    # so it is read under one claim and followed under the next.
     sources = (
         {os.path.dirname(s.source) for s in last.steps if isinstance(s, Place)} if last else ()
     )
@@ -354,7 +358,7 @@ def undo_result(out: str, reporter: Reporter, *, dry_run: bool = False) -> UndoR
             ) from error
 
 
-def _finished_before(real: str, reporter: Reporter, *, alone: bool) -> bool:
+def _clear_remains(real: str, reporter: Reporter, *, alone: bool) -> bool:
     """Whether nothing was left but to clear away what a killed process left behind."""
     journal = Journal(real)
     if not os.path.lexists(real):

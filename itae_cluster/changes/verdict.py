@@ -39,7 +39,7 @@ def judge_step(root: str, step: Step) -> Verdict:
     """
     path = resolve_or_refuse(root, step.destination)
     if isinstance(step, Write):
-        return _judge_made(path, step) if step.earlier is None else _judge_anew(root, path, step)
+        return _judge_new(path, step) if step.earlier is None else _judge_rewrite(root, path, step)
     if isinstance(step, Shift):
         return _judge_shift(root, path, step)
     if step.how is Action.SYMLINK:
@@ -55,7 +55,7 @@ def resolve_or_refuse(root: str, name: str) -> str:
         raise RefusedError(str(error)) from error
 
 
-def _judge_made(path: str, step: Write) -> Verdict:
+def _judge_new(path: str, step: Write) -> Verdict:
     if not os.path.lexists(path):
         return Verdict.NOTHING
     if not _is_file_with(path, step):
@@ -63,7 +63,7 @@ def _judge_made(path: str, step: Write) -> Verdict:
     return Verdict.REMOVE
 
 
-def _judge_anew(root: str, path: str, step: Write) -> Verdict:
+def _judge_rewrite(root: str, path: str, step: Write) -> Verdict:
     assert step.earlier is not None  # the caller looked
     earlier = step.earlier
     if os.path.lexists(path) and _is_file_with(path, earlier):

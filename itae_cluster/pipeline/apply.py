@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 __all__ = ["apply_and_draw", "apply_saved_plan"]
 
+_MOST_DIMENSIONS = 1 << 16
+
 
 def apply_and_draw(
     plan: Plan, collection: Collection, output: OutputOptions, run: Run
@@ -114,7 +116,7 @@ def _cached_vectors(
     contents: Sequence[bytes], model: Mapping[str, Any], run: Run
 ) -> NDArray[np.float32] | None:
     dim = model.get("dim")
-    if type(dim) is not int or dim < 1:
+    if type(dim) is not int or not 0 < dim <= _MOST_DIMENSIONS:  # a plan may say anything
         return None
     vectors = np.empty((len(contents), dim), dtype=np.float32)
     try:

@@ -77,16 +77,16 @@ def draw_attention_maps(
         for batch in batches:
             skipped += batch.skipped
             if batch.paths:
-                measures = _measured(encoder, batch)
+                measures = _measure(encoder, batch)
                 norms.append(measures.query_norms[:, 1:])
                 maps += _maps(batch, measures, theta, decoders)
-    _tell(maps, np.concatenate(norms), encoder.metadata, reporter)
+    _warn_of_no_marks(maps, np.concatenate(norms), encoder.metadata, reporter)
     reporter.progress("Drawing", 0, None)
     figures.draw_attention(out, maps, theta, subtitle=_subtitle(maps, encoder.metadata))
     return AttentionMaps(tuple(maps), encoder.metadata, tuple(skipped))
 
 
-def _measured(encoder: TorchEncoder, batch: Batch) -> TokenMeasures:
+def _measure(encoder: TorchEncoder, batch: Batch) -> TokenMeasures:
     measures = encoder.measure(batch.pixels)
     values = (measures.query_norms, measures.attention, measures.attenuated)
     if not all(np.isfinite(value).all() for value in values):
@@ -107,7 +107,7 @@ def _maps(
     for row, (path, picture) in enumerate(zip(batch.paths, batch.pictures, strict=True)):
         yield figures.TokenMap(
             path=path,
-            pixels=_shown(path, picture, decoders),
+            pixels=_decode_for_sheet(path, picture, decoders),
             width=picture.width,
             height=picture.height,
             attention=measures.attention[row],
@@ -117,7 +117,7 @@ def _maps(
         )
 
 
-def _shown(path: str, picture: Picture, decoders: Decoders) -> NDArray[np.uint8]:
+def _decode_for_sheet(path: str, picture: Picture, decoders: Decoders) -> NDArray[np.uint8]:
     """The picture, finer than the model saw it."""
     try:
         return decoders.decode(path, _SHOWN_SIDE).pixels
@@ -125,7 +125,7 @@ def _shown(path: str, picture: Picture, decoders: Decoders) -> NDArray[np.uint8]
         return picture.pixels
 
 
-def _tell(
+def _warn_of_no_marks(
     maps: Sequence[figures.TokenMap],
     norms: NDArray[np.float32],
     model: Mapping[str, Any],

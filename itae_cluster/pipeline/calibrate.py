@@ -36,7 +36,7 @@ _BINS = 64
 _MOST_CLUSTERS = 20
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SweepPoint:
     """One θ of a sweep: shares touched (0 to 1) and scores of the clusters; None: not known."""
 
@@ -50,7 +50,7 @@ class SweepPoint:
     nmi: float | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Calibration:
     """What was found. `theta` is the recommendation, None for off; `published` the registry's."""
 
@@ -126,7 +126,7 @@ def run_calibration(
         theta=theta,
         published=encoder.metadata.get("published_theta"),
         rule=options.rule,
-        sweep=_swept(inputs, sample, options, reporter),
+        sweep=_sweep(inputs, sample, options, reporter),
     )
 
 
@@ -144,7 +144,7 @@ def _labels(inputs: InputOptions, files: Sequence[str]) -> list[str]:
     return known
 
 
-def _swept(
+def _sweep(
     inputs: InputOptions,
     sample: calibrate.NormSample,
     options: CalibrationOptions,
@@ -171,14 +171,14 @@ def _swept(
 def _point(theta: float, touched: calibrate.AttenuatedShare, scores: ClusterScores) -> SweepPoint:
     labelled = scores.labelled
     return SweepPoint(
-        theta,
-        touched.tokens,
-        touched.pictures,
-        scores.silhouette,
-        scores.stability,
-        labelled.acc if labelled else None,
-        labelled.ari if labelled else None,
-        labelled.nmi if labelled else None,
+        theta=theta,
+        share=touched.tokens,
+        pictures=touched.pictures,
+        silhouette=scores.silhouette,
+        stability=scores.stability,
+        acc=labelled.acc if labelled else None,
+        ari=labelled.ari if labelled else None,
+        nmi=labelled.nmi if labelled else None,
     )
 
 

@@ -180,7 +180,7 @@ def _embed(
     batch_size: int,
     reporter: Reporter,
 ) -> _Embedded:
-    """One pass for all variants."""
+    """Embed the pictures once: the variants differ in the last block alone."""
     from itae_cluster.model.itae import Settings
 
     each = [None if theta is None else Settings(theta) for theta in thetas.values()]

@@ -16,7 +16,7 @@ from itae_cluster.core.text import printable
 from itae_cluster.core.types import NOISE
 from itae_cluster.embedding.embed import embed_files
 from itae_cluster.embedding.provenance import matching_encoder, recall_options
-from itae_cluster.pipeline.rename import moved_to
+from itae_cluster.pipeline.rename import follow_folders
 from itae_cluster.preview.redraw import redraw_previews
 from itae_cluster.results import centres, cluster_names, inventory
 from itae_cluster.results.filenames import Namer, fold_name
@@ -71,6 +71,7 @@ def merge_clusters(
     labels = [cluster_names.label_of(held, folder) for folder in folders]
     if len(set(labels)) < 2 or len(set(labels)) < len(labels):
         raise UsageError("name two or more different clusters to put together")
+    # The folder of the first is renamed before pictures come into it, so it has its new name there.
     into, others = labels[0], set(labels[1:])
     first, place = held.folders[into], held.folders[into]
     shifts: list[Shift] = []
@@ -85,36 +86,36 @@ def merge_clusters(
     namer = Namer(os.listdir(os.path.join(held.root, first)))
     records = []
     for item in held.pictures:
-        record, steps = _joined(item, into, others, first, place, namer)
+        record, steps = _join_picture(item, into, others, first, place, namer)
         records.append(record)
         shifts += steps
     if not dry_run:
         contents = inventory.result_documents(held, records, folders_now, names)
-        model = _model(held)
+        model = _load_centres(held)
         if model is not None:
-            contents[MODEL_FILE] = centres.content(model.merged(into, others))
+            contents[MODEL_FILE] = centres.content(model.merge(into, others))
         changed = contents | redraw_previews(held, records, folders_now, reporter)
         amend(held, Amendment("merge", lambda *_: changed, tuple(shifts)), reporter)
     size = sum(record["cluster"] == into for record in records)
     return RegroupResult(_pairs(shifts), {place: size})
 
 
-def _joined(
+def _join_picture(
     item: HeldPicture, into: int, others: set[int], first: str, place: str, namer: Namer
 ) -> tuple[dict[str, Any], list[Shift]]:
     """What the manifest says of a picture after a merge, and what moves."""
     steps: list[Shift] = []
     if item.cluster in others:
-        item, steps = _moved(item, place, namer)
+        item, steps = _move_picture(item, place, namer)
     elif place != first:
-        item = moved_to(item, {first: place})
+        item = follow_folders(item, {first: place})
     record = item.as_record()
     if item.cluster in others:
         record["cluster"] = into  # its distance stays: its centre stands for the cluster now
     return record, steps
 
 
-def _moved(item: HeldPicture, folder: str, namer: Namer) -> tuple[HeldPicture, list[Shift]]:
+def _move_picture(item: HeldPicture, folder: str, namer: Namer) -> tuple[HeldPicture, list[Shift]]:
     """A picture and its sidecars in another folder, under names that are free there."""
     old = os.path.splitext(item.destination)[0]
     tails = [place[len(old) :] for _, place in item.sidecars]
@@ -132,7 +133,7 @@ def _moved(item: HeldPicture, folder: str, namer: Namer) -> tuple[HeldPicture, l
     return replace(item, destination=destination, sidecars=followers), steps
 
 
-def _model(held: Inventory) -> Centres | None:
+def _load_centres(held: Inventory) -> Centres | None:
     """The model, where the result has one."""
     if not os.path.lexists(os.path.join(held.root, MODEL_FILE)):
         return None
@@ -192,13 +193,14 @@ def split_cluster(
         raise InputError(
             f"the pictures of {printable(folder)} are identical; nothing to take apart"
         )
-    numbers, folders = _parts(held, label, len(found.centres))
+    # The largest part is the cluster from now on, so that most pictures stay where they are.
+    numbers, folders = _number_parts(held, label, len(found.centres))
     parts = np.array([numbers[part] for part in found.labels], dtype=np.int64)
     went = {
         path: (int(part), float(distance))
         for path, part, distance in zip(embeddings.paths, parts, found.distances, strict=True)
     }
-    records, shifts = _apart(held, label, went, folders)
+    records, shifts = _move_parts(held, label, went, folders)
     names = {
         **held.names,
         **({n: os.path.basename(folders[n]) for n in numbers} if label in held.names else {}),
@@ -220,7 +222,7 @@ def _embed(paths: Sequence[str], model: Centres, asked: AskedModel, run: Run) ->
     return embed_files(paths, options, same, cache=run.cache, reporter=run.reporter)
 
 
-def _parts(held: Inventory, label: int, count: int) -> tuple[list[int], dict[int, str]]:
+def _number_parts(held: Inventory, label: int, count: int) -> tuple[list[int], dict[int, str]]:
     """The number of each part, the largest first, and their folders: `Beach`, `Beach-2`, ….
 
     No part keeps the number of noise, so that of it each gets a folder of its own.
@@ -244,7 +246,7 @@ def _parts(held: Inventory, label: int, count: int) -> tuple[list[int], dict[int
     return numbers, folders
 
 
-def _apart(
+def _move_parts(
     held: Inventory,
     label: int,
     went: Mapping[str, tuple[int, float]],
@@ -260,7 +262,7 @@ def _apart(
             continue
         number, distance = part
         if number != label:
-            item, steps = _moved(item, folders[number], namers[number])
+            item, steps = _move_picture(item, folders[number], namers[number])
             shifts += steps
         record = item.as_record()
         records.append(

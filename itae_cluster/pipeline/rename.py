@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from itae_cluster.results.cluster_names import Wish
     from itae_cluster.results.inventory import HeldPicture, Inventory
 
-__all__ = ["moved_to", "rename_clusters"]
+__all__ = ["follow_folders", "rename_clusters"]
 
 
 def rename_clusters(
@@ -43,7 +43,7 @@ def rename_clusters(
         OutputError: if it cannot be done; everything is as it was.
     """
     held = inspect_result(out)
-    wanted = _wanted(held, wishes)
+    wanted = _resolve_wishes(held, wishes)
     shifts = [
         (held.folders[label], place)
         for label, place in wanted.items()
@@ -52,7 +52,7 @@ def rename_clusters(
     if shifts and not dry_run:
         folders = {**held.folders, **wanted}
         names = {**held.names, **{label: _last(place) for label, place in wanted.items()}}
-        records = [moved_to(item, dict(shifts)).as_record() for item in held.pictures]
+        records = [follow_folders(item, dict(shifts)).as_record() for item in held.pictures]
         contents = inventory.result_documents(held, records, folders, names)
         changed = contents | redraw_previews(held, records, folders, reporter)
         steps = tuple(Shift(*pair) for pair in shifts)
@@ -60,7 +60,7 @@ def rename_clusters(
     return shifts
 
 
-def _wanted(held: Inventory, wishes: Sequence[Wish]) -> dict[int, str]:
+def _resolve_wishes(held: Inventory, wishes: Sequence[Wish]) -> dict[int, str]:
     wanted: dict[int, str] = {}
     for folder, number, name in wishes:
         label = cluster_names.label_of(held, folder, number)
@@ -77,7 +77,7 @@ def _last(place: str) -> str:
     return place.rpartition("/")[2]
 
 
-def moved_to(item: HeldPicture, folders: Mapping[str, str]) -> HeldPicture:
+def follow_folders(item: HeldPicture, folders: Mapping[str, str]) -> HeldPicture:
     """A picture whose folder, or one above it, has another name now."""
 
     def place(name: str) -> str:

@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
-from itae_cluster.changes import organize
 from itae_cluster.changes.planning import make_plan
+from itae_cluster.changes.staging import check_output
 from itae_cluster.clustering import recipe
 from itae_cluster.core.errors import UsageError
 from itae_cluster.core.options import (
@@ -130,7 +130,7 @@ def sort_pictures(
     )
     if output is None:
         return _embed_and_cluster(options, run)
-    organize.check_output(output.out)
+    check_output(output.out)  # before the slow steps
     if output.dry_run:
         return _embed_and_cluster(options, run)
     thumbnails = Thumbnails() if output.preview else None
@@ -179,7 +179,7 @@ def plan_pictures(
     Raises:
         ItaeClusterError: of the stage that failed; nothing is written in any case.
     """
-    organize.check_output(output.out)
+    check_output(output.out)
     options = SortOptions(
         inputs=inputs,
         model=model,

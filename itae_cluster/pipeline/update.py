@@ -96,6 +96,7 @@ def update_result(
     if not new:
         nothing = _result(_no_embeddings(model), files.skipped, held, output)
         return UpdateResult(result=nothing, known=known, beyond=0)
+    # New pictures must be embedded as those were that the centres are made of.
     encoder = matching_encoder(model.encoder, options, run.cache, run.reporter, run.encoder)
     thumbnails = Thumbnails()
     embeddings = embed_files(
@@ -162,7 +163,7 @@ def _result(
         found,
         sidecars.find(paths) if output.sidecars else None,
         held.folders,
-        _taken(held, {*found.labels.tolist()}),
+        _names_in_folders(held, {*found.labels.tolist()}),
     )
     return SortResult(
         embeddings=embeddings,
@@ -173,7 +174,7 @@ def _result(
     )
 
 
-def _taken(held: Inventory, labels: set[int]) -> Mapping[int, list[str]]:
+def _names_in_folders(held: Inventory, labels: set[int]) -> Mapping[int, list[str]]:
     """What is in the folders of clusters, the person's own files too."""
     names = {}
     for label in labels:

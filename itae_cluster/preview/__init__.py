@@ -1,5 +1,6 @@
 """A result to look at: the page, the picture, the contact sheets.
 
+    collection                    a whole result: pictures, vectors, clusters, places
     data      what all are drawn from
     subset    which pictures, where there are too many
     groups    one record per cluster, as all list it

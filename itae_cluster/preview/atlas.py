@@ -53,7 +53,7 @@ class Atlas:
     tiles: dict[int, Tile]
     sheets: tuple[bytes, ...]
 
-    def joined(self, other: Atlas, shift: int = 0) -> Atlas:
+    def join(self, other: Atlas, shift: int = 0) -> Atlas:
         """With the sheets of another, whose rows come `shift` later."""
         later = {
             row + shift: replace(tile, sheet=tile.sheet + len(self.sheets))
@@ -74,11 +74,11 @@ def make_atlas(data: PreviewData) -> Atlas:
 
     def drawn(part: Sequence[int]) -> Atlas:
         images = [(row, image) for row in part if (image := _image(data, row, side))]
-        return _drawn(images, side, across) if images else Atlas({}, ())
+        return _draw_sheet(images, side, across) if images else Atlas({}, ())
 
     parts = _parts(_order(data), across * across)
     with ThreadPoolExecutor(os.cpu_count()) as threads:  # Pillow works without Python's lock
-        return functools.reduce(Atlas.joined, threads.map(drawn, parts), Atlas({}, ()))
+        return functools.reduce(Atlas.join, threads.map(drawn, parts), Atlas({}, ()))
 
 
 def _order(data: PreviewData) -> list[int]:
@@ -107,7 +107,7 @@ def _image(data: PreviewData, row: int, side: int) -> Image.Image | None:
     return image
 
 
-def _drawn(images: Sequence[tuple[int, Image.Image]], side: int, across: int) -> Atlas:
+def _draw_sheet(images: Sequence[tuple[int, Image.Image]], side: int, across: int) -> Atlas:
     """Tiles without their outermost pixels, which WebP mixes with those of the tile beside."""
     from PIL import Image
 

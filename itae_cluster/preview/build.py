@@ -106,7 +106,7 @@ def lay_out(collection: Collection, run: Run) -> tuple[preview.PreviewData, Sequ
         title=collection.title,
         subtitle=subtitle(len(embeddings.paths), len(number) - 1, embeddings.metadata),
         diverse={number[label]: members for label, members in diverse.items()},
-        likeness=similarity.find_similar(vectors),
+        similarity=similarity.find_similar(vectors),
         sizes={
             number[label]: size for label, size in zip(labels.tolist(), sizes.tolist(), strict=True)
         },

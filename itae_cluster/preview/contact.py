@@ -52,12 +52,12 @@ def write_contact_sheets(data: PreviewData, folder: str) -> None:
 
 
 def sheet_name(group: Group) -> str:
-    """`cluster-007.jpg`."""
+    """The file name of a group's sheet, such as `cluster-007.jpg`."""
     return f"{group.folder}.jpg"
 
 
 def render_contact_sheet(data: PreviewData, group: Group) -> bytes:
-    """The bytes of one sheet."""
+    """One sheet as JPEG bytes; the same data, the same bytes."""
     stream = io.BytesIO()
     _draw(data, group).save(stream, "JPEG", quality=_QUALITY, subsampling=0)
     return stream.getvalue()
@@ -66,7 +66,7 @@ def render_contact_sheet(data: PreviewData, group: Group) -> bytes:
 def _draw(data: PreviewData, group: Group) -> Image.Image:
     from PIL import Image, ImageDraw
 
-    rows = _typical_first(data, group)[: _COLUMNS * _MOST_ROWS]
+    rows = _sort_by_typicality(data, group)[: _COLUMNS * _MOST_ROWS]
     across, down = min(_COLUMNS, max(4, len(rows))), -(-len(rows) // _COLUMNS)
     width = 2 * _MARGIN + across * (_TILE + _GAP) - _GAP
     height = _MARGIN + _HEAD + down * (_TILE + _CAPTION + _GAP) - _GAP + _MARGIN
@@ -109,7 +109,7 @@ def _draw_tile(sheet: Image.Image, data: PreviewData, row: int, left: int, top: 
     sheet.paste(shown, (left + (_TILE - shown.width) // 2, top + (_TILE - shown.height) // 2))
 
 
-def _typical_first(data: PreviewData, group: Group) -> list[int]:
+def _sort_by_typicality(data: PreviewData, group: Group) -> list[int]:
     members = np.flatnonzero(data.labels == group.label)
     order = np.argsort(np.nan_to_num(data.distances[members], nan=9.0), kind="stable")
     return [int(row) for row in members[order]]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["PreviewData"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PreviewData:
     """A clustered collection on a map.
 
@@ -25,8 +25,8 @@ class PreviewData:
     `distances` (n,) float32 to the own centre, may be NaN · `representatives` cluster → picture
     indices, most typical first · `folders` label → folder name · `thumbnails` picture index → JPEG,
     long side ≤ 160 px, may lack entries · `title` and `subtitle` head both previews · `diverse`
-    cluster → picture indices that show how far it reaches · `likeness` of the n pictures · `sizes`
-    label → pictures in the whole collection, where the n are a sample of it.
+    cluster → picture indices that show how far it reaches · `similarity` of the n pictures ·
+    `sizes` label → pictures in the whole collection, where the n are a sample of it.
     """
 
     coordinates: NDArray[np.float32]
@@ -39,5 +39,5 @@ class PreviewData:
     title: str
     subtitle: str
     diverse: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
-    likeness: Similarity | None = None
+    similarity: Similarity | None = None
     sizes: Mapping[int, int] = field(default_factory=dict)

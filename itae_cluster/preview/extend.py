@@ -89,7 +89,7 @@ def extend_previews(
     paths = [item.source for item in arrivals]
     jpegs = complete_thumbnails(new.thumbnails, {0: range(len(paths))}, paths, run)
     alone, after = _add_rows(shown, known, arrivals, fresh, jpegs)
-    atlas = drawn.atlas.joined(make_atlas(alone, paths, run.reporter), len(shown.names))
+    atlas = drawn.atlas.join(make_atlas(alone, paths, run.reporter), len(shown.names))
     vectors = np.concatenate([known, fresh])
     return draw_files(drawn, choose_examples(drawn.data, after, vectors), atlas)
 
@@ -103,9 +103,9 @@ def _known_vectors(
     }
     dim = embeddings.vectors.shape[1]
     vectors = np.empty((len(drawn.data.names), dim), dtype=np.float32)
-    shelf = VectorCache(cache, embeddings.metadata, dim)
+    known = VectorCache(cache, embeddings.metadata, dim)
     contents = [bytes.fromhex(digests.get(name, "")) for name in drawn.data.names]
-    return vectors if shelf.fill_contents(contents, vectors).all() else None
+    return vectors if known.fill_contents(contents, vectors).all() else None
 
 
 def _add_rows(
@@ -131,13 +131,13 @@ def _add_rows(
         distances=np.concatenate(
             [shown.distances, np.array([item.distance for item in arrivals], dtype=np.float32)]
         ),
-        thumbnails=_Joined(shown.thumbnails, jpegs, len(shown.names)),
-        likeness=similarity.find_similar(np.concatenate([known, fresh])),
+        thumbnails=_ThumbnailChain(shown.thumbnails, jpegs, len(shown.names)),
+        similarity=similarity.find_similar(np.concatenate([known, fresh])),
     )
     return alone, after
 
 
-class _Joined(Mapping[int, bytes]):
+class _ThumbnailChain(Mapping[int, bytes]):
     """Thumbnails of two pages in one, read when they are looked at; rows of `new` come later."""
 
     def __init__(self, old: Mapping[int, bytes], new: Mapping[int, bytes], shift: int) -> None:

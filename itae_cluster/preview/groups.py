@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Group", "list_groups", "read_image", "typical_images"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
     """A cluster, or noise.
 

@@ -57,9 +57,9 @@ def make_payload(data: PreviewData, atlas: Atlas) -> dict[str, Any]:
         "y": [round(1 - value, _DIGITS) for value in places[:, 1].tolist()],
         "group": [position[label] for label in data.labels.tolist()],
         "path": list(data.names),
-        "shown": _shown(data.names),
+        "shown": _readable_names(data.names),
         "distance": [_number(value) for value in data.distances.tolist()],
-        **_likeness(data),
+        **_similarity(data),
         **_tiles(atlas, len(data.names)),
     }
     # Names given in the page are kept by the browser under this key, for this very result.
@@ -80,21 +80,21 @@ def _group(group: Group, data: PreviewData) -> dict[str, Any]:
     }
 
 
-def _shown(names: Sequence[str]) -> dict[int, str]:
+def _readable_names(names: Sequence[str]) -> dict[int, str]:
     """File names that have to be written differently to be read, by picture."""
     bases = (name.rpartition("/")[2] for name in names)
     written = ((row, base, printable(base)) for row, base in enumerate(bases))
     return {row: shown for row, base, shown in written if shown != base}
 
 
-def _likeness(data: PreviewData) -> dict[str, Any]:
-    if data.likeness is None:
+def _similarity(data: PreviewData) -> dict[str, Any]:
+    if data.similarity is None:
         return {"neighbours": [], "cosines": [], "duplicates": []}
-    cosines = data.likeness.cosines.astype(float).round(_COSINE_DIGITS)
+    cosines = data.similarity.cosines.astype(float).round(_COSINE_DIGITS)
     return {
-        "neighbours": data.likeness.neighbours.tolist(),
+        "neighbours": data.similarity.neighbours.tolist(),
         "cosines": [[_number(value) for value in row] for row in cosines.tolist()],
-        "duplicates": [list(group) for group in data.likeness.duplicates],
+        "duplicates": [list(group) for group in data.similarity.duplicates],
     }
 
 
@@ -111,5 +111,5 @@ def _tiles(atlas: Atlas, n: int) -> dict[str, Any]:
 
 
 def _number(value: float) -> float | None:
-    """JSON knows no NaN."""
+    """A rounded number, null where it is NaN or infinite, which JSON does not know."""
     return round(value, _DIGITS) if math.isfinite(value) else None

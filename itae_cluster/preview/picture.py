@@ -36,7 +36,7 @@ def write_picture(data: PreviewData, path: str) -> None:
 
 
 def render_picture(data: PreviewData) -> bytes:
-    """The bytes of `preview.png`."""
+    """`preview.png` as bytes; the same data, the same bytes."""
     # Figure and canvas by hand: pyplot would pick a backend and keep global state.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

@@ -71,11 +71,11 @@ def _data(payload: Mapping[str, Any], atlas: Atlas) -> PreviewData:
         distances=np.array(payload["distance"], dtype=np.float32).reshape(n),
         representatives=_by_label(payload, labels, "typical", n),
         folders={label: str(group["folder"]) for label, group in zip(labels, groups, strict=True)},
-        thumbnails=_Cut(atlas),
+        thumbnails=_TileJpegs(atlas),
         title=str(payload["title"]),
         subtitle=str(payload["subtitle"]),
         diverse=_by_label(payload, labels, "diverse", n),
-        likeness=_likeness(payload, n),
+        similarity=_likeness(payload, n),
         sizes={label: int(group["count"]) for label, group in zip(labels, groups, strict=True)},
     )
 
@@ -116,12 +116,12 @@ def _tiles(payload: Mapping[str, Any], sheets: int) -> dict[int, Tile]:
     return tiles
 
 
-class _Cut(Mapping[int, bytes]):
+class _TileJpegs(Mapping[int, bytes]):
     """JPEG bytes of each thumbnail, cut out of its sheet; of a damaged sheet, nothing readable."""
 
     def __init__(self, atlas: Atlas) -> None:
         self._atlas = atlas
-        self._image = functools.lru_cache(_SHEETS_HELD)(self._decoded)
+        self._image = functools.lru_cache(_SHEETS_HELD)(self._decode)
 
     def __getitem__(self, row: int) -> bytes:
         tile = self._atlas.tiles[row]
@@ -139,7 +139,7 @@ class _Cut(Mapping[int, bytes]):
     def __len__(self) -> int:
         return len(self._atlas.tiles)
 
-    def _decoded(self, number: int) -> Image.Image | None:
+    def _decode(self, number: int) -> Image.Image | None:
         from PIL import Image
 
         try:

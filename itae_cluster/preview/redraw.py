@@ -20,7 +20,7 @@ from itae_cluster.core.files import file_digest
 from itae_cluster.core.text import printable
 from itae_cluster.core.types import NOISE
 from itae_cluster.preview.build import DIVERSE, TYPICAL, subtitle
-from itae_cluster.results.journal import Journal, last_written
+from itae_cluster.results.journal import Journal, write_digests
 from itae_cluster.results.plan import CONTACT_FOLDER
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ __all__ = [
 _PAGE, _PICTURE = "preview.html", "preview.png"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class DrawnPreview:
     """The previews of a result: what the page shows, and which files are as the tool drew them."""
 
@@ -64,7 +64,7 @@ def find_preview(root: str, reporter: Reporter) -> DrawnPreview | None:
     path = os.path.join(root, _PAGE)
     if not os.path.lexists(path):
         return None
-    written = last_written(Journal(root).read())
+    written = write_digests(Journal(root).read())
     drawn = [name for name in written if _is_preview(name)]
     own = frozenset(name for name in drawn if _is_own(os.path.join(root, name), written[name]))
     try:
@@ -75,7 +75,7 @@ def find_preview(root: str, reporter: Reporter) -> DrawnPreview | None:
     except ValueError as error:
         reporter.warn(f"{printable(path)} is left as it is, and so are the other previews: {error}")
         return None
-    return DrawnPreview(root, data, atlas, own)
+    return DrawnPreview(root=root, data=data, atlas=atlas, own=own)
 
 
 def _is_preview(name: str) -> bool:
@@ -127,7 +127,7 @@ def draw_files(drawn: DrawnPreview, after: PreviewData, atlas: Atlas) -> dict[st
 def _contact_sheets(drawn: DrawnPreview, after: PreviewData) -> dict[str, bytes | None]:
     """Sheets of clusters that changed; those of clusters that are gone go."""
     groups = preview.list_groups(drawn.data)
-    before = {_place(group): _shown_on(drawn.data, group) for group in groups}
+    before = {_place(group): _sheet_key(drawn.data, group) for group in groups}
     own = before.keys() & drawn.own
     if not own:
         return {}
@@ -135,7 +135,7 @@ def _contact_sheets(drawn: DrawnPreview, after: PreviewData) -> dict[str, bytes 
     found: dict[str, bytes | None] = {}
     for name, group in now.items():
         is_free = name in own or not os.path.lexists(os.path.join(drawn.root, name))
-        if is_free and before.get(name) != _shown_on(after, group):
+        if is_free and before.get(name) != _sheet_key(after, group):
             found[name] = preview.render_contact_sheet(after, group)
     return found | dict.fromkeys(own - now.keys())
 
@@ -144,7 +144,7 @@ def _place(group: preview.Group) -> str:
     return f"{CONTACT_FOLDER}/{preview.sheet_name(group)}"
 
 
-def _shown_on(data: PreviewData, group: preview.Group) -> tuple[object, ...]:
+def _sheet_key(data: PreviewData, group: preview.Group) -> tuple[object, ...]:
     """Two sheets of which this is equal look the same."""
     names = [
         os.path.basename(data.names[row]) for row in np.flatnonzero(data.labels == group.label)
@@ -160,33 +160,29 @@ def move_on_page(
 ) -> PreviewData:
     """What the previews show once each picture is where its record says."""
     data = drawn.data
-    known = {
+    # A picture of the page is known by where it was; new ones come after those that were held.
+    records_by_name = {
         path_of(item.record, "destination"): record
-        for item, record in zip(held.pictures, records, strict=False)  # new ones come after them
+        for item, record in zip(held.pictures, records, strict=False)
     }
-    own = [known.get(name) for name in data.names]
-    names = tuple(
-        name if record is None else path_of(record, "destination")
-        for name, record in zip(data.names, own, strict=True)
-    )
-    labels = np.array(
-        [
-            (int(label) if int(label) in folders else NOISE)
-            if record is None
-            else int(record["cluster"])
-            for label, record in zip(data.labels, own, strict=True)
-        ],
-        dtype=np.int64,
-    )
-    distances = np.array(
-        [np.nan if record is None else _distance(record) for record in own], dtype=np.float32
-    )
+    own = [records_by_name.get(name) for name in data.names]
+    # One without a record was taken away by a person. It stays on the page, in its cluster where
+    # that is left.
+    labels = [
+        int(record["cluster"]) if record is not None else (label if label in folders else NOISE)
+        for label, record in zip(data.labels.tolist(), own, strict=True)
+    ]
     sizes = Counter(int(record["cluster"]) for record in records)
     shown = replace(
         data,
-        names=names,
-        labels=labels,
-        distances=distances,
+        names=tuple(
+            name if record is None else path_of(record, "destination")
+            for name, record in zip(data.names, own, strict=True)
+        ),
+        labels=np.array(labels, dtype=np.int64),
+        distances=np.array(
+            [np.nan if record is None else _distance(record) for record in own], dtype=np.float32
+        ),
         folders={**data.folders, **folders},
         sizes=sizes,
         subtitle=subtitle(len(records), len(sizes.keys() - {NOISE}), held.head["model"]),
@@ -219,14 +215,14 @@ def choose_examples(
         order = rows[np.argsort(np.nan_to_num(after.distances[rows], nan=9.0), kind="stable")]
         typical[label] = tuple(order[:TYPICAL].tolist())
         diverse[label] = (
-            _spread(order, DIVERSE)
+            _even_steps(order, DIVERSE)
             if vectors is None
             else similarity.diverse(vectors, order, DIVERSE)
         )
     return replace(after, representatives=typical, diverse=diverse)
 
 
-def _spread(typical_first: NDArray[np.intp], most: int) -> tuple[int, ...]:
+def _even_steps(typical_first: NDArray[np.intp], most: int) -> tuple[int, ...]:
     """From the most to the least typical in even steps, since the page holds no vectors."""
     steps = np.linspace(0, len(typical_first) - 1, min(most, len(typical_first)))
     return tuple(typical_first[np.unique(steps.round().astype(np.intp))].tolist())

@@ -53,7 +53,7 @@ class ThumbnailFile(Mapping[str, bytes]):
         return len(self._places)
 
     def add(self, path: str, jpeg: bytes) -> None:
-        """Keep one."""
+        """Keep the JPEG bytes of a picture."""
         with self._lock:
             self._file.seek(self._end)
             self._file.write(jpeg)
@@ -86,7 +86,7 @@ class Thumbnails:
 
 
 class ByRow(Mapping[int, bytes]):
-    """The same JPEGs by row."""
+    """JPEG bytes by row in place of path, read when they are looked at."""
 
     def __init__(self, jpegs: Mapping[str, bytes], paths: Sequence[str]) -> None:
         self._jpegs = jpegs

@@ -85,10 +85,10 @@ class Centres:
             labels[part] = np.where(within, self.labels[rows][nearest], NOISE)
         return labels, distances
 
-    def merged(self, into: int, others: Collection[int]) -> Centres:
+    def merge(self, into: int, others: Collection[int]) -> Centres:
         """The centres of `others` stand for `into` too; those of noise stand for nothing."""
         labels = np.where(np.isin(self.labels, list(others)), into, self.labels)
-        return self._only(labels != NOISE, labels)
+        return self._select(labels != NOISE, labels)
 
     def split(self, label: int, vectors: NDArray[np.float32], parts: NDArray[np.int64]) -> Centres:
         """In place of the centres of `label`, those of its parts.
@@ -98,7 +98,7 @@ class Centres:
             vectors: (n, D) embeddings of its pictures.
             parts: (n,) the cluster of each from now on.
         """
-        kept = self._only(self.labels != label, self.labels)
+        kept = self._select(self.labels != label, self.labels)
         numbers = np.unique(parts)
         centres = np.stack([vectors[parts == number].mean(axis=0) for number in numbers])
         apart = np.linalg.norm(vectors - centres[np.searchsorted(numbers, parts)], axis=1)
@@ -110,14 +110,14 @@ class Centres:
             labels=np.concatenate([kept.labels, numbers]),
         )
 
-    def _only(self, rows: NDArray[np.bool_], labels: NDArray[np.int64]) -> Centres:
+    def _select(self, rows: NDArray[np.bool_], labels: NDArray[np.int64]) -> Centres:
         return replace(
             self, centres=self.centres[rows], reach=self.reach[rows], labels=labels[rows]
         )
 
 
 def measure_centres(embeddings: Embeddings, found: Clustering) -> Centres:
-    """The model of a finished run."""
+    """Centre and reach of each cluster of a finished run."""
     labels = np.arange(len(found.centres), dtype=np.int64)
     reach = _reach(found.distances, found.labels, labels, np.empty(0, np.float32))
     return Centres(embeddings.metadata, len(found.labels), found.centres, reach, labels)

@@ -62,7 +62,7 @@ def _follows(key: str) -> bool:
     return key in {"destination", "destination_base64", "sidecars"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Inventory:
     """What a result holds. `folders` and `names` are those of clusters; not all have one.
 
@@ -106,43 +106,37 @@ def take_inventory(root: str) -> Inventory:
     try:
         document = json.loads(_content(root))
         check_document(document, "manifest")
-        records = document["pictures"]
-        old = {
-            int(item["cluster"]): path_of(item, "folder")
-            for item in document["clusters"]
-            if "folder" in item
-        }
-        found = _found(root, records)
-        folders = _folders(root, old, records, found)
+        records, clusters = document["pictures"], document["clusters"]
+        places = _find_places(root, records)
+        before = {int(c["cluster"]): path_of(c, "folder") for c in clusters if "folder" in c}
+        folders = _find_folders(root, before, records, places)
         labels = {folder: label for label, folder in reversed(folders.items())}
-        pictures: list[HeldPicture] = []
+        # A picture that is nowhere was taken away on purpose: by its digest it is not added again.
         removed = [dict(item) for item in document.get("removed", [])]
-        for record, place in zip(records, found, strict=True):
+        pictures: list[HeldPicture] = []
+        for record, place in zip(records, places, strict=True):
             if place is not None:
-                pictures.append(_held(root, record, place, folders, labels))
+                pictures.append(_look_at(root, record, place, folders, labels))
             elif "sha256" in record:
-                removed.append(_gone(record))
-        names = {int(c["cluster"]): str(c["name"]) for c in document["clusters"] if "name" in c}
+                removed.append(_removed_record(record))
     except (ValueError, RecursionError) as error:
         raise ResultError(
             f"{printable(os.path.join(root, _MANIFEST))} cannot be followed: {error}; nothing was "
             "changed; put it back as it was"
         ) from error
+    # A name that a person gave goes with the folder; one who renamed that has named it anew.
+    present = {item.cluster for item in pictures}
+    names = {int(c["cluster"]): str(c["name"]) for c in clusters if "name" in c}
+    same = {n for n in names.keys() & present if folders.get(n) == before.get(n)}
     rest = {"pictures", "clusters", "removed"}
-    head = {key: value for key, value in document.items() if key not in rest}
-    known = {item.cluster for item in pictures}
     return Inventory(
-        root,
-        head,
-        tuple(pictures),
-        tuple(removed),
-        folders,
-        {
-            label: name
-            for label, name in names.items()
-            if label in known and folders.get(label) == old.get(label)
-        },
-        fingerprint(root),
+        root=root,
+        head={key: value for key, value in document.items() if key not in rest},
+        pictures=tuple(pictures),
+        removed=tuple(removed),
+        folders=folders,
+        names={number: name for number, name in names.items() if number in same},
+        state=fingerprint(root),
     )
 
 
@@ -186,14 +180,11 @@ def _content(root: str) -> bytes:
         ) from None
 
 
-def _gone(record: Mapping[str, Any]) -> dict[str, Any]:
+def _removed_record(record: Mapping[str, Any]) -> dict[str, Any]:
     return {**named("source", path_of(record, "source")), "sha256": record["sha256"]}
 
 
-# Where pictures are now ----------------------------------------------------------------------
-
-
-def _found(root: str, records: Sequence[Mapping[str, Any]]) -> list[str | None]:
+def _find_places(root: str, records: Sequence[Mapping[str, Any]]) -> list[str | None]:
     """The place of each picture, None where it is nowhere."""
     places: list[str | None] = []
     for record in records:
@@ -212,10 +203,7 @@ def _found(root: str, records: Sequence[Mapping[str, Any]]) -> list[str | None]:
     return places
 
 
-# What they count as --------------------------------------------------------------------------
-
-
-def _folders(
+def _find_folders(
     root: str,
     old: Mapping[int, str],
     records: Sequence[Mapping[str, Any]],
@@ -239,18 +227,18 @@ def _folders(
     free = max([NOISE, *folders, *(int(record["cluster"]) for record in records)]) + 1
     for folder in sorted({os.path.dirname(place) for place in found if place}):
         # A folder that a person made is a cluster of its own.
-        if folder and not any(_holds(known, folder) for known in taken):
+        if folder and not any(_is_in(known, folder) for known in taken):
             folders[free] = folder
             taken.add(folder)
             free += 1
     return folders
 
 
-def _holds(folder: str, other: str) -> bool:
+def _is_in(folder: str, other: str) -> bool:
     return other == folder or other.startswith(f"{folder}/")
 
 
-def _held(
+def _look_at(
     root: str,
     record: Mapping[str, Any],
     place: str,

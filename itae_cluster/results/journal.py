@@ -40,8 +40,8 @@ __all__ = [
     "Transaction",
     "Write",
     "last_to_undo",
-    "last_written",
     "workplace",
+    "write_digests",
 ]
 
 FOLDER = ".itae-cluster"
@@ -54,7 +54,7 @@ _HEAD = {"record": "journal", "schema": SCHEMA, "schema_version": SCHEMA_VERSION
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
     """A picture comes into the result. `link` is the text of a source that is a symbolic link.
 
@@ -120,7 +120,7 @@ class Transaction:
     marks: set[str] = field(default_factory=set)
 
     def add(self, step: Step) -> None:
-        """One more step."""
+        """Append a step, and note the folders that it touches."""
         self.steps.append(step)
         self.folders.add(os.path.dirname(step.destination))
         if isinstance(step, Write) and step.earlier is not None:
@@ -131,7 +131,7 @@ class Transaction:
         self.steps[number] = replace(self.steps[number], destination=destination)
         self.folders.add(os.path.dirname(destination))
 
-    def taken(self) -> list[Step]:
+    def steps_done(self) -> list[Step]:
         """The steps without those that were skipped."""
         return [step for number, step in enumerate(self.steps) if number not in self.skipped]
 
@@ -140,13 +140,13 @@ class Transaction:
         return "undone" not in self.marks and ("undo" in self.marks or "done" not in self.marks)
 
 
-def last_written(transactions: Iterable[Transaction]) -> dict[str, str]:
+def write_digests(transactions: Iterable[Transaction]) -> dict[str, str]:
     """SHA-256 of each file that the tool made and has not taken back, by its place."""
     return {
         step.destination: step.sha256
         for transaction in transactions
         if "undone" not in transaction.marks
-        for step in transaction.taken()
+        for step in transaction.steps_done()
         if isinstance(step, Write)
     }
 
@@ -174,7 +174,7 @@ class Journal:
         self.append([_HEAD])
 
     def exists(self) -> bool:
-        """Whether there is one."""
+        """Whether there is a journal, readable or not."""
         return os.path.lexists(self.path)
 
     def begin(self, kind: str, steps: Sequence[Step], **details: Any) -> str:
@@ -259,7 +259,7 @@ class Journal:
                 if number == 1:
                     _check_head(record)
                 else:
-                    _take(record, transactions)
+                    _add_record(record, transactions)
             except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
                 raise JournalError(
                     f"{shown}, line {number}, cannot be followed: {error}; nothing was changed"
@@ -312,7 +312,7 @@ def _check_head(record: Mapping[str, Any]) -> None:
         raise ValueError("it was written by another version of this tool; use that one")
 
 
-def _take(record: Mapping[str, Any], transactions: dict[str, Transaction]) -> None:
+def _add_record(record: Mapping[str, Any], transactions: dict[str, Transaction]) -> None:
     ident, kind = record["id"], record["record"]
     if kind == "begin":
         if not re.fullmatch("[0-9a-f]{8}", ident):
@@ -393,20 +393,18 @@ def _read_step(record: Mapping[str, Any]) -> Step:
         return Shift(_read_place(record, "origin"), _read_place(record, "destination"))
     if record["op"] != "place":
         raise ValueError(f"unknown step {record['op']!r}; a newer version of this tool wrote it")
-    destination = _read_place(record, "destination")
-    size, digest = int(record["size"]), str(record["sha256"])
     source = path_of(record, "source")
     if not os.path.isabs(source):
         raise ValueError(f"{printable(source)} is not absolute")
     return Place(
-        Action(record["how"]),
-        source,
-        destination,
-        size,
-        int(record["mtime_ns"]),
-        int(record["mode"]),
-        digest,
-        path_of(record, "link") if "link" in record else None,
+        how=Action(record["how"]),
+        source=source,
+        destination=_read_place(record, "destination"),
+        size=int(record["size"]),
+        mtime_ns=int(record["mtime_ns"]),
+        mode=int(record["mode"]),
+        sha256=str(record["sha256"]),
+        link=path_of(record, "link") if "link" in record else None,
     )
 
 

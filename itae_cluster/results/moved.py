@@ -42,7 +42,7 @@ def find_moved(root: str, transaction: Transaction) -> dict[int, str]:
     }
     if not missing:
         return {}
-    taken = {step.destination for step in transaction.taken()}
+    taken = {step.destination for step in transaction.steps_done()}
     files = unknown_files(root, taken, {step.size for step in missing.values()})
     places = {
         number: _pick(files.get(step.sha256, []), step.destination)

@@ -169,7 +169,7 @@ def read(data: bytes) -> Plan:
         )
         _check(plan)
     except (ValueError, RecursionError) as error:
-        raise _bad(str(error)) from error
+        raise _refusal(str(error)) from error
     return plan
 
 
@@ -228,7 +228,7 @@ def _parents(name: str) -> Iterator[str]:
         yield name
 
 
-def _bad(reason: str) -> PlanError:
+def _refusal(reason: str) -> PlanError:
     return PlanError(
         f"the plan cannot be followed: {reason}; nothing was begun; make it anew with "
         "'itae-cluster plan'"

@@ -61,7 +61,7 @@ def _validator(name: str) -> Callable[[Any], Any]:
     """A function that the library makes of the schema: a plan may have a million records."""
     import fastjsonschema
 
-    schema = _tolerant(read_schema(name))
+    schema = _relax(read_schema(name))
     properties = schema["properties"]
     for key in properties.keys() & _OPEN:
         properties[key] = {"type": properties[key]["type"]}
@@ -69,14 +69,14 @@ def _validator(name: str) -> Callable[[Any], Any]:
     return made
 
 
-def _tolerant(schema: Any) -> Any:
+def _relax(schema: Any) -> Any:
     """The schema without its ban on fields that it does not know."""
     if isinstance(schema, list):
-        return [_tolerant(item) for item in schema]
+        return [_relax(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
     return {
-        key: _tolerant(value)
+        key: _relax(value)
         for key, value in schema.items()
         if key != "additionalProperties" or value is not False
     }

@@ -82,7 +82,7 @@ def collection(n: int) -> PreviewData:
         thumbnails={row: jpegs[row % DIFFERENT] for row in range(n)},
         title="Benchmark",
         subtitle=f"{n:,} pictures",
-        likeness=Similarity(neighbours, np.full((n, 8), 0.5, np.float32), ()),
+        similarity=Similarity(neighbours, np.full((n, 8), 0.5, np.float32), ()),
     )
 
 

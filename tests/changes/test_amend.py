@@ -203,7 +203,7 @@ def test_an_unfinished_change_is_refused_with_its_remedy(unlocked, tmp_path):
 
 
 def test_a_result_whose_originals_remain_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("itae_cluster.changes.organize._remove_original", lambda *_: "kept")
+    monkeypatch.setattr("itae_cluster.changes.originals._remove_original", lambda *_: "kept")
     case = Case(tmp_path, Action.MOVE)
     with pytest.raises(ResultError, match="apply --resume"):
         inspect_result(case.out)

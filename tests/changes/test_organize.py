@@ -8,7 +8,7 @@ import stat
 
 import pytest
 
-from itae_cluster.changes import organize, transfer
+from itae_cluster.changes import organize, originals, staging, transfer
 from itae_cluster.changes.apply import apply_plan
 from itae_cluster.core.errors import OutputError
 from itae_cluster.core.options import Action
@@ -151,7 +151,7 @@ def test_an_interrupt_while_originals_are_removed_says_how_to_go_on(photos, tmp_
     def interrupt(*_args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(organize, "_remove_original", interrupt)
+    monkeypatch.setattr(originals, "_remove_original", interrupt)
     with pytest.raises(KeyboardInterrupt, match=r"apply --resume.* undo"):
         organized(photos, tmp_path / "sorted", Action.MOVE)
     assert pictures(tmp_path / "sorted") == WANTED
@@ -226,7 +226,7 @@ def test_move_across_file_systems_copies_and_compares_first(photos, tmp_path, mo
 def test_move_keeps_an_original_that_is_not_what_arrived(photos, tmp_path, monkeypatch, who):
     """Same size, same time: only the content tells."""
     no_hard_links(monkeypatch)
-    remove = organize.remove_originals
+    remove = originals.remove_originals
 
     def meddle(root, transaction, reporter):
         path = photos[1] if who == "original" else os.path.join(root, "cluster-000/img (2).jpg")
@@ -236,7 +236,7 @@ def test_move_keeps_an_original_that_is_not_what_arrived(photos, tmp_path, monke
         os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
         return remove(root, transaction, reporter)
 
-    monkeypatch.setattr(organize, "remove_originals", meddle)
+    monkeypatch.setattr(originals, "remove_originals", meddle)
     done = organized(photos, tmp_path / "sorted", Action.MOVE)
     assert [k.path for k in done.kept] == [photos[1]]
     assert list(tree(tmp_path / "photos")) == ["b/img.jpg"]
@@ -281,13 +281,13 @@ def test_a_folder_filled_meanwhile_is_left_alone(photos, tmp_path):
 def test_places_where_nothing_can_be_made(photos, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="no folder"):
-        organize.check_output(str(tmp_path / "file"))
+        staging.check_output(str(tmp_path / "file"))
     with pytest.raises(OutputError, match="cannot be written"):
-        organize.check_output(str(tmp_path / "file" / "below"))
+        staging.check_output(str(tmp_path / "file" / "below"))
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     with pytest.raises(OutputError, match="current folder"):
-        organize.check_output(".")
+        staging.check_output(".")
 
 
 def test_missing_parents_are_made(photos, tmp_path):

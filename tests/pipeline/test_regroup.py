@@ -199,7 +199,7 @@ def test_what_cannot_be_is_refused(case):
 def test_merging_needs_no_model(case):
     os.unlink(case.out / ".itae-cluster" / "model.npz")
     merge(case, case.folder["red"], case.folder["blue"])
-    with pytest.raises(ResultError, match="no vectors"):
+    with pytest.raises(ResultError, match="make it with 'itae-cluster preview"):
         split(case, case.folder["red"], 2)
 
 

@@ -100,7 +100,7 @@ def album(tmp_path_factory):
         title="Holiday <b>",
         subtitle="600 pictures",
         diverse={label: diverse(vectors, np.array(rows), 8) for label, rows in typical.items()},
-        likeness=find_similar(vectors),
+        similarity=find_similar(vectors),
     )
     write_page(data, str(root / "preview.html"))
     return root, data
@@ -249,7 +249,7 @@ def test_a_picture_shows_file_path_and_neighbours(opened, album):
         found = urllib.parse.unquote_to_bytes(address.removeprefix(root.as_uri() + "/"))
         assert found == os.fsencode(data.names[row])
         near = listed(page, "#details .tile")[:8]
-        assert near == data.likeness.neighbours[row].tolist()
+        assert near == data.similarity.neighbours[row].tolist()
     assert page.inner_text("#details .path code") == data.names[100]
     page.keyboard.press("Escape")
     assert page.is_hidden("#details")
@@ -294,7 +294,7 @@ def test_search_outliers_and_duplicates(opened, album):
     own = data.distances[data.labels == data.labels[row]]
     assert data.distances[row] == own.max()
     page.click("#tab-duplicates")
-    assert data.likeness.duplicates == ((10, 11, 12),)
+    assert data.similarity.duplicates == ((10, 11, 12),)
     page.click("#list li button")
     assert sorted(listed(page, "#details .tile")) == [10, 11, 12]
     page.click("text=Select all but one of each (2)")

@@ -471,7 +471,7 @@ def test_tiles_of_an_atlas_lie_apart_and_get_smaller(monkeypatch):
 
 def test_pictures_that_are_alike_are_named(page):
     like = Similarity(np.array([[1], [0], [1]]), np.array([[0.98], [0.98], [0.5]], "f4"), ((0, 1),))
-    read = payload(page(sample(3, 1, likeness=like, diverse={0: (2, 0)})))
+    read = payload(page(sample(3, 1, similarity=like, diverse={0: (2, 0)})))
     assert read["neighbours"] == [[1], [0], [1]]
     assert read["cosines"] == [[0.98], [0.98], [0.5]]
     assert read["duplicates"] == [[0, 1]]

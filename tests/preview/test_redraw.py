@@ -101,7 +101,7 @@ def test_a_page_reads_back_as_it_was_written():
         title="<b>",
         subtitle="s",
         diverse={0: (1, 3), 1: (5,), 2: (6,), -1: ()},
-        likeness=find_similar(vectors, neighbours=2),
+        similarity=find_similar(vectors, neighbours=2),
         sizes={0: 40, 1: 2, 2: 2, -1: 1},
     )
     atlas = preview.make_atlas(data)
@@ -113,7 +113,7 @@ def test_a_page_reads_back_as_it_was_written():
     assert read.sizes == data.sizes
     np.testing.assert_array_equal(read.labels, data.labels)
     np.testing.assert_allclose(read.distances, data.distances)
-    np.testing.assert_array_equal(read.likeness.neighbours, data.likeness.neighbours)
+    np.testing.assert_array_equal(read.similarity.neighbours, data.similarity.neighbours)
     shape = read.coordinates - read.coordinates.mean(axis=0)
     wanted = data.coordinates - data.coordinates.mean(axis=0)
     scale = np.ptp(wanted, axis=0).max() / np.ptp(shape, axis=0).max()
@@ -215,7 +215,9 @@ def test_a_new_picture_appears_beside_its_like(case, tmp_path):
     own = (page.labels == page.labels[row]) & (np.arange(13) != row)
     near = np.linalg.norm(page.coordinates - page.coordinates[row], axis=1)
     assert near[own].max() < near[page.labels != page.labels[row]].min()
-    assert {page.labels[other] for other in page.likeness.neighbours[row][:4]} == {page.labels[row]}
+    assert {page.labels[other] for other in page.similarity.neighbours[row][:4]} == {
+        page.labels[row]
+    }
     assert row in page.thumbnails
     case.undo()
     assert without_journal(case.out) == before

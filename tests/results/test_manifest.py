@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 
 import pytest
 
@@ -37,6 +38,15 @@ def test_the_table_opens_in_a_spreadsheet_and_names_each_cluster(out):
     rename_clusters(str(out), [("cluster-000", None, "Grüße")], RecordingReporter())
     assert [row["name"] for row in table(out)] == ["Grüße", "Grüße", "cluster-001"]
     assert (out / "clusters.csv").read_bytes().startswith(b"\xef\xbb\xbfsource,")
+
+
+def test_help_does_not_load_the_validator():
+    code = (
+        "import sys; sys.argv[1:] = ['--help']\n"
+        "from itae_cluster.cli import main\n"
+        "try: main()\nexcept SystemExit: sys.exit('fastjsonschema' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 @pytest.mark.skipif(shutil.which("jq") is None, reason="jq is not installed")

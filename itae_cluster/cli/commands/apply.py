@@ -74,8 +74,8 @@ def _resume(out: str, reporter: ConsoleReporter) -> None:
 def _apply(
     path: str, cache_options: CacheOptions, reporter: ConsoleReporter, *, strict: bool
 ) -> None:
-    from itae_cluster.changes.organize import check_output
     from itae_cluster.changes.planning import check_sources
+    from itae_cluster.changes.staging import check_output
     from itae_cluster.core.run import open_run
     from itae_cluster.pipeline.apply import apply_saved_plan
     from itae_cluster.results import plan as plans
