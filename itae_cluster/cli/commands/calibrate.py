@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["calibrate"]
 
 _SWEEP = "Sweep"
+_FEWEST = 20  # pictures: a single one may be all sky
 
 
 class _Rule(StrEnum):
@@ -167,6 +168,8 @@ def _explain(found: Calibration) -> None:
         console=console,
     )
     verdict = "bimodal" if found.finding.bimodal else "not bimodal"
+    if len(found.sample.paths) < _FEWEST:
+        verdict += f"; too few pictures to be sure, name {_FEWEST} or more"
     console.print(
         f"{quantity(len(found.sample.paths), 'picture')}, {quantity(norms.size, 'token')}: "
         f"{verdict}",
