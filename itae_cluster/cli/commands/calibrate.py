@@ -38,7 +38,6 @@ def calibrate(
     sample: Annotated[
         int, typer.Option(metavar="N", help="Measure at most N pictures, drawn at random.")
     ] = CalibrationOptions.sample,
-    seed: given.Seed = CalibrationOptions.seed,
     plot: Annotated[
         str | None,
         typer.Option(
@@ -98,6 +97,7 @@ def calibrate(
     ] = CalibrationOptions.k,
     pictures: PictureGroup,
     model: MeasuredModelGroup,
+    seed: given.Seed = CalibrationOptions.seed,
     strict: given.Strict = False,
     quiet: given.Quiet = False,
     verbose: given.Verbose = False,
