@@ -1,7 +1,8 @@
 """A histogram of query norms in the terminal (the paper's Fig. 2, one row a bin).
 
-A bar is as long as the logarithm of its count, or a group of 1 % could not be seen beside the
-rest. Colour only repeats what the characters say, so nothing is lost without it.
+A bar is as long as its count, in eighths of a character, and one eighth at least, so that a group
+of 1 % is seen beside the rest. Colour only repeats what the characters say, so nothing is lost
+without it.
 """
 
 from __future__ import annotations
@@ -29,12 +30,19 @@ _NICE_STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
 
 @dataclass(frozen=True, slots=True)
 class _Signs:
-    patch: str
+    """`parts` are growing parts of a whole character, the whole one last."""
+
+    parts: str
     register: str
     mark: str
 
+    @property
+    def patch(self) -> str:
+        """A whole character."""
+        return self.parts[-1]
 
-_BLOCKS = _Signs("█", "░", "◄")
+
+_BLOCKS = _Signs("▏▎▍▌▋▊▉█", "░", "◄")
 _ASCII = _Signs("#", "o", "<")
 
 
@@ -83,8 +91,8 @@ def print_histogram(
     bins = _count(norms, registers, lines)
     width = min(console.width, _WIDEST)
     rows = _rows(bins, lines, signs, width)
-    parts = [] if registers is None else [f"{signs.patch} patches", f"{signs.register} registers"]
-    rows.append(Text("  ".join([*parts, "logarithmic bars"]), style="dim"))
+    if registers is not None:
+        rows.append(Text(f"{signs.patch} patches  {signs.register} registers", style="dim"))
     for row in rows:
         row.truncate(width)
         console.print(row, soft_wrap=True)
@@ -93,7 +101,7 @@ def print_histogram(
 def _encodable(console: Console, lines: Mapping[str, float]) -> tuple[_Signs, Mapping[str, float]]:
     """Signs and names that the console's encoding can show."""
     try:
-        "".join([_BLOCKS.patch, _BLOCKS.register, _BLOCKS.mark, *lines]).encode(console.encoding)
+        "".join([_BLOCKS.parts, _BLOCKS.register, _BLOCKS.mark, *lines]).encode(console.encoding)
     except UnicodeEncodeError:
         plain = {name.replace("θ", "theta"): value for name, value in lines.items()}
         names = (name.encode("ascii", "replace").decode("ascii") for name in plain)
@@ -141,27 +149,30 @@ def _rows(bins: _Bins, lines: Mapping[str, float], signs: _Signs, width: int) ->
     bar_width = max(_SHORTEST_BAR, width - taken)
     rows = []
     for index in range(count):
-        patches, registers = _bar(bins, index, bar_width)
-        rest = " " * (bar_width - patches - registers)
+        patches, registers = _bar(bins, index, bar_width, signs)
+        rest = " " * (bar_width - len(patches) - len(registers))
         row = Text(f"{labels[index]:>{label_width}} ")
-        row.append(signs.patch * patches, style="cyan")
-        row.append(signs.register * registers, style="magenta")
+        row.append(patches, style="cyan")
+        row.append(registers, style="magenta")
         row.append(f"{rest} {bins.counts[index]:>{number_width}}")
         row.append(tails[index], style="bold yellow")
         rows.append(row)
     return rows
 
 
-def _bar(bins: _Bins, index: int, width: int) -> tuple[int, int]:
-    """Cells for patches and for registers: one at least of what is there at all."""
+def _bar(bins: _Bins, index: int, width: int, signs: _Signs) -> tuple[str, str]:
+    """The characters for patches and for registers; registers take whole ones, one at least."""
     total, registers = int(bins.counts[index]), int(bins.registers[index])
     if total == 0:
-        return 0, 0
-    length = max(1, round(width * math.log1p(total) / math.log1p(int(bins.counts.max()))))
+        return "", ""
+    steps = len(signs.parts)
+    length = max(1, round(width * steps * total / int(bins.counts.max())))  # in parts
     if registers == 0:
-        return length, 0
+        whole, part = divmod(length, steps)
+        return signs.patch * whole + (signs.parts[part - 1] if part else ""), ""
+    cells = math.ceil(length / steps)
     if registers == total:
-        return 0, length
-    length = max(2, length)
-    marked = min(length - 1, max(1, round(length * registers / total)))
-    return length - marked, marked
+        return "", signs.register * cells
+    cells = max(2, cells)
+    marked = min(cells - 1, max(1, round(cells * registers / total)))
+    return signs.patch * (cells - marked), signs.register * marked

@@ -28,9 +28,9 @@ def printed(norms, *, registers=None, lines=None, width=60, encoding="utf-8", **
 
 def test_exact_rows():
     assert printed(SAMPLE, lines={"θ": 3.0, "valley": 2.25}) == (
-        "1.0 █████████████                                 3\n"
+        "1.0 █▎                                            3\n"
         "1.2                                               0\n"
-        "1.4 ██████                                        1\n"
+        "1.4 ▍                                             1\n"
         "1.6                                               0\n"
         "1.8                                               0\n"
         "2.0                                               0\n"
@@ -38,13 +38,12 @@ def test_exact_rows():
         "2.4                                               0\n"
         "2.6                                               0\n"
         "2.8                                               0\n"
-        "3.0 ████████████████████████████                 20 ◄ θ\n"
+        "3.0 ████████▋                                    20 ◄ θ\n"
         "3.2                                               0\n"
         "3.4 ███████████████████████████████████████████ 100\n"
         "3.6                                               0\n"
         "3.8                                               0\n"
-        "4.0 ███████████████████                           7\n"
-        "logarithmic bars\n"
+        "4.0 ███                                           7\n"
     )
 
 
@@ -52,9 +51,9 @@ def test_registers_are_set_apart():
     registers = SAMPLE < 1.2
     registers[-1] = True  # one of seven at 4.0
     assert printed(SAMPLE, registers=registers, width=40) == (
-        "1.0 ░░░░░░░░░░                         3\n"
+        "1.0 ░                                  3\n"
         "1.2                                    0\n"
-        "1.4 █████                              1\n"
+        "1.4 ▍                                  1\n"
         "1.6                                    0\n"
         "1.8                                    0\n"
         "2.0                                    0\n"
@@ -62,14 +61,24 @@ def test_registers_are_set_apart():
         "2.4                                    0\n"
         "2.6                                    0\n"
         "2.8                                    0\n"
-        "3.0 █████████████████████             20\n"
+        "3.0 ██████▍                           20\n"
         "3.2                                    0\n"
         "3.4 ████████████████████████████████ 100\n"
         "3.6                                    0\n"
         "3.8                                    0\n"
-        "4.0 ████████████░░                     7\n"
-        "█ patches  ░ registers  logarithmic bars\n"
+        "4.0 ██░                                7\n"
+        "█ patches  ░ registers\n"
     )
+
+
+def test_a_bell_looks_like_a_bell():
+    norms = np.random.default_rng(0).normal(4, 0.3, 50_000)
+    rows = printed(norms, width=80).splitlines()
+    counts = [int(row.split()[-1]) for row in rows]
+    eighths = {sign: size for size, sign in enumerate("▏▎▍▌▋▊▉█", start=1)}
+    lengths = [sum(eighths.get(sign, 0) for sign in row) for row in rows]
+    assert np.allclose(lengths, np.array(counts) * max(lengths) / max(counts), atol=1)
+    assert sum(length > max(lengths) / 2 for length in lengths) < len(rows) / 2
 
 
 def test_marks_stand_in_their_rows():
@@ -85,7 +94,7 @@ def test_a_mark_on_an_edge_stands_in_the_row_above_it():
 
 def test_every_norm_is_counted_once_even_beyond_the_rows():
     norms = np.concatenate([np.random.default_rng(0).normal(4, 0.3, 50_000), [-90.0, 1000.0]])
-    rows = printed(norms).splitlines()[:-1]
+    rows = printed(norms).splitlines()
     assert len(rows) <= 23
     assert sum(int(row.split()[-1]) for row in rows) == norms.size
 
@@ -125,5 +134,5 @@ def test_names_are_no_markup():
 
 
 def test_one_value_is_one_row_and_none_is_nothing():
-    assert len(printed(np.full(9, 2.0)).splitlines()) == 2
+    assert len(printed(np.full(9, 2.0)).splitlines()) == 1
     assert printed(np.array([])) == ""

@@ -85,6 +85,12 @@ def test_a_text_file_is_no_picture(run, tmp_path, words):
     assert "more clusters" not in result.stderr
 
 
+def test_one_picture_is_too_few_to_calibrate(run, album):
+    result = run("calibrate", os.path.join(album, "red/0.png"), "--model", "mini", "--size", "28")
+    assert (result.exit_code, result.stdout) == (0, "off\n")
+    assert "1 picture, 4 tokens: not bimodal; too few pictures to be sure" in result.stderr
+
+
 def test_what_does_not_matter_beside_vectors_is_harmless(run, album, tmp_path):
     vectors = tmp_path / "v.npz"
     made = run("embed", album, "--output", vectors, "--model", "mini", "--size", "28")

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["calibrate"]
 
 _SWEEP = "Sweep"
+_FEWEST = 20  # pictures: a single one may be all sky
 
 
 class _Rule(StrEnum):
@@ -37,7 +38,6 @@ def calibrate(
     sample: Annotated[
         int, typer.Option(metavar="N", help="Measure at most N pictures, drawn at random.")
     ] = CalibrationOptions.sample,
-    seed: given.Seed = CalibrationOptions.seed,
     plot: Annotated[
         str | None,
         typer.Option(
@@ -97,6 +97,7 @@ def calibrate(
     ] = CalibrationOptions.k,
     pictures: PictureGroup,
     model: MeasuredModelGroup,
+    seed: given.Seed = CalibrationOptions.seed,
     strict: given.Strict = False,
     quiet: given.Quiet = False,
     verbose: given.Verbose = False,
@@ -167,6 +168,8 @@ def _explain(found: Calibration) -> None:
         console=console,
     )
     verdict = "bimodal" if found.finding.bimodal else "not bimodal"
+    if len(found.sample.paths) < _FEWEST:
+        verdict += f"; too few pictures to be sure, name {_FEWEST} or more"
     console.print(
         f"{quantity(len(found.sample.paths), 'picture')}, {quantity(norms.size, 'token')}: "
         f"{verdict}",

@@ -124,7 +124,7 @@ def import_(
         itae-cluster models import model.safetensors --model vitl14
     """
     if not os.path.isfile(file):
-        raise UsageError(f"no such file: {printable(file)}; name a checkpoint")
+        raise UsageError(f"no such file: {printable(file)}; check the path")
     from itae_cluster.model import acquire
 
     with ConsoleReporter(quiet=quiet, verbose=False) as reporter:

@@ -41,7 +41,7 @@ def rename(
     one = len(names) == 1 and "=" not in names[0]
     if one and not os.path.lexists(names[0]):
         raise UsageError(
-            f"no such file: {printable(names[0])}; to name a cluster, write "
+            f"cannot read {printable(names[0])}: no such file; to name a cluster, write "
             f"{printable(names[0])}=Name"
         )
     with ConsoleReporter(quiet=quiet, verbose=verbose) as reporter:
