@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from itae_cluster.cli.parameters import parse_size
-from itae_cluster.core import cache as cache_module
+from itae_cluster.core import cache_tables
 from itae_cluster.core.cache import Cache
 from itae_cluster.core.errors import UsageError
 from itae_cluster.core.files import read_digest
@@ -62,9 +62,6 @@ def contents(n):
     return [number.to_bytes(32, "big") for number in range(n)]
 
 
-# What is found again --------------------------------------------------------------------------
-
-
 def test_the_second_run_embeds_nothing_and_finds_the_same(path, files):
     first, one = run(path, files)
     second, two = run(path, files)
@@ -75,7 +72,7 @@ def test_the_second_run_embeds_nothing_and_finds_the_same(path, files):
 
 def test_the_second_run_does_not_even_read(path, files, monkeypatch):
     run(path, files)
-    monkeypatch.setattr("itae_cluster.embedding.vector_cache.content_digest", None)
+    monkeypatch.setattr("itae_cluster.embedding.vector_cache.read_digest", None)
     assert run(path, files)[0] == 0
 
 
@@ -155,7 +152,7 @@ def test_an_interrupted_run_resumes_where_it_stopped(path, files):
 
 
 def test_many_rows_come_back_in_their_places(path):
-    n = 3 * cache_module._CHUNK + 7
+    n = 3 * cache_tables.QUERY_ROWS + 7
     stored, wanted = contents(n), vectors(n)
     order = np.random.default_rng(1).permutation(n)
     asked = [stored[i] for i in order] + [None, b"unknown", stored[5]]
@@ -178,9 +175,6 @@ def test_thumbnails_and_maps_are_kept(path, files, monkeypatch):
         assert cache.coordinates("key") is None
         cache.store_coordinates("key", vectors(5, 2))
         np.testing.assert_array_equal(cache.coordinates("key"), vectors(5, 2))
-
-
-# Several at once ------------------------------------------------------------------------------
 
 
 def test_threads_share_a_cache(path):
@@ -238,9 +232,6 @@ def test_two_processes_write_at_once_and_a_killed_one_loses_nothing_it_stored(pa
         assert cache.fill(cache.recipe(RECIPE), asked, out).all()
     assert out[:, 0].tolist() == [*range(100), *range(1000, 1100)]
     assert not reporter.warnings
-
-
-# Failing --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("damage", ["garbage", "header", "cut", "pages"])
@@ -315,11 +306,18 @@ def test_a_folder_that_cannot_be_made_ends_no_run(tmp_path, files):
     assert "give another folder with --cache DIR, or --no-cache" in reporter.warnings[0]
 
 
-def test_a_full_disk_ends_no_run_and_is_told_once(path, files):
+def connect_to_a_full_disk(path, connect=sqlite3.connect, **options):
+    db = connect(path, **options)
+    pages = db.execute("PRAGMA page_count").fetchone()[0]
+    db.execute(f"PRAGMA max_page_count = {pages + 1}")
+    return db
+
+
+def test_a_full_disk_ends_no_run_and_is_told_once(path, files, monkeypatch):
     reporter = RecordingReporter()
+    Cache(path, reporter).close()
+    monkeypatch.setattr(sqlite3, "connect", connect_to_a_full_disk)
     cache = Cache(path, reporter)
-    pages = cache._db.execute("PRAGMA page_count").fetchone()[0]
-    cache._db.execute(f"PRAGMA max_page_count = {pages + 1}")
     many = vectors(600, 384)
     cache.store(cache.recipe(RECIPE), contents(600), many)
     assert not cache.is_open
@@ -336,19 +334,16 @@ def test_only_the_owner_may_read_it(path, files):
     assert os.stat(os.path.dirname(path)).st_mode & 0o077 == 0
 
 
-# Upkeep ---------------------------------------------------------------------------------------
-
-
 def test_what_was_not_used_for_longest_goes_first(path, monkeypatch):
     many, digests = vectors(3000, 384), contents(3000)
     with Cache(path, RecordingReporter()) as cache:
         recipe = cache.recipe(RECIPE)
         cache.store(recipe, digests[:1500], many[:1500])
-        today = cache_module._today()
-        monkeypatch.setattr(cache_module, "_today", lambda: today + 1)
+        now = time.time()
+        monkeypatch.setattr(time, "time", lambda: now + 86_400)
         cache.store(recipe, digests[1500:], many[1500:])
         out = np.empty((3000, 384), dtype=np.float32)
-        monkeypatch.setattr(cache_module, "_today", lambda: today + 2)
+        monkeypatch.setattr(time, "time", lambda: now + 2 * 86_400)
         cache.fill(recipe, digests[:500], out)  # used again
         before = cache.info().bytes
         dropped = cache.prune(before // 2)
