@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from rich.console import Console
 from rich.progress import (
@@ -19,7 +19,6 @@ from rich.progress import (
 from rich.text import Text
 
 from itae_cluster.core.text import printable
-from itae_cluster.core.types import BYTES_STAGE
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -38,7 +37,7 @@ class _Amount(ProgressColumn):
     _bytes = DownloadColumn()
 
     def render(self, task: Task) -> Text:
-        if task.description.startswith(BYTES_STAGE):
+        if task.fields["unit"] == "bytes":
             return self._bytes.render(task)
         return Text("") if task.total is None else self._count.render(task)
 
@@ -79,14 +78,16 @@ class ConsoleReporter:
     ) -> None:
         self._progress.stop()
 
-    def progress(self, stage: str, done: int, total: int | None) -> None:
+    def progress(
+        self, stage: str, done: int, total: int | None, unit: Literal["", "bytes"] = ""
+    ) -> None:
         """Move the bar of `stage`; a new stage takes the place of the one before."""
         if self._progress.disable:
             return
         if self._stage is None or self._stage[0] != stage:
             if self._stage is not None:
                 self._progress.remove_task(self._stage[1])
-            self._stage = (stage, self._progress.add_task(stage, total=total))
+            self._stage = (stage, self._progress.add_task(stage, total=total, unit=unit))
         self._progress.update(self._stage[1], completed=done, total=total)
 
     def warn(self, message: str) -> None:

@@ -15,12 +15,17 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from itae_cluster.core.cache import Cache
+from itae_cluster.core.batches import slices
 from itae_cluster.core.errors import DecodeError, InputError
 from itae_cluster.core.options import MAX_PIXELS
 from itae_cluster.core.types import Embeddings, Skipped
-from itae_cluster.embedding.deferred import RecipeChangedError
-from itae_cluster.embedding.vector_cache import CachedVector, DecodedFile, VectorCache
+from itae_cluster.embedding.deferred import load_deferred
+from itae_cluster.embedding.vector_cache import (
+    CachedVector,
+    DecodedFile,
+    VectorCache,
+    fingerprint,
+)
 from itae_cluster.pictures.decoders import Decoders, decoder_count
 
 if TYPE_CHECKING:
@@ -85,21 +90,11 @@ def embed(
     reporter.info(f"{np.count_nonzero(done)} of {len(files)} embeddings were in the cache")
     todo: list[int] = np.flatnonzero(~done).tolist()
     skipped: list[Skipped] = []
-    batch: list[tuple[int, DecodedFile]] = []
-
-    def flush() -> None:
-        rows = [row for row, _ in batch]
-        if rows:
-            vectors[rows] = encoder.encode(np.stack([fresh.picture.pixels for _, fresh in batch]))
-            shelf.keep([fresh.known for _, fresh in batch], vectors[rows])
-            done[rows] = True
-        batch.clear()
-
+    batch: dict[int, DecodedFile] = {}  # by row
     reporter.progress("Embedding", len(files) - len(todo), len(files))
-    ahead = _BATCHES_AHEAD * batch_size
     with Decoders(reporter, max_pixels) as decoders:
         prepare = partial(_prepare, size=encoder.size, shelf=shelf, decoders=decoders)
-        outcomes = _in_order([files[row] for row in todo], prepare, ahead)
+        outcomes = _in_order([files[row] for row in todo], prepare, _BATCHES_AHEAD * batch_size)
         for count, (row, (path, outcome)) in enumerate(zip(todo, outcomes, strict=True), start=1):
             if isinstance(outcome, DecodeError):
                 skipped.append(Skipped(path, str(outcome)))
@@ -109,15 +104,32 @@ def embed(
             else:
                 if on_picture:
                     on_picture(row, path, outcome.picture)
-                batch.append((row, outcome))
-            if len(batch) == batch_size or count == len(todo):
-                flush()
+                batch[row] = outcome
+            if batch and (len(batch) == batch_size or count == len(todo)):
+                expected, encoder = encoder, load_deferred(encoder)
+                if fingerprint(encoder.metadata) != fingerprint(expected.metadata):
+                    # Another device or precision than at the last run: no vector of that one's
+                    # belongs beside those of this one, so nothing so far counts.
+                    return embed(
+                        files,
+                        encoder,
+                        batch_size=batch_size,
+                        cache=cache,
+                        reporter=reporter,
+                        max_pixels=max_pixels,
+                        on_picture=on_picture,
+                    )
+                rows = list(batch)
+                pixels = np.stack([file.picture.pixels for file in batch.values()])
+                vectors[rows], done[rows] = encoder.encode(pixels), True
+                shelf.keep([file.known for file in batch.values()], vectors[rows])
+                batch.clear()
             reporter.progress("Embedding", len(files) - len(todo) + count, len(files))
     shelf.close()
     if not done.any():
         raise InputError(_nothing_readable(skipped))
     paths = tuple(path for path, there in zip(files, done, strict=True) if there)
-    return Embeddings(paths, _compacted(vectors, done), encoder.metadata, tuple(skipped))
+    return Embeddings(paths, _move_up(vectors, done), encoder.metadata, tuple(skipped))
 
 
 def _prepare(
@@ -131,13 +143,12 @@ def _prepare(
     return outcome if isinstance(outcome, DecodeError) else DecodedFile(outcome, found)
 
 
-def _compacted(vectors: NDArray[np.float32], done: NDArray[np.bool_]) -> NDArray[np.float32]:
+def _move_up(vectors: NDArray[np.float32], done: NDArray[np.bool_]) -> NDArray[np.float32]:
     """The rows that are done, moved up in place: a copy would double the memory."""
     rows = np.flatnonzero(done)
     if len(rows) < len(vectors):
-        for start in range(0, len(rows), _ROWS_MOVED):
-            part = rows[start : start + _ROWS_MOVED]
-            vectors[start : start + len(part)] = vectors[part]
+        for part in slices(len(rows), _ROWS_MOVED):
+            vectors[part] = vectors[rows[part]]
     return vectors[: len(rows)]
 
 
@@ -219,21 +230,17 @@ def embed_files(
     on_picture: Callable[[int, str, Picture], None] | None = None,
     reporter: Reporter,
 ) -> Embeddings:
-    """Embed these files; an encoder that is another than it was taken for begins again.
+    """`embed` with the batch size and the largest picture that the options name.
 
     Raises:
         InputError: if none can be read.
     """
-    work = partial(
-        embed,
+    return embed(
         files,
+        encoder,
         batch_size=model.batch_on(encoder.metadata.get("device", "cpu")),
         cache=cache,
         max_pixels=model.max_pixels,
         on_picture=on_picture,
         reporter=reporter,
     )
-    try:
-        return work(encoder)
-    except RecipeChangedError as changed:
-        return work(changed.encoder)

@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from itae_cluster.core.documents import run_metadata, skipped_record
-from itae_cluster.core.errors import OutputError, UsageError
+from itae_cluster.core.errors import UsageError
+from itae_cluster.core.files import explain_write_errors
 from itae_cluster.core.options import (
     Algorithm,
     ClusterOptions,
@@ -16,7 +17,6 @@ from itae_cluster.core.options import (
     check_reduction,
     check_seed,
 )
-from itae_cluster.core.text import printable
 from itae_cluster.paper import tables
 from itae_cluster.paper.protocol import METRICS, Comparison, Estimate, compare, estimate
 
@@ -311,26 +311,21 @@ def _paper_document(row: PaperRow) -> dict[str, Any]:
     }
 
 
-# CSV -----------------------------------------------------------------------------------------
-
-
 def write_csv(evaluation: Evaluation, path: str) -> None:
     """One row a model, variant and metric, as ratios; difference and p stand with ITAE.
 
     Raises:
         OutputError: if it cannot be written.
     """
-    try:
-        with open(path, "x", encoding="utf-8", errors="surrogateescape", newline="") as file:
-            rows = csv.writer(file)
-            rows.writerow(_CSV_HEAD)
-            for judged in evaluation.models:
-                for variant in judged.variants:
-                    rows.writerows(_csv_rows(judged, variant, evaluation.metrics))
-    except OSError as error:
-        raise OutputError(
-            f"cannot write {printable(path)}: {error.strerror}; choose another place"
-        ) from error
+    with (
+        explain_write_errors(path),
+        open(path, "x", encoding="utf-8", errors="surrogateescape", newline="") as file,
+    ):
+        rows = csv.writer(file)
+        rows.writerow(_CSV_HEAD)
+        for judged in evaluation.models:
+            for variant in judged.variants:
+                rows.writerows(_csv_rows(judged, variant, evaluation.metrics))
 
 
 def _csv_rows(
