@@ -19,6 +19,7 @@ from itae_cluster.core.options import (
     InputOptions,
     ModelOptions,
     parse_k,
+    parse_theta,
 )
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ class ModelGroup:
 
     model: given.Model = ModelOptions.model
     weights: given.Weights = ModelOptions.weights
-    theta: given.Theta = ModelOptions.theta
+    theta: given.Theta = "auto"
     size: given.Size = ModelOptions.size
     device: given.Device = DeviceName.AUTO
     batch_size: given.BatchSize = ModelOptions.batch_size
@@ -84,7 +85,7 @@ class ModelGroup:
 
     def options(self) -> ModelOptions:
         """What they say, checked."""
-        return ModelOptions(**vars(self))
+        return ModelOptions(**{**vars(self), "theta": parse_theta(self.theta)})
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,8 @@ class EmbeddingGroup(ModelGroup):
     def options(self) -> ModelOptions:
         """What they say, checked."""
         pixels = given.parse_size("--max-pixels", self.max_pixels)
-        return ModelOptions(**{**vars(self), "max_pixels": pixels})
+        theta = parse_theta(self.theta)
+        return ModelOptions(**{**vars(self), "theta": theta, "max_pixels": pixels})
 
 
 @dataclass(frozen=True)

@@ -190,11 +190,12 @@ Theta = Annotated[
     ),
 ]
 Size = Annotated[
-    int,
+    int | None,
     typer.Option(
         metavar="N",
-        help="Side in pixels that pictures are resized to, a multiple of 14.",
+        help="Side in pixels that pictures are resized to, a multiple of 14. Default: 224.",
         rich_help_panel=_MODEL,
+        show_default=False,
     ),
 ]
 Device = Annotated[

@@ -69,7 +69,7 @@ class Cache:
         self.close()
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Let go of the file, without pruning; nothing is found or kept from then on."""
         self._file.close()
 
     @property

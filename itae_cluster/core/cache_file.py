@@ -63,7 +63,7 @@ class CacheFile:
         return self._db is not None
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Let go of the file; from then on every query has its default for an answer."""
         with self._lock:
             if self._db is not None:
                 self._db.close()

@@ -30,7 +30,7 @@ class CacheInfo:
 
 
 def describe(db: sqlite3.Connection, path: str) -> CacheInfo:
-    """What is in it."""
+    """Count what the tables hold, each recipe with the number of its vectors."""
     recipes = db.execute(
         "SELECT fingerprint, (SELECT COUNT(*) FROM entries WHERE recipe = recipes.id) FROM recipes"
     ).fetchall()

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, asdict, dataclass
 from enum import StrEnum
-from math import isinf, isnan
+from math import isinf, isnan, nan
 from typing import Any, Literal
 
 from itae_cluster.core.errors import UsageError
@@ -14,7 +14,6 @@ __all__ = [
     "MAX_PIXELS",
     "Action",
     "Algorithm",
-    "AskedModel",
     "CacheOptions",
     "CalibrationOptions",
     "ClusterOptions",
@@ -26,14 +25,20 @@ __all__ = [
     "OutputOptions",
     "Precision",
     "Reduction",
+    "Theta",
     "check_clustering",
     "check_reduction",
     "check_seed",
+    "check_theta",
     "input_options",
     "parse_k",
     "parse_range",
     "parse_theta",
+    "theta_text",
 ]
+
+Theta = float | None | Literal["auto"]
+"""A threshold on query norms, None for no ITAE, or what is usual for the weights."""
 
 MAX_PIXELS = 400_000_000
 """Largest picture that is decoded, width × height: phones make 200 megapixels today."""
@@ -104,6 +109,7 @@ class Precision(StrEnum):
     FLOAT16 = "float16"
 
 
+_SIDE = 224  # as in the paper
 _SMALL_BATCH = 16  # the fastest on a CPU, see docs/performance.md
 _LARGE_BATCH = 128
 
@@ -124,16 +130,20 @@ class InputOptions:
 
 @dataclass(frozen=True)
 class ModelOptions:
-    """How a picture becomes an embedding. `size` is in pixels, `theta` as `parse_theta` reads it.
+    """How a picture becomes an embedding.
+
+    `theta` "auto" is the user's calibrated θ, else the published one · `size` is in pixels; None is
+    what the result was made with, where pictures are added to one, else 224.
 
     Raises:
         UsageError: if a number is out of its range.
     """
 
     model: str = "auto"
+    _: KW_ONLY
     weights: str | None = None
-    theta: str = "auto"
-    size: int = 224
+    theta: Theta = "auto"
+    size: int | None = None
     device: DeviceName = DeviceName.AUTO
     batch_size: int | None = None
     offline: bool = False
@@ -141,11 +151,16 @@ class ModelOptions:
     max_pixels: int = MAX_PIXELS
 
     def __post_init__(self) -> None:
-        parse_theta(self.theta)
+        check_theta(self.theta)
         if self.max_pixels < 1:
             raise UsageError(f"--max-pixels {self.max_pixels} is too small; use 1 or more")
         if self.batch_size is not None and self.batch_size < 1:
             raise UsageError(f"--batch-size {self.batch_size} is too small; use 1 or more")
+
+    @property
+    def side(self) -> int:
+        """Of the square in pixels that pictures are resized to."""
+        return _SIDE if self.size is None else self.size
 
     def batch_on(self, device: str) -> int:
         """Pictures a forward pass: as asked for, else what suits the device.
@@ -159,19 +174,9 @@ class ModelOptions:
         """Pictures a pass that measures attention, which takes memory on every device."""
         return self.batch_size or _SMALL_BATCH
 
-
-@dataclass(frozen=True)
-class AskedModel:
-    """What may be said of the model of a result, which is frozen: None is what it was made with."""
-
-    model: str | None = None
-    weights: str | None = None
-    theta: str | None = None
-    size: int | None = None
-    device: DeviceName = DeviceName.AUTO
-    batch_size: int | None = None
-    offline: bool = False
-    max_pixels: int = MAX_PIXELS
+    def record(self) -> dict[str, Any]:
+        """As documents and the notes of the cache have it: θ in words, the size in pixels."""
+        return {**asdict(self), "theta": theta_text(self.theta), "size": self.side}
 
 
 @dataclass(frozen=True)
@@ -187,6 +192,7 @@ class ClusterOptions:
 
     algorithm: Algorithm = Algorithm.KMEANS
     k: int | None = None
+    _: KW_ONLY
     restarts: int = 10
     min_cluster_size: int | None = None
     assign_noise: NoiseRule | None = None
@@ -206,8 +212,8 @@ class ClusterOptions:
             self.k_range,
         )
         check_reduction(self.algorithm, self.reduce, self.reduce_dim, self.neighbors)
-        joins = self.algorithm is Algorithm.AGGLOMERATIVE
-        if self.linkage is not ClusterOptions.linkage and not joins:
+        is_agglomerative = self.algorithm is Algorithm.AGGLOMERATIVE
+        if self.linkage is not ClusterOptions.linkage and not is_agglomerative:
             raise UsageError("--linkage belongs to --algorithm agglomerative; leave it out")
         if self.restarts < 1:
             raise UsageError(f"--restarts {self.restarts} must be 1 or more")
@@ -260,7 +266,7 @@ class CacheOptions:
             raise UsageError("--cache and --no-cache contradict each other; leave one out")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class CalibrationOptions:
     """How θ is looked for: `sample` pictures at most, and the θs of a sweep.
 
@@ -280,6 +286,8 @@ class CalibrationOptions:
             raise UsageError(f"--sample {self.sample} must be 1 or more")
         if self.k is not None and self.k < 1:
             raise UsageError(f"--k {self.k} must be 1 or more")
+        for theta in self.thetas:
+            check_theta(theta)
         if not self.thetas and (self.labels or self.k is not None):
             raise UsageError("--labels and --k belong to --sweep; add --sweep 1:8:0.5")
         check_seed(self.seed)
@@ -351,25 +359,43 @@ def check_seed(seed: int) -> None:
         raise UsageError(f"--seed {seed} must lie between 0 and {2**32 - 1}")
 
 
-def parse_theta(text: str) -> float | str | None:
-    """`auto` → "auto" (the registry's value), `off` → None (no ITAE), else the number.
-
-    The infinities are None too: at both ends of the scale one group of Eq. 2 is empty.
+def parse_theta(text: str) -> Theta:
+    """`auto` → "auto", `off` → None, else the number; infinity, which leaves no group, is None too.
 
     Raises:
         UsageError: if it is none of them.
     """
     if text == "auto":
-        return text
+        return "auto"
     if text == "off":
         return None
     try:
         value = float(text)
     except ValueError:
-        value = float("nan")
+        value = nan
+    if isinf(value):
+        return None
     if isnan(value):
         raise UsageError(f"--theta {text!r}: give a number (typically 2 to 5), 'off' or 'auto'")
-    return None if isinf(value) else value
+    check_theta(value)
+    return value
+
+
+def check_theta(theta: Theta) -> None:
+    """Raise `UsageError` where no norm could be so small."""
+    if theta is not None and theta != "auto" and not theta >= 0:
+        raise UsageError(
+            f"--theta {theta:g}: norms are 0 or more; give a number (typically 2 to 5), 'off' or "
+            "'auto'"
+        )
+
+
+def theta_text(theta: Theta) -> str:
+    """As `parse_theta` reads it: `auto`, `off` or the number."""
+    if theta is None or theta == "auto":
+        return theta or "off"
+    short = f"{theta:g}"
+    return short if float(short) == theta else str(theta)
 
 
 def parse_range(text: str) -> tuple[float, ...]:

@@ -98,8 +98,13 @@ def encoder_for(options: ModelOptions, cache: Cache, reporter: Reporter) -> Enco
     located = locate(
         options.model, weights=options.weights, offline=options.offline, reporter=reporter
     )
-    saved = _saved_theta(located.sha256)
-    key = {**_machine(), **asdict(options), **asdict(located), "saved": saved}
+    saved = thresholds.load(located.sha256)
+    key = {
+        **_machine(),
+        **options.record(),
+        **asdict(located),
+        "saved": [saved.theta] if saved else [],
+    }
     load = partial(_load_and_note, options, located, key, cache, reporter)
     metadata = cache.note(key)
     return load() if metadata is None else DeferredEncoder(metadata, load)
@@ -142,9 +147,3 @@ def _machine() -> dict[str, Any]:
         "tool": __version__,
         "preprocessing": PREPROCESSING,
     }
-
-
-def _saved_theta(sha256: str) -> list[float | None]:
-    """What `--theta auto` is by the user's own calibration, if there was one."""
-    saved = thresholds.saved_theta(sha256)
-    return [] if saved is None else [saved.theta]

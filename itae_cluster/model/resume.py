@@ -77,7 +77,7 @@ class Transfer:
 
     @property
     def done(self) -> int:
-        """Bytes that are here."""
+        """Bytes of the partial file, from which the next attempt goes on."""
         return os.path.getsize(self.part) if os.path.isfile(self.part) else 0
 
     def failure(self, reason: str, remedy: str = _REMEDY) -> DownloadError:

@@ -13,7 +13,7 @@ from itae_cluster.core.errors import OutputError
 from itae_cluster.core.files import atomic_path, explain_write_errors
 from itae_cluster.core.text import printable
 
-__all__ = ["SavedTheta", "forget", "path", "save", "saved_theta"]
+__all__ = ["SavedTheta", "forget", "load", "path", "save"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ def path() -> str:
     return os.path.join(root, "thresholds.json")
 
 
-def saved_theta(sha256: str) -> SavedTheta | None:
+def load(sha256: str) -> SavedTheta | None:
     """The θ saved for the weights of that digest, None where there is none.
 
     Raises:

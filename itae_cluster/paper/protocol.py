@@ -105,7 +105,7 @@ class KMeansOnce:
         return compact(vectors)
 
     def labels(self, prepared: NDArray[np.float32], dim: int, seed: int) -> NDArray[np.int64]:
-        """(n,) clusters."""
+        """(n,) clusters; fewer than `k` where pictures are identical."""
         from sklearn.cluster import KMeans
 
         # Scikit-learn takes the tolerance relative to the variance of a mean dimension.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from itae_cluster.core.batches import slices
 from itae_cluster.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -108,12 +109,11 @@ def knn_accuracy(
             f"use --knn {len(train)} or less, or a larger --train"
         )
     classes, votes_for = np.unique(np.asarray(train_labels), return_inverse=True)
-    step = max(1, _BLOCK // len(train))
     right = 0
-    for start in range(0, len(test), step):
-        cosines = test[start : start + step] @ train.T  # (b, m)
+    for rows in slices(len(test), max(1, _BLOCK // len(train))):
+        cosines = test[rows] @ train.T  # (b, m)
         named = classes[_vote(cosines, votes_for, k, len(classes))]
-        right += int((named == np.asarray(test_labels[start : start + step])).sum())
+        right += int((named == np.asarray(test_labels[rows])).sum())
     return right / len(test)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from itae_cluster.core.cache import Cache, open_cache
@@ -71,7 +71,7 @@ def embed_to_file(
     vector_files.check_target(target)
     with open_cache(caching, reporter) as cache:
         embeddings = embed_pictures(inputs, model, cache=cache, reporter=reporter)
-    options = {**input_options(inputs), "model": asdict(model)}
+    options = {**input_options(inputs), "model": model.record()}
     absolute = tuple(os.path.abspath(path) for path in embeddings.paths)
     embeddings = replace(embeddings, paths=absolute)
     vector_files.save(target, embeddings, manifest.head(embeddings.metadata, options))

@@ -27,7 +27,7 @@ from itae_cluster.results.plan import MODEL_FILE
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from itae_cluster.core.options import AskedModel, CacheOptions
+    from itae_cluster.core.options import CacheOptions, ModelOptions
     from itae_cluster.core.types import Embeddings, Encoder, Reporter
     from itae_cluster.results.centres import Centres
     from itae_cluster.results.inventory import HeldPicture, Inventory
@@ -143,7 +143,7 @@ def split_cluster(
     out: str,
     folder: str,
     k: int,
-    asked: AskedModel,
+    asked: ModelOptions,
     reporter: Reporter,
     *,
     seed: int = 0,
@@ -209,7 +209,7 @@ def split_cluster(
 def _embedded(
     paths: Sequence[str],
     model: Centres,
-    asked: AskedModel,
+    asked: ModelOptions,
     encoder: Encoder | None,
     caching: CacheOptions | None,
     reporter: Reporter,

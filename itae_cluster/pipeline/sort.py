@@ -308,7 +308,7 @@ def _options(
     return {
         **input_options(inputs),
         "embeddings": embeddings_file,
-        "model": asdict(model),
+        "model": model.record(),
         "clustering": {**asdict(clustering), "choice": asdict(choice) if choice else None},
         "output": asdict(output),
     }

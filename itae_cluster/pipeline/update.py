@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from itae_cluster.core.cache import Cache
-    from itae_cluster.core.options import AskedModel, CacheOptions, InputOptions, OutputOptions
+    from itae_cluster.core.options import CacheOptions, InputOptions, ModelOptions, OutputOptions
     from itae_cluster.core.types import Encoder, Placement, Reporter, Skipped
     from itae_cluster.results.centres import Centres
     from itae_cluster.results.inventory import Inventory
@@ -60,7 +60,7 @@ class UpdateResult:
 
 def update_result(
     inputs: InputOptions,
-    asked: AskedModel,
+    asked: ModelOptions,
     output: OutputOptions,
     *,
     encoder: Encoder | None = None,

@@ -10,7 +10,7 @@ import numpy as np
 from itae_cluster import preview
 from itae_cluster.clustering import algorithms, similarity
 from itae_cluster.clustering.reduce import cached_umap
-from itae_cluster.core.options import ClusterOptions
+from itae_cluster.core.options import ClusterOptions, theta_text
 from itae_cluster.core.text import printable, quantity
 from itae_cluster.core.types import NOISE, Clustering
 from itae_cluster.preview.thumbnails import complete_thumbnails
@@ -38,7 +38,7 @@ def subtitle(pictures: int, clusters: int, model: Mapping[str, Any]) -> str:
     """What stands below the title: how many pictures, and which model saw them."""
     theta = model.get("theta")
     counts = f"{quantity(pictures, 'picture')} · {quantity(clusters, 'cluster')}"
-    return f"{counts} · {model.get('name')}, θ {'off' if theta is None else theta}"
+    return f"{counts} · {model.get('name')}, θ {theta_text(theta)}"
 
 
 def write_previews(

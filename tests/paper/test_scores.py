@@ -31,9 +31,6 @@ def groups(n, k, spread, seed=0, dim=16):
     return unit(centres[truth] + spread * rng.normal(size=(n, dim))), [f"c{t}" for t in truth]
 
 
-# Scores --------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(
     ("truth", "labels", "wanted"),
     [
@@ -89,9 +86,6 @@ def test_knn_with_a_class_of_its_own_and_too_few_neighbours():
         knn_accuracy(vectors, ["a", "b"], vectors, ["a", "b"], 3)
 
 
-# Estimates and significance ------------------------------------------------------------------
-
-
 def test_standard_error_by_hand():
     found = estimate([1.0, 2.0, 3.0, 4.0])
     assert found.mean == 2.5
@@ -117,9 +111,6 @@ def test_significance_of_degenerate_sets():
     assert compare([0.5], [0.5]).p == 1.0
     assert compare([0.5], [0.6]).p is None
     assert compare([0.5, 0.6, 0.7], [0.6, 0.7, 0.8]).p is None  # the same gain in every set
-
-
-# The protocol --------------------------------------------------------------------------------
 
 
 class SeedClusterer:
@@ -204,9 +195,6 @@ def test_hdbscan_that_finds_nothing():
     recipe = RecipeOnce(ClusterOptions(Algorithm.HDBSCAN, min_cluster_size=20))
     found = protocol_run({"a": vectors}, truth, recipe, sets=2, runs=1)
     assert [scores.acc for scores in found["a"]] == [0, 0]
-
-
-# The paper -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

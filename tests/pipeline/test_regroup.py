@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from itae_cluster.cli import app
 from itae_cluster.core.errors import InputError, OutputError, ResultError, UsageError
-from itae_cluster.core.options import AskedModel
+from itae_cluster.core.options import ModelOptions
 from itae_cluster.core.types import NOISE
 from itae_cluster.pipeline.regroup import merge_clusters, split_cluster
 from itae_cluster.pipeline.rename import rename_clusters
@@ -37,7 +37,7 @@ def merge(case, *folders, **options):
 def split(case, folder, k, **options):
     encoder = MeanColourEncoder()
     out, reporter = str(case.out), RecordingReporter()
-    return split_cluster(out, folder, k, AskedModel(), reporter, encoder=encoder, **options)
+    return split_cluster(out, folder, k, ModelOptions(), reporter, encoder=encoder, **options)
 
 
 def as_documents_say(case):

@@ -11,7 +11,6 @@ from PIL import Image
 from itae_cluster.changes.undo import undo_result
 from itae_cluster.core.options import (
     Action,
-    AskedModel,
     CacheOptions,
     ClusterOptions,
     InputOptions,
@@ -77,7 +76,7 @@ class Sorted:
     ):
         return update_result(
             InputOptions(tuple(map(str, paths))),
-            AskedModel(**model),
+            ModelOptions(**model),
             OutputOptions(str(self.out), Action(action), dry_run),
             encoder=encoder or self.encoder(),
             caching=caching or self.caching,

@@ -13,7 +13,13 @@ from itae_cluster.cli.output import check_strict
 from itae_cluster.cli.reporting import ConsoleReporter
 from itae_cluster.core.documents import to_json
 from itae_cluster.core.errors import UsageError
-from itae_cluster.core.options import CalibrationOptions, DeviceName, ModelOptions, parse_range
+from itae_cluster.core.options import (
+    CalibrationOptions,
+    DeviceName,
+    ModelOptions,
+    parse_range,
+    theta_text,
+)
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -106,14 +112,21 @@ def calibrate(
     if rule not in _RULES:
         raise UsageError(f"--rule {rule}: choose one of {' and '.join(_RULES)}")
     options = CalibrationOptions(
-        sample,
-        seed,
-        () if sweep is None else parse_range(sweep),
-        "low" if rule == "low" else "minority",
-        labels,
-        k,
+        sample=sample,
+        seed=seed,
+        thetas=() if sweep is None else parse_range(sweep),
+        rule="low" if rule == "low" else "minority",
+        labels=labels,
+        k=k,
     )
-    model_options = ModelOptions(model, weights, "auto", size, device, batch_size, offline)
+    model_options = ModelOptions(
+        model,
+        weights=weights,
+        size=size,
+        device=device,
+        batch_size=batch_size,
+        offline=offline,
+    )
     with ConsoleReporter(quiet=quiet, verbose=verbose) as reporter:
         if reset:
             from itae_cluster.pipeline.calibrate import forget_theta
@@ -136,12 +149,8 @@ def calibrate(
             reporter.note(f"saved in {save_theta(found)}")
     if not quiet:
         _explain(found)
-    print(to_json(found.document(), indent=2) if json_ else _shown(found.theta))
+    print(to_json(found.document(), indent=2) if json_ else theta_text(found.theta))
     check_strict(strict, found.sample.skipped)
-
-
-def _shown(theta: float | None) -> str:
-    return "off" if theta is None else f"{theta:g}"
 
 
 def _explain(found: Calibration) -> None:
@@ -195,7 +204,7 @@ def _sweep_table(found: Calibration) -> Table:
         if labelled:
             scores += [point.acc, point.ari, point.nmi]
         table.add_row(
-            f"{point.theta:g}",
+            theta_text(point.theta),
             f"{point.share:.1%}",
             f"{point.pictures:.1%}",
             *("" if score is None else f"{score:.3f}" for score in scores),

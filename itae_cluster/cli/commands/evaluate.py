@@ -12,7 +12,15 @@ from itae_cluster.cli.output import check_strict
 from itae_cluster.cli.reporting import ConsoleReporter
 from itae_cluster.core.errors import UsageError
 from itae_cluster.core.files import check_new
-from itae_cluster.core.options import ClusterOptions, DeviceName, ModelOptions, Reduction
+from itae_cluster.core.options import (
+    Algorithm,
+    ClusterOptions,
+    DeviceName,
+    ModelOptions,
+    Reduction,
+    parse_theta,
+    theta_text,
+)
 from itae_cluster.paper.tables import DATASETS, NEIGHBOURS, RUNS, SETS
 
 if TYPE_CHECKING:
@@ -146,7 +154,7 @@ def evaluate(
         ),
     ] = None,
     weights: given.Weights = ModelOptions.weights,
-    theta: given.Theta = ModelOptions.theta,
+    theta: given.Theta = "auto",
     size: given.Size = ModelOptions.size,
     device: given.Device = DeviceName.AUTO,
     batch_size: given.BatchSize = ModelOptions.batch_size,
@@ -168,8 +176,28 @@ def evaluate(
         known = ", ".join(_DATASET_CLASSES)
         raise UsageError(f"--torchvision {torchvision} is not known; choose one of {known}")
     sets, per_set = parse_runs(runs)
+    hdbscan = algorithm is Algorithm.HDBSCAN  # needs UMAP; the paper reduces nothing
+    recipe = ClusterOptions(
+        algorithm=algorithm,
+        k=k,
+        min_cluster_size=min_cluster_size,
+        assign_noise=assign_noise,
+        seed=seed,
+        reduce=reduce or (Reduction.UMAP if hdbscan else Reduction.NONE),
+        reduce_dim=reduce_dim,
+        neighbors=neighbors,
+    )
     models = [
-        ModelOptions(name, weights, theta, size, device, batch_size, offline) for name in names
+        ModelOptions(
+            name,
+            weights=weights,
+            theta=parse_theta(theta),
+            size=size,
+            device=device,
+            batch_size=batch_size,
+            offline=offline,
+        )
+        for name in names
     ]
     with ConsoleReporter(quiet=quiet, verbose=verbose) as reporter:
         from itae_cluster.paper.report import EvalOptions, write_csv
@@ -180,19 +208,12 @@ def evaluate(
             torchvision=torchvision,
             root=root,
             excludes=tuple(exclude or ()),
-            k=k,
             sets=sets,
             runs=per_set,
-            seed=seed,
-            algorithm=algorithm,
-            min_cluster_size=min_cluster_size,
-            assign_noise=assign_noise,
+            clustering=recipe,
             knn=knn,
             train=train,
             paper=paper,
-            reduce=reduce,
-            reduce_dim=reduce_dim,
-            neighbors=neighbors,
         )
         if csv is not None:
             check_new(csv)
@@ -254,7 +275,7 @@ def _row(judged: ModelScores, metric: str, first: bool) -> list[str]:
     theta = judged.variants[-1].theta
     shown = [_score(variant.estimate(metric)) for variant in judged.variants]
     return [
-        ("off" if theta is None else f"{theta:g}") if first else "",
+        theta_text(theta) if first else "",
         _title(metric),
         *shown,
         *[""] * (2 - len(shown)),
@@ -311,10 +332,10 @@ def _paper_table(found: Evaluation) -> Table:
 def _summary(found: Evaluation) -> str:
     options = found.options
     runs = f"{options.sets} seeds"
-    if options.by_protocol:
+    if options.is_protocol:
         runs = f"{options.sets} sets of {options.runs} K-Means runs"
-    how = str(options.algorithm) if found.k is None else f"{found.k} clusters"
-    if not options.by_protocol and found.k is not None:
-        how += f" by {options.algorithm}, --reduce {options.reduction}"
+    how = str(options.clustering.algorithm) if found.k is None else f"{found.k} clusters"
+    if not options.is_protocol and found.k is not None:
+        how += f" by {options.clustering.algorithm}, --reduce {options.clustering.reduce}"
     skipped = f", {len(found.skipped)} skipped" if found.skipped else ""
     return f"{found.pictures} pictures of {found.classes} classes, {how}, {runs}{skipped}"

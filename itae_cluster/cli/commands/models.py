@@ -10,6 +10,7 @@ import typer
 from itae_cluster.cli import parameters as given
 from itae_cluster.cli.group import Command, Group
 from itae_cluster.cli.reporting import ConsoleReporter
+from itae_cluster.core.options import theta_text
 
 __all__ = ["models"]
 
@@ -37,7 +38,7 @@ def list_(
 
     table = Table("model", "width", "depth", "registers", "theta", "weights", box=None)
     for row in rows:
-        theta = "off" if row["theta"] is None else str(row["theta"])
+        theta = theta_text(row["theta"])
         cells = [row[key] for key in ("name", "width", "depth", "registers")]
         table.add_row(*map(str, cells), theta, row["weights"] or "not here")
     Console(highlight=False).print(table)

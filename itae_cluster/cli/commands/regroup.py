@@ -10,7 +10,7 @@ from itae_cluster.cli import parameters as given
 from itae_cluster.cli.option_groups import CacheGroup, with_option_groups
 from itae_cluster.cli.output import write_pairs
 from itae_cluster.cli.reporting import ConsoleReporter
-from itae_cluster.core.options import AskedModel, ClusterOptions, DeviceName, ModelOptions
+from itae_cluster.core.options import ClusterOptions, DeviceName, ModelOptions
 from itae_cluster.core.text import quantity
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def split(
     The largest part stays in its folder, the others get new ones beside it. Manifest,
     table and previews follow, and later updates; 'itae-cluster undo' takes it back.
     """
-    asked = AskedModel(weights=weights, device=device, batch_size=batch_size, offline=offline)
+    asked = ModelOptions(weights=weights, device=device, batch_size=batch_size, offline=offline)
     cache_options = caching.options()
     with ConsoleReporter(quiet=quiet, verbose=verbose) as reporter:
         from itae_cluster.pipeline.regroup import split_cluster

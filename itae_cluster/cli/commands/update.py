@@ -10,7 +10,7 @@ from itae_cluster.cli import parameters as given
 from itae_cluster.cli.option_groups import CacheGroup, PictureGroup, with_option_groups
 from itae_cluster.cli.output import Format, check_kept, check_strict, write_plan, write_result
 from itae_cluster.cli.reporting import ConsoleReporter
-from itae_cluster.core.options import AskedModel, DeviceName, ModelOptions, OutputOptions
+from itae_cluster.core.options import DeviceName, ModelOptions, OutputOptions, parse_theta
 from itae_cluster.core.text import quantity
 
 if TYPE_CHECKING:
@@ -60,7 +60,16 @@ def update(
     inputs = pictures.read()
     output = OutputOptions(out, action, dry_run, with_sidecars)
     pixels = given.parse_size("--max-pixels", max_pixels)
-    asked = AskedModel(model, weights, theta, size, device, batch_size, offline, pixels)
+    asked = ModelOptions(
+        model or ModelOptions.model,
+        weights=weights,
+        theta=ModelOptions.theta if theta is None else parse_theta(theta),
+        size=size,
+        device=device,
+        batch_size=batch_size,
+        offline=offline,
+        max_pixels=pixels,
+    )
     cache_options = caching.options()
     with ConsoleReporter(quiet=quiet, verbose=verbose) as reporter:
         from itae_cluster.pipeline.update import update_result
