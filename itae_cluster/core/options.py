@@ -26,7 +26,6 @@ __all__ = [
     "Precision",
     "Reduction",
     "Theta",
-    "check_clustering",
     "check_reduction",
     "check_seed",
     "check_theta",
@@ -204,13 +203,7 @@ class ClusterOptions:
     linkage: Linkage = Linkage.WARD
 
     def __post_init__(self) -> None:
-        check_clustering(
-            self.algorithm,
-            self.k,
-            self.min_cluster_size,
-            self.assign_noise,
-            self.k_range,
-        )
+        self._check_number()
         check_reduction(self.algorithm, self.reduce, self.reduce_dim, self.neighbors)
         is_agglomerative = self.algorithm is Algorithm.AGGLOMERATIVE
         if self.linkage is not ClusterOptions.linkage and not is_agglomerative:
@@ -218,6 +211,22 @@ class ClusterOptions:
         if self.restarts < 1:
             raise UsageError(f"--restarts {self.restarts} must be 1 or more")
         check_seed(self.seed)
+
+    def _check_number(self) -> None:
+        """Options of one algorithm are not for another: HDBSCAN finds its number itself."""
+        if self.algorithm is Algorithm.HDBSCAN:
+            if self.k is not None or self.k_range is not None:
+                raise UsageError("hdbscan finds the number of clusters itself; leave out --k")
+            if self.min_cluster_size is not None and self.min_cluster_size < 2:
+                raise UsageError(f"--min-cluster-size {self.min_cluster_size} must be 2 or more")
+            return
+        if self.k is not None and self.k < 1:
+            raise UsageError(f"--k {self.k} must be 1 or more")
+        if self.min_cluster_size is not None or self.assign_noise is not None:
+            raise UsageError(
+                "--min-cluster-size and --assign-noise belong to --algorithm hdbscan; "
+                "leave them out or change the algorithm"
+            )
 
     @property
     def dim(self) -> int:
@@ -291,29 +300,6 @@ class CalibrationOptions:
         if not self.thetas and (self.labels or self.k is not None):
             raise UsageError("--labels and --k belong to --sweep; add --sweep 1:8:0.5")
         check_seed(self.seed)
-
-
-def check_clustering(
-    algorithm: Algorithm,
-    k: int | None,
-    min_cluster_size: int | None,
-    assign_noise: NoiseRule | None,
-    k_range: tuple[int, int] | None = None,
-) -> None:
-    """Raise `UsageError` where options of one algorithm are given to another, or too small."""
-    if algorithm is Algorithm.HDBSCAN:
-        if k is not None or k_range is not None:
-            raise UsageError("hdbscan finds the number of clusters itself; leave out --k")
-        if min_cluster_size is not None and min_cluster_size < 2:
-            raise UsageError(f"--min-cluster-size {min_cluster_size} must be 2 or more")
-        return
-    if k is not None and k < 1:
-        raise UsageError(f"--k {k} must be 1 or more")
-    if min_cluster_size is not None or assign_noise is not None:
-        raise UsageError(
-            "--min-cluster-size and --assign-noise belong to --algorithm hdbscan; "
-            "leave them out or change the algorithm"
-        )
 
 
 def check_reduction(

@@ -17,7 +17,6 @@ import numpy as np
 
 from itae_cluster.core.batches import slices
 from itae_cluster.core.errors import DecodeError, InputError
-from itae_cluster.core.options import MAX_PIXELS
 from itae_cluster.core.types import Embeddings, Skipped
 from itae_cluster.embedding.deferred import load_deferred
 from itae_cluster.embedding.vector_cache import (
@@ -38,7 +37,7 @@ if TYPE_CHECKING:
     from itae_cluster.core.options import ModelOptions
     from itae_cluster.core.types import Encoder, Picture, Reporter
 
-__all__ = ["Batch", "embed", "embed_files", "read_batches"]
+__all__ = ["Batch", "embed_files", "read_batches"]
 
 _BATCHES_AHEAD = 2
 _ROWS_MOVED = 4096
@@ -60,30 +59,29 @@ class Batch:
         return np.stack([picture.pixels for picture in self.pictures])
 
 
-def embed(
+def embed_files(
     files: Sequence[str],
+    model: ModelOptions,
     encoder: Encoder,
     *,
-    batch_size: int,
     cache: Cache,
-    reporter: Reporter,
-    max_pixels: int = MAX_PIXELS,
     on_picture: Callable[[int, str, Picture], None] | None = None,
+    reporter: Reporter,
 ) -> Embeddings:
     """Embed every file that can be read and is not in the cache; name those that cannot.
 
     Args:
         files: picture paths, in the order the result shall have.
+        model: how many pictures a forward pass, and the largest that is decoded.
         encoder: turns pixels into vectors.
-        batch_size: pictures a forward pass.
         cache: what is known already, and where each batch is kept as soon as it is embedded.
-        reporter: told of progress and of each skipped file.
-        max_pixels: pictures of more are skipped before they are decoded.
         on_picture: called with each decoded file's number, its path and its pixels, in order.
+        reporter: told of progress and of each skipped file.
 
     Raises:
         InputError: if not one of the files can be read.
     """
+    batch_size = model.batch_on(encoder.metadata.get("device", "cpu"))
     vectors = np.empty((len(files), encoder.dim), dtype=np.float32)
     shelf = VectorCache(cache, encoder.metadata, encoder.dim)
     done = shelf.fill(files, vectors)
@@ -92,9 +90,9 @@ def embed(
     skipped: list[Skipped] = []
     batch: dict[int, DecodedFile] = {}  # by row
     reporter.progress("Embedding", len(files) - len(todo), len(files))
-    with Decoders(reporter, max_pixels) as decoders:
+    with Decoders(reporter, model.max_pixels) as decoders:
         prepare = partial(_prepare, size=encoder.size, shelf=shelf, decoders=decoders)
-        outcomes = _in_order([files[row] for row in todo], prepare, _BATCHES_AHEAD * batch_size)
+        outcomes = _run_in_order([files[row] for row in todo], prepare, _BATCHES_AHEAD * batch_size)
         for count, (row, (path, outcome)) in enumerate(zip(todo, outcomes, strict=True), start=1):
             if isinstance(outcome, DecodeError):
                 skipped.append(Skipped(path, str(outcome)))
@@ -110,14 +108,13 @@ def embed(
                 if fingerprint(encoder.metadata) != fingerprint(expected.metadata):
                     # Another device or precision than at the last run: no vector of that one's
                     # belongs beside those of this one, so nothing so far counts.
-                    return embed(
+                    return embed_files(
                         files,
+                        model,
                         encoder,
-                        batch_size=batch_size,
                         cache=cache,
-                        reporter=reporter,
-                        max_pixels=max_pixels,
                         on_picture=on_picture,
+                        reporter=reporter,
                     )
                 rows = list(batch)
                 pixels = np.stack([file.picture.pixels for file in batch.values()])
@@ -127,7 +124,7 @@ def embed(
             reporter.progress("Embedding", len(files) - len(todo) + count, len(files))
     shelf.close()
     if not done.any():
-        raise InputError(_nothing_readable(skipped))
+        raise InputError(_explain_nothing(skipped))
     paths = tuple(path for path, there in zip(files, done, strict=True) if there)
     return Embeddings(paths, _move_up(vectors, done), encoder.metadata, tuple(skipped))
 
@@ -169,7 +166,7 @@ def read_batches(
 
     with Decoders(reporter) as decoders:
         work = partial(_try_decode, size=size, decoders=decoders)
-        outcomes = _in_order(files, work, _BATCHES_AHEAD * batch_size)
+        outcomes = _run_in_order(files, work, _BATCHES_AHEAD * batch_size)
         for done, (path, outcome) in enumerate(outcomes, start=1):
             if isinstance(outcome, DecodeError):
                 skipped.append(Skipped(path, str(outcome)))
@@ -183,17 +180,17 @@ def read_batches(
                 paths, pictures, skipped = [], [], []
             reporter.progress("Embedding", done, len(files))
     if len(reasons) == len(files):
-        raise InputError(_nothing_readable(reasons))
+        raise InputError(_explain_nothing(reasons))
 
 
-def _nothing_readable(skipped: Sequence[Skipped]) -> str:
+def _explain_nothing(skipped: Sequence[Skipped]) -> str:
     if not skipped:
         return "there is no picture to embed; name files or folders that hold some"
     first = f"the first reason: {skipped[0].reason}"
     return f"none of the {len(skipped)} files can be read as a picture ({first}); check the paths"
 
 
-def _in_order(
+def _run_in_order(
     files: Sequence[str], work: Callable[[str], T], ahead: int
 ) -> Iterator[tuple[str, T]]:
     """Each file with what `work` makes of it, in order, done in threads some files ahead."""
@@ -219,28 +216,3 @@ def _try_decode(path: str, *, size: int, decoders: Decoders) -> Picture | Decode
         return decoders.decode(path, size)
     except DecodeError as error:
         return error
-
-
-def embed_files(
-    files: Sequence[str],
-    model: ModelOptions,
-    encoder: Encoder,
-    *,
-    cache: Cache,
-    on_picture: Callable[[int, str, Picture], None] | None = None,
-    reporter: Reporter,
-) -> Embeddings:
-    """`embed` with the batch size and the largest picture that the options name.
-
-    Raises:
-        InputError: if none can be read.
-    """
-    return embed(
-        files,
-        encoder,
-        batch_size=model.batch_on(encoder.metadata.get("device", "cpu")),
-        cache=cache,
-        max_pixels=model.max_pixels,
-        on_picture=on_picture,
-        reporter=reporter,
-    )

@@ -216,7 +216,7 @@ class Evaluation:
         if variant is None or found is None:
             return PaperRow(cell, None, "not run")
         ours = _percent(found)
-        if cell.itae and variant.theta != _published_theta(cell.model):
+        if cell.itae and variant.theta != _find_published_theta(cell.model):
             return PaperRow(cell, ours, "another theta")
         return PaperRow(cell, ours, tables.mark(cell, ours.mean, ours.error))
 
@@ -245,7 +245,7 @@ def _percent(found: Estimate) -> Estimate:
     return Estimate(100 * found.mean, None if found.error is None else 100 * found.error)
 
 
-def _published_theta(model: str) -> float | None:
+def _find_published_theta(model: str) -> float | None:
     from itae_cluster.model.registry import variant
 
     return variant(model).theta

@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["Scores", "clustering_accuracy", "knn_accuracy", "score"]
+__all__ = ["MOST_CELLS", "Scores", "clustering_accuracy", "knn_accuracy", "score"]
 
 _TEMPERATURE = 0.07  # of the k-NN vote: Wu et al. 2018, and DINOv2's evaluation after it
-_BLOCK = 1 << 24  # similarities held at once: 64 MB
+MOST_CELLS = 1 << 24
+"""Similarities held at once: 64 MB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +111,7 @@ def knn_accuracy(
         )
     classes, votes_for = np.unique(np.asarray(train_labels), return_inverse=True)
     right = 0
-    for rows in slices(len(test), max(1, _BLOCK // len(train))):
+    for rows in slices(len(test), max(1, MOST_CELLS // len(train))):
         cosines = test[rows] @ train.T  # (b, m)
         named = classes[_vote(cosines, votes_for, k, len(classes))]
         right += int((named == np.asarray(test_labels[rows])).sum())

@@ -19,12 +19,14 @@ from itae_cluster.core import cache_tables
 from itae_cluster.core.cache import Cache
 from itae_cluster.core.errors import UsageError
 from itae_cluster.core.files import read_digest
-from itae_cluster.embedding.embed import embed
+from itae_cluster.core.options import ModelOptions
+from itae_cluster.embedding.embed import embed_files
 from itae_cluster.embedding.vector_cache import fingerprint
 from itae_cluster.preview.thumbnails import complete_thumbnails
 from support.fakes import RECIPE, KnownEncoder, MeanColourEncoder, RecordingReporter
 
 LONG_AGO = time.time() - 3600
+TWO = ModelOptions(batch_size=2)
 
 
 @pytest.fixture
@@ -50,7 +52,7 @@ def run(path, files, reporter=None, encoder=None):
     """One embedding pass; how many pictures went through the model, and the result."""
     encoder, reporter = encoder or KnownEncoder(), reporter or RecordingReporter()
     with Cache(path, reporter) as cache:
-        found = embed(files, encoder, batch_size=2, cache=cache, reporter=reporter)
+        found = embed_files(files, TWO, encoder, cache=cache, reporter=reporter)
     return sum(encoder.batches), found
 
 
@@ -323,7 +325,7 @@ def test_a_full_disk_ends_no_run_and_is_told_once(path, files, monkeypatch):
     assert not cache.is_open
     assert len(reporter.warnings) == 1
     assert "full" in reporter.warnings[0]
-    result = embed(files, KnownEncoder(), batch_size=2, cache=cache, reporter=reporter)
+    result = embed_files(files, TWO, KnownEncoder(), cache=cache, reporter=reporter)
     assert len(result.paths) == 6
     assert len(reporter.warnings) == 1
 

@@ -75,7 +75,7 @@ def test_knn_as_scikit_learn_in_blocks(monkeypatch):
     wanted = reference.score(test, test_labels)
     assert 0.3 < wanted < 1
     assert knn_accuracy(train, train_labels, test, test_labels, 10) == pytest.approx(wanted)
-    monkeypatch.setattr(scores, "_BLOCK", 8 * len(train))
+    monkeypatch.setattr(scores, "MOST_CELLS", 8 * len(train))
     assert knn_accuracy(train, train_labels, test, test_labels, 10) == pytest.approx(wanted)
 
 
@@ -183,7 +183,7 @@ def test_the_length_is_told_beforehand(monkeypatch):
     reporter = RecordingReporter()
     protocol_run({"a": vectors}, truth, KMeansOnce(2), reporter=reporter)
     assert reporter.details == ["the full protocol, 12 runs, will take about 1 s"]
-    monkeypatch.setattr(protocol, "_LONG", -1.0)
+    monkeypatch.setattr(protocol, "LONG", -1.0)
     protocol_run({"a": vectors}, truth, KMeansOnce(2), reporter=reporter, sets=30)
     assert reporter.notes == [
         "the full protocol, 120 runs, will take about 1 s; --runs 5x5 is a quick look"

@@ -17,7 +17,8 @@ from PIL import Image
 
 from itae_cluster.core.cache import Cache
 from itae_cluster.core.errors import DecodeError
-from itae_cluster.embedding.embed import embed, read_batches
+from itae_cluster.core.options import ModelOptions
+from itae_cluster.embedding.embed import embed_files, read_batches
 from itae_cluster.pictures import decode as decoding
 from itae_cluster.pictures.decoders import Decoders
 from support.fakes import MeanColourEncoder, RecordingReporter
@@ -123,7 +124,8 @@ def test_a_pass_names_the_bad_files_and_embeds_the_others(folder, treachery, mon
     files = sorted(str(path) for path in folder.iterdir())
     reporter = RecordingReporter()
     nowhere = Cache(None, reporter)
-    found = embed(files, MeanColourEncoder(), batch_size=2, cache=nowhere, reporter=reporter)
+    two = ModelOptions(batch_size=2)
+    found = embed_files(files, two, MeanColourEncoder(), cache=nowhere, reporter=reporter)
     assert [Path(path).stem for path in found.paths] == ["a", "b", "c", "d"]
     reasons = {Path(item.path).stem: item.reason for item in found.skipped}
     assert reasons == {
