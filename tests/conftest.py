@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 from PIL import Image
 
 COLOURS = {"red": (220, 30, 30), "green": (20, 200, 40), "blue": (30, 40, 220)}
+
+
+def pytest_configure(config):
+    """UMAP's code is compiled once for all tests, not once for each test's own cache."""
+    folder = config.rootpath / ".pytest_cache" / "numba"
+    os.environ.setdefault("NUMBA_CACHE_DIR", str(folder))
 
 
 @pytest.fixture(scope="session")

@@ -96,8 +96,7 @@ def model_options(given: dict[str, Any]) -> tuple[ModelOptions, CacheOptions, Se
     )
     if "theta" in own:
         theta = own["theta"]
-        theta = theta.theta if isinstance(theta, Calibration) else theta
-        own["theta"] = "off" if theta is None else str(theta)
+        own["theta"] = theta.theta if isinstance(theta, Calibration) else theta
     if own.get("weights") is not None:
         own["weights"] = os.fspath(own["weights"])
     for key, kind in (("device", DeviceName), ("precision", Precision)):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from itae_cluster.core.types import Skipped
@@ -17,7 +17,9 @@ _log.addHandler(logging.NullHandler())
 class LogReporter:
     """A `Reporter` that writes to the logger `itae_cluster`."""
 
-    def progress(self, stage: str, done: int, total: int | None) -> None:
+    def progress(
+        self, stage: str, done: int, total: int | None, unit: Literal["", "bytes"] = ""
+    ) -> None:
         """Nothing: a program has no use for bars."""
 
     def warn(self, message: str) -> None:

@@ -23,7 +23,7 @@ from itae_cluster.changes.cleanup import remove_empty_folders
 from itae_cluster.changes.undo import undo
 from itae_cluster.core.documents import named
 from itae_cluster.core.errors import BusyError, ItaeClusterError, OutputError, ResultError
-from itae_cluster.core.files import file_digest
+from itae_cluster.core.files import file_digest, write_all
 from itae_cluster.core.options import Action
 from itae_cluster.core.text import printable
 from itae_cluster.results import inventory, paths
@@ -143,9 +143,7 @@ def _write_document(root: str, staging: str, ident: str, name: str, content: byt
     os.makedirs(os.path.dirname(path), exist_ok=True)
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
     try:
-        view = memoryview(content)
-        while view:
-            view = view[os.write(handle, view) :]
+        write_all(handle, content)
         os.fsync(handle)
     finally:
         os.close(handle)

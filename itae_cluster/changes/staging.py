@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from itae_cluster.changes import transfer
 from itae_cluster.core.errors import OutputError
-from itae_cluster.core.files import file_digest
+from itae_cluster.core.files import file_digest, short_name
 from itae_cluster.core.text import printable
 from itae_cluster.results.journal import Journal, Write
 from itae_cluster.results.plan import CONTACT_FOLDER, GENERATED, MODEL_FILE
@@ -57,16 +57,12 @@ def check_output(out: str) -> None:
 def staging_name(real: str) -> str:
     """A new name for a folder beside `real` that is not, or no longer, a result."""
     parent, name = os.path.split(real)
-    return os.path.join(parent, f".{_short(name)}.partial-{secrets.token_hex(4)}")
+    return os.path.join(parent, f".{short_name(name)}.partial-{secrets.token_hex(4)}")
 
 
 def staging_pattern(name: str) -> re.Pattern[str]:
     """What the staging folders of a result called `name` are called."""
-    return re.compile(rf"\.{re.escape(_short(name))}\.partial-[0-9a-f]{{8}}")
-
-
-def _short(name: str) -> str:
-    return os.fsencode(name)[:_LONGEST].decode("utf-8", "ignore")
+    return re.compile(rf"\.{re.escape(short_name(name))}\.partial-[0-9a-f]{{8}}")
 
 
 @contextmanager

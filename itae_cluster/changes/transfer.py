@@ -13,7 +13,7 @@ import stat
 import sys
 from typing import TYPE_CHECKING
 
-from itae_cluster.core.files import file_digest
+from itae_cluster.core.files import file_digest, write_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -78,9 +78,7 @@ def _copy_content(reading: int, writing: int) -> None:
     os.lseek(writing, 0, os.SEEK_SET)
     os.ftruncate(writing, 0)
     while chunk := os.read(reading, 1 << 20):
-        view = memoryview(chunk)
-        while view:
-            view = view[os.write(writing, view) :]
+        write_all(writing, chunk)
 
 
 def _clone(reading: int, writing: int) -> bool:

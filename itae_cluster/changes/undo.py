@@ -20,6 +20,7 @@ from itae_cluster.changes.cleanup import remove_empty_folders
 from itae_cluster.changes.staging import staging_name
 from itae_cluster.changes.verdict import RefusedError, Verdict, judge_step, resolve_or_refuse
 from itae_cluster.core.errors import OutputError
+from itae_cluster.core.files import short_name
 from itae_cluster.core.options import Action
 from itae_cluster.core.text import printable
 from itae_cluster.core.types import Skipped
@@ -194,8 +195,7 @@ def _bring_back(root: str, step: Place, transaction: Transaction) -> bool:
 def _part_path(step: Place, transaction: Transaction) -> str:
     """The name of an unfinished copy: hidden, beside the original, and nobody else's."""
     folder, name = os.path.split(step.source)
-    short = os.fsencode(name)[:100].decode("utf-8", "ignore")
-    return os.path.join(folder, f".{short}.undo-{transaction.id}")
+    return os.path.join(folder, f".{short_name(name)}.undo-{transaction.id}")
 
 
 def _restore(path: str, step: Place, part: str) -> None:

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 from itae_cluster.cli import parameters as given
 from itae_cluster.core.errors import InputError, UsageError
 from itae_cluster.core.options import (
-    AskedModel,
+    Algorithm,
     CacheOptions,
     ClusterOptions,
     DeviceName,
     InputOptions,
     ModelOptions,
+    Reduction,
     parse_k,
     parse_theta,
 )
@@ -109,9 +110,9 @@ class ComputeGroup:
             raise UsageError(f"no such file: {printable(self.weights)}; check --weights")
         return vars(self)
 
-    def frozen_model(self) -> AskedModel:
+    def frozen_model(self) -> ModelOptions:
         """Of the model of a result, of which nothing else can be asked for."""
-        return AskedModel(**self.values())
+        return ModelOptions(**self.values())
 
 
 @dataclass(frozen=True)
@@ -132,14 +133,17 @@ class ModelGroup:
     """Which model."""
 
     model: given.Model = ModelOptions.model
-    theta: given.Theta = ModelOptions.theta
+    theta: given.Theta = "auto"
     size: given.Size = ModelOptions.size
     compute: ComputeGroup = field(default_factory=ComputeGroup)
 
     def options(self) -> ModelOptions:
         """What they say, checked."""
         return ModelOptions(
-            model=self.model, theta=self.theta, size=self.size, **self.compute.values()
+            model=self.model,
+            theta=parse_theta(self.theta),
+            size=self.size,
+            **self.compute.values(),
         )
 
 
@@ -168,7 +172,7 @@ class ComparedModelsGroup:
     """Which models, one or several, all with the same settings."""
 
     model: given.Models = None
-    theta: given.Theta = ModelOptions.theta
+    theta: given.Theta = "auto"
     size: given.Size = ModelOptions.size
     compute: ComputeGroup = field(default_factory=ComputeGroup)
 
@@ -177,7 +181,7 @@ class ComparedModelsGroup:
         names = self.model or [ModelOptions.model]
         if self.compute.weights is not None and len(names) > 1:
             raise UsageError("--weights is one model; leave it out, or give a single --model")
-        common = {"theta": self.theta, "size": self.size, **self.compute.values()}
+        common = {"theta": parse_theta(self.theta), "size": self.size, **self.compute.values()}
         return [ModelOptions(model=name, **common) for name in names]
 
 
@@ -191,13 +195,11 @@ class FrozenModelGroup:
     compute: ComputeGroup = field(default_factory=ComputeGroup)
     max_pixels: given.MaxPixels = given.MAX_PIXELS
 
-    def options(self) -> AskedModel:
+    def options(self) -> ModelOptions:
         """What they say, checked."""
-        if self.theta is not None:
-            parse_theta(self.theta)
-        return AskedModel(
-            model=self.model,
-            theta=self.theta,
+        return ModelOptions(
+            model=self.model or ModelOptions.model,
+            theta=ModelOptions.theta if self.theta is None else parse_theta(self.theta),
             size=self.size,
             max_pixels=given.parse_size("--max-pixels", self.max_pixels),
             **self.compute.values(),
@@ -215,6 +217,12 @@ class RecipeGroup:
     min_cluster_size: given.MinClusterSize = ClusterOptions.min_cluster_size
     assign_noise: given.AssignNoise = ClusterOptions.assign_noise
     seed: given.Seed = ClusterOptions.seed
+
+    def options_for(self, k: int | None) -> ClusterOptions:
+        """What they say, checked; where no reduction is asked for, the paper's, which is none."""
+        umap = self.algorithm is Algorithm.HDBSCAN  # which needs few dimensions
+        reduce = self.reduce or (Reduction.UMAP if umap else Reduction.NONE)
+        return ClusterOptions(**{**vars(self), "reduce": reduce, "k": k})
 
 
 @dataclass(frozen=True)

@@ -215,11 +215,12 @@ Theta = Annotated[
     ),
 ]
 Size = Annotated[
-    int,
+    int | None,
     typer.Option(
         metavar="N",
-        help="Resize pictures to N x N pixels; a multiple of 14.",
+        help="Resize pictures to N x N pixels; a multiple of 14. Default: 224.",
         rich_help_panel=MODEL,
+        show_default=False,
     ),
 ]
 Device = Annotated[

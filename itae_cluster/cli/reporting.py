@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from time import monotonic
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from rich.console import Console
 from rich.progress import (
@@ -21,7 +21,6 @@ from rich.progress import (
 from rich.text import Text
 
 from itae_cluster.core.text import printable, quantity
-from itae_cluster.core.types import BYTES_STAGE
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -44,7 +43,7 @@ class _Amount(ProgressColumn):
     _bytes = DownloadColumn()
 
     def render(self, task: Task) -> Text:
-        if task.description.startswith(BYTES_STAGE):
+        if task.fields["unit"] == "bytes":
             return self._bytes.render(task)
         return Text("") if task.total is None else self._count.render(task)
 
@@ -120,7 +119,9 @@ class ConsoleReporter:
         self._tell_skips()
         self._progress.stop()
 
-    def progress(self, stage: str, done: int, total: int | None) -> None:
+    def progress(
+        self, stage: str, done: int, total: int | None, unit: Literal["", "bytes"] = ""
+    ) -> None:
         """Move the bar of `stage`; a new stage takes the place of the one before.
 
         What is done when a stage begins was not done here, and says nothing of the time left.
@@ -131,7 +132,8 @@ class ConsoleReporter:
         if self._stage is None or self._stage[0] != stage:
             if self._stage is not None:
                 self._progress.remove_task(self._stage[1])
-            self._stage = (stage, self._progress.add_task(stage, total=total, completed=done))
+            task = self._progress.add_task(stage, total=total, completed=done, unit=unit)
+            self._stage = (stage, task)
         self._progress.update(self._stage[1], completed=done, total=total)
 
     def _progress_line(self, stage: str, done: int, total: int | None) -> None:

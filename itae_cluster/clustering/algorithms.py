@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from itae_cluster.clustering.sampling import sample_rows
+from itae_cluster.core.batches import slices
 from itae_cluster.core.errors import InputError
 from itae_cluster.core.options import Linkage
 from itae_cluster.core.types import NOISE, Clustering
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from numpy.typing import NDArray
 
@@ -42,7 +43,7 @@ _MOST_AT_ONCE = 50_000  # pictures that every restart of K-Means looks at
 _SAMPLED_PER_CLUSTER = 256
 _MOST_ROUNDS = 100
 _REST = 1e-4
-_ROWS_AT_ONCE = 16_384
+_ROWS_AT_ONCE = 16_384  # few enough to be copied
 _FEWEST_A_CLUSTER = 3  # pictures on average; below, a neighbour graph has no cuts to find
 
 
@@ -197,7 +198,7 @@ def _by_sample(
     rows = sample_rows(len(points), MOST_PAIRED, seed)
     found = labels_of(points[rows])
     labels = np.empty(len(points), dtype=np.int64)
-    for part in _parts(len(points)):
+    for part in slices(len(points), _ROWS_AT_ONCE):
         labels[part] = found[pairwise_distances_argmin(points[part], points[rows])]
     labels[rows] = found
     return labels
@@ -272,17 +273,12 @@ def _sums(
     from scipy.sparse import csr_array
 
     sums = np.zeros((clusters, vectors.shape[1]))
-    for rows in _parts(len(vectors)):
+    for rows in slices(len(vectors), _ROWS_AT_ONCE):
         kept = np.flatnonzero(labels[rows] != NOISE)
         shape = (clusters, len(labels[rows]))
         members = csr_array((np.ones(len(kept)), (labels[rows][kept], kept)), shape=shape)
         sums += members @ vectors[rows].astype(np.float64)
     return sums, np.bincount(labels[labels != NOISE], minlength=clusters)
-
-
-def _parts(n: int) -> Iterator[slice]:
-    """`n` rows in parts small enough to be copied."""
-    return (slice(start, start + _ROWS_AT_ONCE) for start in range(0, n, _ROWS_AT_ONCE))
 
 
 def _distances(
@@ -293,7 +289,7 @@ def _distances(
     if len(centres):
         from scipy.spatial.distance import cdist
 
-        for rows in _parts(len(vectors)):
+        for rows in slices(len(vectors), _ROWS_AT_ONCE):
             part, own = vectors[rows], labels[rows]
             kept = own != NOISE
             found = np.empty(len(part), dtype=np.float32)

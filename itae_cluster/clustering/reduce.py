@@ -8,14 +8,15 @@ from __future__ import annotations
 import functools
 import hashlib
 import io
-import os
 import warnings
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from itae_cluster.clustering.compiled import choose_numba_cache
 from itae_cluster.clustering.sampling import sample_rows
+from itae_cluster.core.batches import slices
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -166,21 +167,16 @@ def _bar(progress: Callable[[int, int], None]) -> dict[str, Any]:
 
 @functools.cache
 def _umap_class() -> Any:
-    """UMAP, imported, with its compiled code kept beside its source as Python keeps its own.
-
-    Compiling takes longer than a reduction of some thousand points, and UMAP asks for no such
-    cache. What it would keep elsewhere, in a folder for caches, would be code read from there.
-    """
+    """UMAP, imported, with its compiled code kept, which UMAP does not ask for."""
+    choose_numba_cache()
     import umap
     from numba.core.dispatcher import Dispatcher
     from umap import distances, layouts, umap_, utils
 
-    folder = os.path.join(os.path.dirname(umap.__file__), "__pycache__")
-    if os.access(folder, os.W_OK):
-        for module in (distances, layouts, umap_, utils):
-            for function in vars(module).values():
-                if isinstance(function, Dispatcher):
-                    function.enable_caching()
+    for module in (distances, layouts, umap_, utils):
+        for function in vars(module).values():
+            if isinstance(function, Dispatcher):
+                function.enable_caching()
     return umap.UMAP
 
 
@@ -243,11 +239,11 @@ def place_among(
     among = min(_PLACED_AMONG, len(sample))
     index = NearestNeighbors(n_neighbors=among, algorithm="brute").fit(sample)
     placed = np.empty((len(vectors), fitted.shape[1]), dtype=np.float32)
-    for start in range(0, len(vectors), _ROWS_AT_ONCE):
-        distances, nearest = index.kneighbors(vectors[start : start + _ROWS_AT_ONCE])
+    for rows in slices(len(vectors), _ROWS_AT_ONCE):
+        distances, nearest = index.kneighbors(vectors[rows])
         weights = 1 / np.maximum(distances, _SMALLEST_DISTANCE) ** 2  # (B, 5)
         weights /= weights.sum(axis=1, keepdims=True)
-        placed[start : start + _ROWS_AT_ONCE] = (weights[:, :, None] * fitted[nearest]).sum(axis=1)
+        placed[rows] = (weights[:, :, None] * fitted[nearest]).sum(axis=1)
     return placed
 
 

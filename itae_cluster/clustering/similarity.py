@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from itae_cluster.core.batches import slices
 
+if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["NEAR_DUPLICATE", "Similarity", "diverse", "find_similar"]
@@ -58,7 +58,7 @@ def find_similar(
     nearest = np.empty((n, kept), dtype=np.int64)
     cosines = np.empty((n, kept), dtype=np.float32)
     chains = np.arange(n)
-    for rows in _blocks(n):
+    for rows in slices(n, max(1, _CELLS_AT_ONCE // max(n, 1))):
         similar = vectors[rows] @ vectors.T  # (B, n)
         similar[np.arange(len(similar)), np.arange(rows.start, rows.start + len(similar))] = -np.inf
         if kept:
@@ -90,11 +90,6 @@ def diverse(
         chosen.append(int(closest.argmin()))
         closest = np.maximum(closest, vectors[members] @ vectors[members[chosen[-1]]])
     return tuple(int(members[place]) for place in chosen)
-
-
-def _blocks(n: int) -> Iterator[slice]:
-    step = max(1, _CELLS_AT_ONCE // max(n, 1))
-    return (slice(start, min(start + step, n)) for start in range(0, n, step))
 
 
 def _largest(
@@ -149,10 +144,9 @@ def _groups(
     cuts = np.flatnonzero(np.diff(chains[order])) + 1
     groups: list[tuple[int, ...]] = []
     for chain in np.split(order, cuts):
-        for start in range(0, len(chain), _MOST_LINKED):
-            part = chain[start : start + _MOST_LINKED]
-            if len(part) > 1:
-                groups += _complete_link(vectors, part, threshold)
+        for part in slices(len(chain), _MOST_LINKED):
+            if len(chain[part]) > 1:
+                groups += _complete_link(vectors, chain[part], threshold)
     return sorted(groups, key=lambda group: (-len(group), group))
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from itae_cluster.core.errors import OutputError
+from itae_cluster.core.errors import ItaeClusterError, OutputError
 from itae_cluster.core.text import printable
 
 if TYPE_CHECKING:
@@ -19,14 +20,19 @@ __all__ = [
     "FileDigest",
     "atomic_path",
     "cache_root",
+    "cannot_write",
     "check_new",
+    "explain_write_errors",
     "file_digest",
     "is_unchanged",
     "read_digest",
+    "short_name",
+    "write_all",
     "write_file",
 ]
 
-_LONGEST = 100  # characters of the name in the temporary one, which must stay below 255 bytes
+_LONGEST = 100  # bytes of a name within another one, which must stay below 255
+_REMEDY = "choose a folder you may write to"
 
 
 def check_new(path: str) -> None:
@@ -52,14 +58,18 @@ def atomic_path(path: str) -> Iterator[str]:
         OSError: if the file cannot be renamed.
     """
     folder, name = os.path.split(path)
-    short = os.fsencode(name)[:_LONGEST].decode("utf-8", "ignore")
-    part = os.path.join(folder, f".{short}.partial-{secrets.token_hex(4)}")
+    part = os.path.join(folder, f".{short_name(name)}.partial-{secrets.token_hex(4)}")
     try:
         yield part
         os.replace(part, path)
     finally:
         with contextlib.suppress(OSError):
             os.unlink(part)
+
+
+def short_name(name: str) -> str:
+    """A name's beginning, short enough to be part of another name."""
+    return os.fsencode(name)[:_LONGEST].decode("utf-8", "ignore")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,17 +119,40 @@ def cache_root() -> str:
     return os.environ.get("ITAE_CLUSTER_CACHE") or user_cache_dir("itae-cluster", appauthor=False)
 
 
+def write_all(handle: int, content: bytes | memoryview) -> None:
+    """Write every byte to an open file: `os.write` may write fewer than it is given.
+
+    Raises:
+        OSError: if they cannot be written.
+    """
+    view = memoryview(content)
+    while view:
+        view = view[os.write(handle, view) :]
+
+
 def write_file(content: bytes, path: str) -> None:
     """Write the file.
 
     Raises:
         OutputError: the file cannot be written.
     """
+    with explain_write_errors(path), open(path, "wb") as stream:
+        stream.write(content)
+
+
+@contextlib.contextmanager
+def explain_write_errors(
+    path: str, remedy: str = _REMEDY, kind: type[ItaeClusterError] = OutputError
+) -> Iterator[None]:
+    """Turn any `OSError` within into an error of this kind that names `path` and the remedy."""
     try:
-        with open(path, "wb") as stream:
-            stream.write(content)
+        yield
     except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise OutputError(
-            f"cannot write {printable(path)}: {reason}; choose a folder you may write to"
-        ) from error
+        raise kind(cannot_write(path, error, remedy)) from error
+
+
+def cannot_write(path: str, error: OSError, remedy: str = _REMEDY) -> str:
+    """One line: what could not be written, why, and what to do."""
+    is_full = error.errno in {errno.ENOSPC, errno.EDQUOT}
+    reason = "the disk is full" if is_full else error.strerror or type(error).__name__
+    return f"cannot write {printable(path)}: {reason}; {remedy}"

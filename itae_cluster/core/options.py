@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, asdict, dataclass
 from enum import StrEnum
-from math import isinf, isnan
+from math import isinf, isnan, nan
 from typing import Any, Literal
 
 from itae_cluster.core.errors import UsageError
@@ -14,7 +14,6 @@ __all__ = [
     "MAX_PIXELS",
     "Action",
     "Algorithm",
-    "AskedModel",
     "CacheOptions",
     "CalibrationOptions",
     "ClusterOptions",
@@ -26,14 +25,19 @@ __all__ = [
     "OutputOptions",
     "Precision",
     "Reduction",
-    "check_clustering",
+    "Theta",
     "check_reduction",
     "check_seed",
+    "check_theta",
     "input_options",
     "parse_k",
     "parse_range",
     "parse_theta",
+    "theta_text",
 ]
+
+Theta = float | None | Literal["auto"]
+"""A threshold on query norms, None for no ITAE, or what is usual for the weights."""
 
 MAX_PIXELS = 400_000_000
 """Largest picture that is decoded, width × height: phones make 200 megapixels today."""
@@ -105,6 +109,7 @@ class Precision(StrEnum):
     FLOAT16 = "float16"
 
 
+_SIDE = 224  # as in the paper
 _SMALL_BATCH = 16  # the fastest on a CPU, see docs/performance.md
 _LARGE_BATCH = 128
 
@@ -125,16 +130,20 @@ class InputOptions:
 
 @dataclass(frozen=True)
 class ModelOptions:
-    """How a picture becomes an embedding. `size` is in pixels, `theta` as `parse_theta` reads it.
+    """How a picture becomes an embedding.
+
+    `theta` "auto" is the user's calibrated θ, else the published one · `size` is in pixels; None is
+    what the result was made with, where pictures are added to one, else 224.
 
     Raises:
         UsageError: if a number is out of its range.
     """
 
     model: str = "auto"
+    _: KW_ONLY
     weights: str | None = None
-    theta: str = "auto"
-    size: int = 224
+    theta: Theta = "auto"
+    size: int | None = None
     device: DeviceName = DeviceName.AUTO
     batch_size: int | None = None
     offline: bool = False
@@ -142,11 +151,16 @@ class ModelOptions:
     max_pixels: int = MAX_PIXELS
 
     def __post_init__(self) -> None:
-        parse_theta(self.theta)
+        check_theta(self.theta)
         if self.max_pixels < 1:
             raise UsageError(f"--max-pixels {self.max_pixels} is too small; use 1 or more")
         if self.batch_size is not None and self.batch_size < 1:
             raise UsageError(f"--batch-size {self.batch_size} is too small; use 1 or more")
+
+    @property
+    def side(self) -> int:
+        """Of the square in pixels that pictures are resized to."""
+        return _SIDE if self.size is None else self.size
 
     def batch_on(self, device: str) -> int:
         """Pictures a forward pass: as asked for, else what suits the device.
@@ -160,19 +174,9 @@ class ModelOptions:
         """Pictures a pass that measures attention, which takes memory on every device."""
         return self.batch_size or _SMALL_BATCH
 
-
-@dataclass(frozen=True)
-class AskedModel:
-    """What may be said of the model of a result, which is frozen: None is what it was made with."""
-
-    model: str | None = None
-    weights: str | None = None
-    theta: str | None = None
-    size: int | None = None
-    device: DeviceName = DeviceName.AUTO
-    batch_size: int | None = None
-    offline: bool = False
-    max_pixels: int = MAX_PIXELS
+    def record(self) -> dict[str, Any]:
+        """As documents and the notes of the cache have it: θ in words, the size in pixels."""
+        return {**asdict(self), "theta": theta_text(self.theta), "size": self.side}
 
 
 @dataclass(frozen=True)
@@ -188,6 +192,7 @@ class ClusterOptions:
 
     algorithm: Algorithm = Algorithm.KMEANS
     k: int | None = None
+    _: KW_ONLY
     restarts: int = 10
     min_cluster_size: int | None = None
     assign_noise: NoiseRule | None = None
@@ -199,20 +204,30 @@ class ClusterOptions:
     linkage: Linkage = Linkage.WARD
 
     def __post_init__(self) -> None:
-        check_clustering(
-            self.algorithm,
-            self.k,
-            self.min_cluster_size,
-            self.assign_noise,
-            self.k_range,
-        )
+        self._check_number()
         check_reduction(self.algorithm, self.reduce, self.reduce_dim, self.neighbors)
-        joins = self.algorithm is Algorithm.AGGLOMERATIVE
-        if self.linkage is not ClusterOptions.linkage and not joins:
+        is_agglomerative = self.algorithm is Algorithm.AGGLOMERATIVE
+        if self.linkage is not ClusterOptions.linkage and not is_agglomerative:
             raise UsageError("--linkage belongs to --algorithm agglomerative; leave it out")
         if self.restarts < 1:
             raise UsageError(f"--restarts {self.restarts} must be 1 or more")
         check_seed(self.seed)
+
+    def _check_number(self) -> None:
+        """Options of one algorithm are not for another: HDBSCAN finds its number itself."""
+        if self.algorithm is Algorithm.HDBSCAN:
+            if self.k is not None or self.k_range is not None:
+                raise UsageError("hdbscan finds the number of clusters itself; leave out --k")
+            if self.min_cluster_size is not None and self.min_cluster_size < 2:
+                raise UsageError(f"--min-cluster-size {self.min_cluster_size} must be 2 or more")
+            return
+        if self.k is not None and self.k < 1:
+            raise UsageError(f"--k {self.k} must be 1 or more")
+        if self.min_cluster_size is not None or self.assign_noise is not None:
+            raise UsageError(
+                "--min-cluster-size and --assign-noise belong to --algorithm hdbscan; "
+                "leave them out or change the algorithm"
+            )
 
     @property
     def dim(self) -> int:
@@ -263,7 +278,7 @@ class CacheOptions:
             raise UsageError("--cache and --no-cache contradict each other; leave one out")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class CalibrationOptions:
     """How θ is looked for: `sample` pictures at most, and the θs of a sweep.
 
@@ -283,32 +298,11 @@ class CalibrationOptions:
             raise UsageError(f"--sample {self.sample} must be 1 or more")
         if self.k is not None and self.k < 1:
             raise UsageError(f"--k {self.k} must be 1 or more")
+        for theta in self.thetas:
+            check_theta(theta)
         if not self.thetas and (self.labels or self.k is not None):
             raise UsageError("--labels and --k belong to --sweep; add --sweep 1:8:0.5")
         check_seed(self.seed)
-
-
-def check_clustering(
-    algorithm: Algorithm,
-    k: int | None,
-    min_cluster_size: int | None,
-    assign_noise: NoiseRule | None,
-    k_range: tuple[int, int] | None = None,
-) -> None:
-    """Raise `UsageError` where options of one algorithm are given to another, or too small."""
-    if algorithm is Algorithm.HDBSCAN:
-        if k is not None or k_range is not None:
-            raise UsageError("hdbscan finds the number of clusters itself; leave out --k")
-        if min_cluster_size is not None and min_cluster_size < 2:
-            raise UsageError(f"--min-cluster-size {min_cluster_size} must be 2 or more")
-        return
-    if k is not None and k < 1:
-        raise UsageError(f"--k {k} must be 1 or more")
-    if min_cluster_size is not None or assign_noise is not None:
-        raise UsageError(
-            "--min-cluster-size and --assign-noise belong to --algorithm hdbscan; "
-            "leave them out or change the algorithm"
-        )
 
 
 def check_reduction(
@@ -358,27 +352,43 @@ def check_seed(seed: int) -> None:
         raise UsageError(f"--seed {seed} must lie between 0 and {2**32 - 1}")
 
 
-def parse_theta(text: str) -> float | str | None:
-    """`auto` → "auto" (the registry's value), `off` → None (no ITAE), else the number.
-
-    Infinity is None too: at the end of the scale one group of Eq. 2 is empty.
+def parse_theta(text: str) -> Theta:
+    """`auto` → "auto", `off` → None, else the number; infinity, which leaves no group, is None too.
 
     Raises:
         UsageError: if it is none of them.
     """
     if text == "auto":
-        return text
+        return "auto"
     if text == "off":
         return None
     try:
         value = float(text)
     except ValueError:
-        value = float("nan")
-    if isnan(value) or value < 0:  # a norm is never negative
+        value = nan
+    if isinf(value):
+        return None
+    if isnan(value):
+        raise UsageError(f"--theta {text!r}: give a number (typically 2 to 5), 'off' or 'auto'")
+    check_theta(value)
+    return value
+
+
+def check_theta(theta: Theta) -> None:
+    """Raise `UsageError` where no norm could be so small."""
+    if theta is not None and theta != "auto" and not theta >= 0:
         raise UsageError(
-            f"--theta {text!r}: give a number from 0 on (typically 2 to 5), 'off' or 'auto'"
+            f"--theta {theta:g}: norms are 0 or more; give a number (typically 2 to 5), 'off' or "
+            "'auto'"
         )
-    return None if isinf(value) else value
+
+
+def theta_text(theta: Theta) -> str:
+    """As `parse_theta` reads it: `auto`, `off` or the number."""
+    if theta is None or theta == "auto":
+        return theta or "off"
+    short = f"{theta:g}"
+    return short if float(short) == theta else str(theta)
 
 
 def parse_range(text: str) -> tuple[float, ...]:

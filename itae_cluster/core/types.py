@@ -11,7 +11,7 @@ gave; bytes that are not UTF-8 are carried by surrogate escapes (PEP 383, `os.fs
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = [
-    "BYTES_STAGE",
     "NOISE",
     "Choice",
     "Clustering",
@@ -34,9 +33,6 @@ __all__ = [
     "TokenMeasures",
 ]
 
-BYTES_STAGE = "Fetching"
-"""A stage whose name begins so counts bytes."""
-
 NOISE = -1
 """The label of a picture that belongs to no cluster."""
 
@@ -44,7 +40,9 @@ NOISE = -1
 class Reporter(Protocol):
     """Where a stage says what happens. Stages never print."""
 
-    def progress(self, stage: str, done: int, total: int | None) -> None:
+    def progress(
+        self, stage: str, done: int, total: int | None, unit: Literal["", "bytes"] = ""
+    ) -> None:
         """`done` of `total` units of `stage` are finished (`total` None where unknown)."""
 
     def warn(self, message: str) -> None:

@@ -112,7 +112,7 @@ def place(
         away = np.hypot(y[:, None] - anchor[1], x[None, :] - anchor[0])
         allowed = _inside(x, y, size, box)
         for other, centre in zip(sizes[:number], centres, strict=True):
-            allowed &= ~_touching(x, y, size, other, centre, gap)
+            allowed &= ~_touches(x, y, size, other, centre, gap)
         # Where there is no room left at all, overlapping is better than being outside.
         usable = allowed if allowed.any() else free
         cost = np.where(usable, away + _COVER_COST * covered, np.inf)
@@ -133,7 +133,7 @@ def _inside(
     return np.asarray(down[:, None] & across[None, :], dtype=np.bool_)
 
 
-def _touching(
+def _touches(
     x: NDArray[np.float64],
     y: NDArray[np.float64],
     size: tuple[float, float],

@@ -43,7 +43,7 @@ class Sheet:
         self.axes.text(
             x,
             y,
-            face.fitted(text, width),
+            face.fit(text, width),
             fontproperties=face.properties(DPI),
             color=ink,
             horizontalalignment=align,
@@ -54,7 +54,7 @@ class Sheet:
         )
 
     def panel(self, box: Box, fill: str, *, rounding: float = 0, level: float = 0) -> None:
-        """A filled rectangle."""
+        """A filled rectangle without an outline, its corners rounded by so many pixels."""
         from matplotlib.patches import FancyBboxPatch
 
         style = f"round,pad=0,rounding_size={rounding}" if rounding else "square,pad=0"

@@ -45,7 +45,7 @@ class Typeface:
         basic = ImageFont.Layout.BASIC
         return ImageFont.truetype(_file(self.bold), self.pixels, layout_engine=basic)
 
-    def fitted(self, text: str, width: float) -> str:
+    def fit(self, text: str, width: float) -> str:
         """The text, printable and in this font's characters, cut with `…` to `width` pixels."""
         known = _characters(self.bold)
         # The longest text that is ever shown; a file name of 64 KiB need not be measured.

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import platform
 from dataclasses import asdict, replace
+from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from itae_cluster import __version__
 from itae_cluster.core.options import Precision
-from itae_cluster.embedding.vector_cache import fingerprint
 from itae_cluster.model import thresholds
 from itae_cluster.model.acquire import locate
 from itae_cluster.pictures.decode import PREPROCESSING
@@ -26,16 +26,9 @@ if TYPE_CHECKING:
     from itae_cluster.core.options import ModelOptions
     from itae_cluster.core.types import Encoder, Reporter
     from itae_cluster.embedding.encoder import TorchEncoder
+    from itae_cluster.model.acquire import ModelFile
 
-__all__ = ["DeferredEncoder", "RecipeChangedError", "encoder_for", "load_float32_encoder"]
-
-
-class RecipeChangedError(Exception):
-    """The encoder, once loaded, is not the one it was taken for; `encoder` is what it is."""
-
-    def __init__(self, encoder: Encoder) -> None:
-        super().__init__("the device or the precision is another than at the last run")
-        self.encoder = encoder
+__all__ = ["DeferredEncoder", "encoder_for", "load_deferred", "load_float32_encoder"]
 
 
 class DeferredEncoder:
@@ -66,20 +59,24 @@ class DeferredEncoder:
         """As the earlier run knew it."""
         return self._metadata
 
-    def encode(self, pixels: NDArray[Any]) -> NDArray[Any]:
-        """(B, size, size, 3) uint8 RGB → (B, D) float32, rows of length 1.
+    def load(self) -> Encoder:
+        """The encoder itself, which is another than `metadata` says where the machine has changed.
 
         Raises:
-            RecipeChangedError: if vectors of the loaded encoder do not belong beside the earlier
-                ones, because the machine has changed.
-            ItaeClusterError: as loading and encoding raise it.
+            ItaeClusterError: as loading raises it.
         """
         if self._loaded is None:
-            loaded = self._load()
-            if fingerprint(loaded.metadata) != fingerprint(self._metadata):
-                raise RecipeChangedError(loaded)
-            self._loaded = loaded
-        return self._loaded.encode(pixels)
+            self._loaded = self._load()
+        return self._loaded
+
+    def encode(self, pixels: NDArray[Any]) -> NDArray[Any]:
+        """(B, size, size, 3) uint8 RGB → (B, D) float32, rows of length 1."""
+        return self.load().encode(pixels)
+
+
+def load_deferred(encoder: Encoder) -> Encoder:
+    """What a `DeferredEncoder` stands for, loaded now; any other encoder as it is."""
+    return encoder.load() if isinstance(encoder, DeferredEncoder) else encoder
 
 
 def load_float32_encoder(options: ModelOptions, reporter: Reporter) -> TorchEncoder:
@@ -101,37 +98,52 @@ def encoder_for(options: ModelOptions, cache: Cache, reporter: Reporter) -> Enco
     located = locate(
         options.model, weights=options.weights, offline=options.offline, reporter=reporter
     )
-    here = {
+    saved = thresholds.load(located.sha256)
+    key = {
+        **_machine(),
+        **options.record(),
+        **asdict(located),
+        "saved": [saved.theta] if saved else [],
+    }
+    load = partial(_load_and_note, options, located, key, cache, reporter)
+    metadata = cache.note(key)
+    return load() if metadata is None else DeferredEncoder(metadata, load)
+
+
+def _load_and_note(
+    options: ModelOptions,
+    located: ModelFile,
+    key: Mapping[str, Any],
+    cache: Cache,
+    reporter: Reporter,
+) -> Encoder:
+    reporter.progress("Loading the model", 0, None)
+    from itae_cluster.embedding import encoder
+
+    loaded = encoder.load_encoder(
+        options, reporter, located=located, fast_bfloat16=partial(_is_bfloat16_fast, cache)
+    )
+    cache.store_note(key, loaded.metadata)
+    return loaded
+
+
+def _is_bfloat16_fast(cache: Cache) -> bool:
+    """As `precision.is_bfloat16_fast`, timed once a machine."""
+    from itae_cluster.embedding import precision
+
+    key = {**_machine(), "fast": "bfloat16"}
+    fast = cache.note(key)
+    if fast is None:
+        fast = precision.is_bfloat16_fast()
+        cache.store_note(key, fast)
+    return bool(fast)
+
+
+def _machine() -> dict[str, Any]:
+    """What a note holds for: a change of any of these asks for a fresh look."""
+    return {
         "host": platform.node(),
         "torch": version("torch"),
         "tool": __version__,
         "preprocessing": PREPROCESSING,
     }
-    key = {**here, **asdict(options), **asdict(located), "saved": _saved_theta(located.sha256)}
-
-    def load() -> Encoder:
-        reporter.progress("Loading the model", 0, None)
-        from itae_cluster.embedding import encoder, precision
-
-        def fast_bfloat16() -> bool:
-            note = {**here, "fast": "bfloat16"}
-            fast = cache.note(note)
-            if fast is None:
-                fast = precision.is_bfloat16_fast()
-                cache.store_note(note, fast)
-            return bool(fast)
-
-        loaded = encoder.load_encoder(
-            options, reporter, located=located, fast_bfloat16=fast_bfloat16
-        )
-        cache.store_note(key, loaded.metadata)
-        return loaded
-
-    metadata = cache.note(key)
-    return load() if metadata is None else DeferredEncoder(metadata, load)
-
-
-def _saved_theta(sha256: str) -> list[float | None]:
-    """What `--theta auto` is by the user's own calibration, if there was one."""
-    saved = thresholds.saved_theta(sha256)
-    return [] if saved is None else [saved.theta]

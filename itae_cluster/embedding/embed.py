@@ -15,14 +15,18 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from itae_cluster.core.cache import Cache
+from itae_cluster.core.batches import slices
 from itae_cluster.core.errors import DecodeError, InputError
 from itae_cluster.core.losses import Losses
-from itae_cluster.core.options import MAX_PIXELS
 from itae_cluster.core.text import printable
 from itae_cluster.core.types import Embeddings, Skipped
-from itae_cluster.embedding.deferred import RecipeChangedError
-from itae_cluster.embedding.vector_cache import CachedVector, DecodedFile, VectorCache
+from itae_cluster.embedding.deferred import load_deferred
+from itae_cluster.embedding.vector_cache import (
+    CachedVector,
+    DecodedFile,
+    VectorCache,
+    fingerprint,
+)
 from itae_cluster.pictures.colour import BROKEN_PROFILE
 from itae_cluster.pictures.decoders import Decoders, decoder_count
 
@@ -36,7 +40,7 @@ if TYPE_CHECKING:
     from itae_cluster.core.options import ModelOptions
     from itae_cluster.core.types import Encoder, Picture, Reporter
 
-__all__ = ["Batch", "embed", "embed_files", "read_batches"]
+__all__ = ["Batch", "embed_files", "read_batches"]
 
 _BATCHES_AHEAD = 2
 _ROWS_MOVED = 4096
@@ -58,30 +62,29 @@ class Batch:
         return np.stack([picture.pixels for picture in self.pictures])
 
 
-def embed(
+def embed_files(
     files: Sequence[str],
+    model: ModelOptions,
     encoder: Encoder,
     *,
-    batch_size: int,
     cache: Cache,
-    reporter: Reporter,
-    max_pixels: int = MAX_PIXELS,
     on_picture: Callable[[int, str, Picture], None] | None = None,
+    reporter: Reporter,
 ) -> Embeddings:
     """Embed every file that can be read and is not in the cache; name those that cannot.
 
     Args:
         files: picture paths, in the order the result shall have.
+        model: how many pictures a forward pass, and the largest that is decoded.
         encoder: turns pixels into vectors.
-        batch_size: pictures a forward pass.
         cache: what is known already, and where each batch is kept as soon as it is embedded.
-        reporter: told of progress and of each skipped file.
-        max_pixels: pictures of more are skipped before they are decoded.
         on_picture: called with each decoded file's number, its path and its pixels, in order.
+        reporter: told of progress and of each skipped file.
 
     Raises:
         InputError: if not one of the files can be read.
     """
+    batch_size = model.batch_on(encoder.metadata.get("device", "cpu"))
     vectors = np.empty((len(files), encoder.dim), dtype=np.float32)
     shelf = VectorCache(cache, encoder.metadata, encoder.dim)
     done = shelf.fill(files, vectors)
@@ -91,21 +94,11 @@ def embed(
     losses = Losses(reporter)
     known = 0  # of those that are looked at here: their time says nothing of that of the others
     damaged: list[Skipped] = []
-    batch: list[tuple[int, DecodedFile]] = []
-
-    def flush() -> None:
-        rows = [row for row, _ in batch]
-        if rows:
-            vectors[rows] = encoder.encode(np.stack([fresh.picture.pixels for _, fresh in batch]))
-            shelf.keep([fresh.known for _, fresh in batch], vectors[rows])
-            done[rows] = True
-        batch.clear()
-
+    batch: dict[int, DecodedFile] = {}  # by row
     reporter.progress("Embedding", 0, len(todo))
-    ahead = _BATCHES_AHEAD * batch_size
-    with Decoders(reporter, max_pixels) as decoders:
+    with Decoders(reporter, model.max_pixels) as decoders:
         prepare = partial(_prepare, size=encoder.size, shelf=shelf, decoders=decoders)
-        outcomes = _in_order([files[row] for row in todo], prepare, ahead)
+        outcomes = _run_in_order([files[row] for row in todo], prepare, _BATCHES_AHEAD * batch_size)
         for count, (row, (path, outcome)) in enumerate(zip(todo, outcomes, strict=True), start=1):
             if isinstance(outcome, DecodeError):
                 skipped.append(Skipped(path, str(outcome)))
@@ -119,18 +112,34 @@ def embed(
                     reporter.warn(f"{printable(path)} is damaged: {outcome.picture.damage}")
                 if on_picture:
                     on_picture(row, path, outcome.picture)
-                batch.append((row, outcome))
-            if len(batch) == batch_size or count == len(todo):
-                flush()
+                batch[row] = outcome
+            if batch and (len(batch) == batch_size or count == len(todo)):
+                expected, encoder = encoder, load_deferred(encoder)
+                if fingerprint(encoder.metadata) != fingerprint(expected.metadata):
+                    # Another device or precision than at the last run: no vector of that one's
+                    # belongs beside those of this one, so nothing so far counts.
+                    return embed_files(
+                        files,
+                        model,
+                        encoder,
+                        cache=cache,
+                        on_picture=on_picture,
+                        reporter=reporter,
+                    )
+                rows = list(batch)
+                pixels = np.stack([file.picture.pixels for file in batch.values()])
+                vectors[rows], done[rows] = encoder.encode(pixels), True
+                shelf.keep([file.known for file in batch.values()], vectors[rows])
+                batch.clear()
             reporter.progress("Embedding", count - known, len(todo) - known)
     shelf.close()
     if not done.any():
-        raise InputError(losses.why_all(len(files)) or _nothing_readable(skipped))
+        raise InputError(losses.why_all(len(files)) or _explain_nothing(skipped))
     losses.tell()
     paths = tuple(path for path, there in zip(files, done, strict=True) if there)
     return Embeddings(
         paths,
-        _compacted(vectors, done),
+        _move_up(vectors, done),
         encoder.metadata,
         skipped=tuple(skipped),
         damaged=tuple(damaged),
@@ -153,13 +162,12 @@ def _prepare(
     return DecodedFile(picture, found if lasting else None)
 
 
-def _compacted(vectors: NDArray[np.float32], done: NDArray[np.bool_]) -> NDArray[np.float32]:
+def _move_up(vectors: NDArray[np.float32], done: NDArray[np.bool_]) -> NDArray[np.float32]:
     """The rows that are done, moved up in place: a copy would double the memory."""
     rows = np.flatnonzero(done)
     if len(rows) < len(vectors):
-        for start in range(0, len(rows), _ROWS_MOVED):
-            part = rows[start : start + _ROWS_MOVED]
-            vectors[start : start + len(part)] = vectors[part]
+        for part in slices(len(rows), _ROWS_MOVED):
+            vectors[part] = vectors[rows[part]]
     return vectors[: len(rows)]
 
 
@@ -181,7 +189,7 @@ def read_batches(
 
     with Decoders(reporter) as decoders:
         work = partial(_try_decode, size=size, decoders=decoders)
-        outcomes = _in_order(files, work, _BATCHES_AHEAD * batch_size)
+        outcomes = _run_in_order(files, work, _BATCHES_AHEAD * batch_size)
         for done, (path, outcome) in enumerate(outcomes, start=1):
             if isinstance(outcome, DecodeError):
                 skipped.append(Skipped(path, str(outcome)))
@@ -195,18 +203,18 @@ def read_batches(
                 paths, pictures, skipped = [], [], []
             reporter.progress("Embedding", done, len(files))
     if len(reasons) == len(files):
-        raise InputError(losses.why_all(len(files)) or _nothing_readable(reasons))
+        raise InputError(losses.why_all(len(files)) or _explain_nothing(reasons))
     losses.tell()
 
 
-def _nothing_readable(skipped: Sequence[Skipped]) -> str:
+def _explain_nothing(skipped: Sequence[Skipped]) -> str:
     if not skipped:
         return "there is no picture to embed; name files or folders that hold some"
     first = f"the first reason: {skipped[0].reason}"
     return f"none of the {len(skipped)} files can be read as a picture ({first}); check the paths"
 
 
-def _in_order(
+def _run_in_order(
     files: Sequence[str], work: Callable[[str], T], ahead: int
 ) -> Iterator[tuple[str, T]]:
     """Each file with what `work` makes of it, in order, done in threads some files ahead."""
@@ -232,32 +240,3 @@ def _try_decode(path: str, *, size: int, decoders: Decoders) -> Picture | Decode
         return decoders.decode(path, size)
     except DecodeError as error:
         return error
-
-
-def embed_files(
-    files: Sequence[str],
-    model: ModelOptions,
-    encoder: Encoder,
-    *,
-    cache: Cache,
-    on_picture: Callable[[int, str, Picture], None] | None = None,
-    reporter: Reporter,
-) -> Embeddings:
-    """Embed these files; an encoder that is another than it was taken for begins again.
-
-    Raises:
-        InputError: if none can be read.
-    """
-    work = partial(
-        embed,
-        files,
-        batch_size=model.batch_on(encoder.metadata.get("device", "cpu")),
-        cache=cache,
-        max_pixels=model.max_pixels,
-        on_picture=on_picture,
-        reporter=reporter,
-    )
-    try:
-        return work(encoder)
-    except RecipeChangedError as changed:
-        return work(changed.encoder)

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from itae_cluster.core.errors import ModelError, OutOfMemoryError, UsageError
-from itae_cluster.core.options import DeviceName, parse_theta
+from itae_cluster.core.options import DeviceName, theta_text
 from itae_cluster.core.types import TokenMeasures
 from itae_cluster.embedding.memory import pictures_that_fit
 from itae_cluster.embedding.precision import choose_precision
@@ -63,7 +63,7 @@ def load_encoder(
     Raises:
         ModelError: if the model, its weights, its size or its device cannot be had.
     """
-    _check_size(options.size)
+    _check_size(options.side)
     device = choose_device(options.device)
     if located is None:
         located = locate(
@@ -71,9 +71,10 @@ def load_encoder(
         )
     model = load_model(located.path, located.variant.config if located.variant else None)
     variant = located.variant or by_config(model.config)
-    theta = parse_theta(options.theta)
+    # A file without a name is known by its shape, and has the θ of its official kin.
+    theta = options.theta
     if theta == "auto":
-        theta = _usual_theta(variant, located.sha256, reporter)
+        theta = _find_theta(variant, located.sha256, reporter)
     name = located.variant.name if located.variant else "custom"
     version = MINI_VERSIONS.get(located.sha256) if name == MINI else None
     metadata = {
@@ -84,22 +85,22 @@ def load_encoder(
         "weights_sha256": located.sha256,
         "published_theta": variant.theta if variant else None,
     }
-    reporter.info(f"model {metadata['name']}, weights {located.path}, theta {theta or 'off'}")
-    settings = None if theta is None else Settings(float(theta))
+    reporter.info(f"model {metadata['name']}, weights {located.path}, theta {theta_text(theta)}")
+    settings = None if theta is None else Settings(theta)
     dtype = choose_precision(
         options.precision, device, itae=settings is not None, fast_bfloat16=fast_bfloat16
     )
     return TorchEncoder(
-        model, settings, size=options.size, device=device, dtype=dtype, metadata=metadata
+        model, settings, size=options.side, device=device, dtype=dtype, metadata=metadata
     )
 
 
-def _usual_theta(variant: Variant | None, digest: str, reporter: Reporter) -> float | None:
+def _find_theta(variant: Variant | None, digest: str, reporter: Reporter) -> float | None:
     """The user's own calibrated θ for these weights, else the published one for the model."""
-    saved = thresholds.saved_theta(digest)
+    saved = thresholds.load(digest)
     if saved is None:
         return variant.theta if variant else None
-    shown = "off" if saved.theta is None else f"{saved.theta:g}"
+    shown = theta_text(saved.theta)
     reporter.note(f"theta {shown}, saved by 'itae-cluster calibrate' for these weights")
     return saved.theta
 
@@ -267,7 +268,7 @@ class TorchEncoder:
         """Pixels as normalised (B, 3, size, size) images on the device, without gradients."""
         try:
             with torch.inference_mode():
-                images = self._moved(torch.from_numpy(pixels)).permute(0, 3, 1, 2)
+                images = self._to_device(torch.from_numpy(pixels)).permute(0, 3, 1, 2)
                 yield ((images.float() - self._mean) / self._std).to(self._dtype)
         except RuntimeError as error:  # which class it is depends on device and torch version
             if not any(words in str(error) for words in _OUT_OF_MEMORY):
@@ -277,7 +278,7 @@ class TorchEncoder:
                 "use a smaller --batch-size, a smaller --model or --device cpu"
             ) from None
 
-    def _moved(self, pixels: Tensor) -> Tensor:
+    def _to_device(self, pixels: Tensor) -> Tensor:
         """To the device; through pinned memory, beside the computation, where that is CUDA."""
         if self._device.type == "cuda":
             return pixels.pin_memory().to(self._device, non_blocking=True)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from itae_cluster.core.errors import ResultError, UsageError, WeightsError
-from itae_cluster.core.options import AskedModel, ModelOptions, Precision, parse_theta
+from itae_cluster.core.options import Precision, theta_text
 from itae_cluster.embedding.deferred import encoder_for
 from itae_cluster.model.registry import MINI, MINI_VERSIONS
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from itae_cluster.core.cache import Cache
+    from itae_cluster.core.options import ModelOptions
     from itae_cluster.core.types import Encoder, Reporter
 
 __all__ = ["matching_encoder", "recall_options"]
@@ -21,8 +23,10 @@ __all__ = ["matching_encoder", "recall_options"]
 _CUSTOM = "custom"
 
 
-def recall_options(made_by: Mapping[str, Any], asked: AskedModel) -> ModelOptions:
+def recall_options(made_by: Mapping[str, Any], asked: ModelOptions) -> ModelOptions:
     """The options that lead to the encoder `made_by` describes.
+
+    What was not asked for ("auto", no size) is what the result was made with.
 
     Raises:
         UsageError: if an option says otherwise.
@@ -34,23 +38,19 @@ def recall_options(made_by: Mapping[str, Any], asked: AskedModel) -> ModelOption
             "the result was made from vectors of an unknown model, so nothing can be added to it; "
             "sort anew with the main command"
         )
-    _check("--model", asked.model, name, same=asked.model in {None, "auto", name})
-    wanted = "auto" if asked.theta is None else parse_theta(asked.theta)
-    _check(
-        "--theta", asked.theta, "off" if theta is None else theta, same=wanted in {"auto", theta}
-    )
+    _check("--model", asked.model, name, same=asked.model in {"auto", name})
+    wanted, made = theta_text(asked.theta), theta_text(theta)
+    _check("--theta", wanted, made, same=asked.theta in {"auto", theta})
     _check("--size", asked.size, size, same=asked.size in {None, size})
+    is_custom = name == _CUSTOM
     exact = made_by.get("precision") == "float32"
-    return ModelOptions(
-        "auto" if name == _CUSTOM else name,
-        asked.weights or (made_by.get("weights") if name == _CUSTOM else None),
-        "off" if theta is None else str(theta),
-        size,
-        asked.device,
-        asked.batch_size,
-        asked.offline,
-        Precision.FLOAT32 if exact else Precision.AUTO,
-        asked.max_pixels,
+    return replace(
+        asked,
+        model="auto" if is_custom else name,
+        weights=asked.weights or (made_by.get("weights") if is_custom else None),
+        theta=theta,
+        size=size,
+        precision=Precision.FLOAT32 if exact else Precision.AUTO,
     )
 
 
@@ -69,7 +69,7 @@ def matching_encoder(
     reporter: Reporter,
     encoder: Encoder | None = None,
 ) -> Encoder:
-    """That encoder.
+    """The encoder of `options`, refused where its vectors do not belong beside the result's.
 
     Args:
         made_by: what the result says of it.

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from itae_cluster.core.documents import to_json
-from itae_cluster.core.errors import InputError, OutputError, UsageError
-from itae_cluster.core.files import atomic_path, check_new
+from itae_cluster.core.errors import InputError, UsageError
+from itae_cluster.core.files import atomic_path, check_new, explain_write_errors
 from itae_cluster.core.text import from_bytes, is_text, printable, to_tsv
 from itae_cluster.core.types import Embeddings
 
@@ -57,10 +57,8 @@ def save(path: str, embeddings: Embeddings, metadata: dict[str, Any]) -> None:
     """
     check_target(path)
     writers = {".npz": _save_npz, ".parquet": _save_parquet, ".npy": _save_npy}
-    try:
+    with explain_write_errors(path):
         writers[_suffix(path)](path, embeddings, to_json(metadata))
-    except OSError as error:
-        raise OutputError(f"cannot write {printable(path)}: {error.strerror}") from error
 
 
 def load(path: str) -> Embeddings:
@@ -77,7 +75,7 @@ def load(path: str) -> Embeddings:
         model = json.loads(metadata)["model"]
         if "weights_sha256" in model:
             model.setdefault("preprocessing", _FIRST_PREPROCESSING)
-        return Embeddings(tuple(paths), _checked(vectors, len(paths)), model)
+        return Embeddings(tuple(paths), _normalise(vectors, len(paths)), model)
     except FileNotFoundError as error:
         missing = printable(os.fsdecode(error.filename or path))
         raise InputError(f"{missing} is missing; make it with 'itae-cluster embed'") from error
@@ -96,7 +94,8 @@ def load(path: str) -> Embeddings:
         ) from error
 
 
-def _checked(vectors: NDArray[Any], n: int) -> NDArray[np.float32]:
+def _normalise(vectors: NDArray[Any], n: int) -> NDArray[np.float32]:
+    """The rows at length 1; a `ValueError` where they are no embeddings of `n` pictures."""
     if vectors.ndim != 2 or len(vectors) != n or vectors.dtype.kind != "f":
         raise ValueError(f"expected ({n}, D) floats, found {vectors.shape} {vectors.dtype}")
     if not len(vectors) or not np.isfinite(vectors).all():
@@ -156,10 +155,10 @@ def _load_npy(path: str) -> tuple[list[str], NDArray[Any], str]:
         lines = file.read().split(b"\n")[:-1]
     with open(about, encoding="ascii") as file:
         metadata = file.read()
-    return [_unescaped(line) for line in lines], np.load(array, allow_pickle=False), metadata
+    return [_unescape(line) for line in lines], np.load(array, allow_pickle=False), metadata
 
 
-def _unescaped(line: bytes) -> str:
+def _unescape(line: bytes) -> str:
     return from_bytes(re.sub(rb"\\[\\tnr]", lambda match: _ESCAPES[match.group()], line))
 
 

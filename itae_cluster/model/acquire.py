@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from itae_cluster.core.errors import DownloadError, UsageError, WeightsError
-from itae_cluster.core.files import atomic_path, file_digest
+from itae_cluster.core.files import atomic_path, explain_write_errors, file_digest
 from itae_cluster.core.text import printable
+from itae_cluster.model.digests import checkpoint_digest
 from itae_cluster.model.registry import (
     AUTO,
     MINI,
@@ -24,11 +24,12 @@ from itae_cluster.model.registry import (
 from itae_cluster.model.store import LocalCheckpoint, cache_dir, local_checkpoints
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from itae_cluster.core.types import Reporter
 
 __all__ = ["ModelFile", "fetch", "import_checkpoint", "is_offline", "locate"]
+
+_REMEDY = "make room, or set ITAE_CLUSTER_CACHE to a folder that can be written to"
+_ADVICE = "; --model mini does without, 'itae-cluster models fetch {}' gets it beforehand"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,65 +50,6 @@ def is_offline(asked: bool = False) -> bool:
     )
 
 
-# Verifying -----------------------------------------------------------------------------------
-
-
-def _verified(wanted: Variant, reporter: Reporter) -> tuple[LocalCheckpoint, str] | None:
-    """The first file that is what it claims to be, with its SHA-256.
-
-    Official files must have the published digest. A wrong one in our cache is removed and named;
-    one elsewhere is not ours, so it is passed over and named.
-    """
-    for found in local_checkpoints(wanted):
-        digest = _digest(found.path)
-        official = wanted.checkpoint
-        is_official_file = official and os.path.basename(found.path) == official.filename
-        if official is None or not is_official_file or digest == official.sha256:
-            return found, digest
-        if found.origin == "cache":
-            with contextlib.suppress(OSError):
-                os.unlink(found.path)
-            reporter.warn(f"{found.path} was damaged and has been removed")
-        else:
-            reporter.warn(f"{found.path} is not the published file and is passed over")
-    return None
-
-
-def _digest(path: str) -> str:
-    """SHA-256, remembered by path, size and time of the file: hashing a gigabyte takes seconds."""
-    memory = os.path.join(cache_dir(), "digests.json")
-    known = _digests(memory)
-    try:
-        status = os.stat(path)
-        key = f"{os.path.realpath(path)}|{status.st_size}|{status.st_mtime_ns}"
-        digest = known.get(key) or file_digest(path)
-    except OSError as error:
-        raise WeightsError(
-            f"{printable(path)} cannot be read: {error.strerror}; check its permissions"
-        ) from error
-    if key not in known:
-        known[key] = digest
-        try:
-            os.makedirs(cache_dir(), exist_ok=True)
-            with atomic_path(memory) as part, open(part, "x", encoding="utf-8") as file:
-                json.dump(known, file)
-        except OSError:
-            pass  # a cache that cannot be written only costs time
-    return digest
-
-
-def _digests(memory: str) -> dict[str, str]:
-    try:
-        with open(memory, encoding="utf-8") as file:
-            known = json.load(file)
-    except (OSError, ValueError):
-        return {}
-    return known if isinstance(known, dict) else {}
-
-
-# Getting -------------------------------------------------------------------------------------
-
-
 def locate(name: str, *, weights: str | None, offline: bool, reporter: Reporter) -> ModelFile:
     """The checkpoint for `--model` and `--weights`.
 
@@ -122,29 +64,24 @@ def locate(name: str, *, weights: str | None, offline: bool, reporter: Reporter)
         asked = None if name == AUTO else variant(name)
         if not os.path.isfile(weights):
             raise WeightsError(f"{printable(weights)} is no file; check --weights")
-        return ModelFile(asked, weights, "file", _digest(weights))
+        return ModelFile(asked, weights, "file", checkpoint_digest(weights))
     if name != AUTO:
         return _get(variant(name), offline, reporter)
     try:
         return _get(variant(PREFERRED), offline, reporter)
     except WeightsError as error:
+        reason = str(error).partition(";")[0]
         reporter.warn(
-            f"using the small bundled model '{MINI}', because {PREFERRED} cannot be had "
-            f"({_reason(error)}). For better clusters: itae-cluster models fetch {PREFERRED}, or "
-            "itae-cluster models import FILE"
+            f"using the small bundled model '{MINI}': {reason}; for better clusters run "
+            f"'itae-cluster models fetch {PREFERRED}'"
         )
         return _get(variant(MINI), offline, reporter)
 
 
-def _reason(error: WeightsError) -> str:
-    return str(error).partition(";")[0]
-
-
-def _get(wanted: Variant, offline: bool, reporter: Reporter) -> ModelFile:
-    here = _verified(wanted, reporter)
+def _get(wanted: Variant, offline: bool, reporter: Reporter, advice: str = _ADVICE) -> ModelFile:
+    here = _find_verified(wanted, reporter)
     if here is not None:
-        found, digest = here
-        return ModelFile(wanted, found.path, found.origin, digest)
+        return here
     if wanted.checkpoint is None:
         raise WeightsError(f"{wanted.name} is missing from this installation; install it again")
     if is_offline(offline):
@@ -153,28 +90,45 @@ def _get(wanted: Variant, offline: bool, reporter: Reporter) -> ModelFile:
             f"run 'itae-cluster models fetch {wanted.name}', then here 'itae-cluster models "
             "import FILE'"
         )
-    path = _download(wanted, reporter)
+    from itae_cluster.model.download import download
+
+    path = os.path.join(_make_cache(), wanted.checkpoint.filename)
+    download(
+        wanted.checkpoint,
+        path,
+        label=wanted.name,
+        reporter=reporter,
+        advice=advice.format(wanted.name),
+    )
     return ModelFile(wanted, path, "cache", wanted.checkpoint.sha256)
 
 
-def _download(wanted: Variant, reporter: Reporter) -> str:
-    from itae_cluster.model.download import download
+def _find_verified(wanted: Variant, reporter: Reporter) -> ModelFile | None:
+    """The first file on this machine that is what it claims to be.
 
-    assert wanted.checkpoint is not None  # only official variants are fetched
-    target = os.path.join(cache_dir(), wanted.checkpoint.filename)
-    _make_cache()
-    download(wanted.checkpoint, target, label=wanted.name, reporter=reporter)
-    return target
+    Official files must have the published digest. A wrong one in our cache is removed and named;
+    one elsewhere is not ours, so it is passed over and named.
+    """
+    for found in local_checkpoints(wanted):
+        digest = checkpoint_digest(found.path)
+        official = wanted.checkpoint
+        is_official_file = official and os.path.basename(found.path) == official.filename
+        if official is None or not is_official_file or digest == official.sha256:
+            return ModelFile(wanted, found.path, found.origin, digest)
+        if found.origin == "cache":
+            with contextlib.suppress(OSError):
+                os.unlink(found.path)
+            reporter.warn(f"{printable(found.path)} was damaged and has been removed")
+        else:
+            reporter.warn(f"{printable(found.path)} is not the published file and is passed over")
+    return None
 
 
-def _make_cache() -> None:
-    try:
-        os.makedirs(cache_dir(), exist_ok=True)
-    except OSError as error:
-        raise DownloadError(
-            f"cannot make {printable(cache_dir())}: {error.strerror}; set ITAE_CLUSTER_CACHE to a "
-            "folder that can be written to"
-        ) from error
+def _make_cache() -> str:
+    folder = cache_dir()
+    with explain_write_errors(folder, _REMEDY, DownloadError):
+        os.makedirs(folder, exist_ok=True)
+    return folder
 
 
 def fetch(name: str, *, offline: bool, reporter: Reporter) -> LocalCheckpoint:
@@ -183,7 +137,8 @@ def fetch(name: str, *, offline: bool, reporter: Reporter) -> LocalCheckpoint:
     Raises:
         WeightsError: if it is not here and cannot be fetched.
     """
-    located = _get(variant(PREFERRED if name == AUTO else name), offline, reporter)
+    wanted = variant(PREFERRED if name == AUTO else name)
+    located = _get(wanted, offline, reporter, advice="")
     return LocalCheckpoint(located.path, located.origin)
 
 
@@ -210,11 +165,14 @@ def import_checkpoint(source: str, name: str | None) -> tuple[Variant, str]:
         raise WeightsError(f"{printable(source)} is no file; check the path")
     from itae_cluster.model.checkpoint import load_model
 
-    _make_cache()
+    folder = _make_cache()
     digest = file_digest(source)
     for known in VARIANTS.values():
         if known.checkpoint and known.checkpoint.sha256 == digest and asked in (None, known):
-            return known, _store_copy(source, known.checkpoint.filename)
+            target = os.path.join(folder, known.checkpoint.filename)
+            with explain_write_errors(target, _REMEDY, WeightsError), atomic_path(target) as part:
+                shutil.copyfile(source, part)
+            return known, target
     model = load_model(source, asked.config if asked else None)
     found = asked or by_config(model.config)
     if found is None:
@@ -223,27 +181,7 @@ def import_checkpoint(source: str, name: str | None) -> tuple[Variant, str]:
         )
     from safetensors.torch import save_file
 
-    target = os.path.join(cache_dir(), f"{found.name}.safetensors")
-    with _stored(target) as part:
+    target = os.path.join(folder, f"{found.name}.safetensors")
+    with explain_write_errors(target, _REMEDY, WeightsError), atomic_path(target) as part:
         save_file(dict(model.state_dict()), part, metadata={"layout": "official"})
     return found, target
-
-
-def _store_copy(source: str, filename: str) -> str:
-    target = os.path.join(cache_dir(), filename)
-    with _stored(target) as part:
-        shutil.copyfile(source, part)
-    return target
-
-
-@contextlib.contextmanager
-def _stored(target: str) -> Iterator[str]:
-    """`atomic_path` in our cache, with an error that names the remedy."""
-    try:
-        with atomic_path(target) as part:
-            yield part
-    except OSError as error:
-        raise WeightsError(
-            f"cannot write {printable(target)}: {error.strerror or error}; make room or set "
-            "ITAE_CLUSTER_CACHE"
-        ) from error

@@ -68,7 +68,7 @@ def load_model(path: str, expected: DINOv2Config | None) -> DINOv2:
     """
     stored = read_state_dict(path)
     try:
-        return _model(to_official(dequantize(stored)), path, expected)
+        return _build(to_official(dequantize(stored)), path, expected)
     except (RuntimeError, IndexError) as error:
         reason = " ".join(str(error).split())[:200]
         raise WeightsError(
@@ -76,7 +76,7 @@ def load_model(path: str, expected: DINOv2Config | None) -> DINOv2:
         ) from error
 
 
-def _model(state: Mapping[str, Tensor], path: str, expected: DINOv2Config | None) -> DINOv2:
+def _build(state: Mapping[str, Tensor], path: str, expected: DINOv2Config | None) -> DINOv2:
     try:
         config = infer_config(state)
     except WeightsError as error:
@@ -99,7 +99,7 @@ def read_state_dict(path: str) -> dict[str, Tensor]:
         WeightsError: if the file is missing, damaged, or wants to run code.
     """
     try:
-        return _tensors(_unwrapped(_read(path)))
+        return _keep_tensors(_unwrap(_read(path)))
     except FileNotFoundError as error:
         raise WeightsError(f"{printable(path)} does not exist; check the path") from error
     except OSError as error:
@@ -139,14 +139,14 @@ def _read_safetensors(path: str) -> dict[str, Tensor]:
         raise ValueError(str(error)) from error
 
 
-def _unwrapped(content: Any) -> Any:
+def _unwrap(content: Any) -> Any:
     for key in _WRAPPERS:
         if isinstance(content, dict) and isinstance(content.get(key), dict):
             return content[key]
     return content
 
 
-def _tensors(content: Any) -> dict[str, Tensor]:
+def _keep_tensors(content: Any) -> dict[str, Tensor]:
     if not isinstance(content, dict):
         raise ValueError("not a state dict")
     tensors = {
@@ -162,8 +162,8 @@ def _tensors(content: Any) -> dict[str, Tensor]:
 def to_official(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Any layout under official names; what is no part of the backbone is left out."""
     named = {_official_name(key): value for key, value in state.items()}
-    return _with_cls_position(
-        {key: value for key, value in _fused(named).items() if _OFFICIAL.match(key)}
+    return _add_cls_position(
+        {key: value for key, value in _fuse(named).items() if _OFFICIAL.match(key)}
     )
 
 
@@ -176,7 +176,7 @@ def _official_name(key: str) -> str:
     return "register_tokens" if key == "reg_token" else key
 
 
-def _fused(state: dict[str, Tensor]) -> dict[str, Tensor]:
+def _fuse(state: dict[str, Tensor]) -> dict[str, Tensor]:
     """Query, key and value in one matrix; both halves of SwiGLU in one; timm's names for it."""
     result = dict(state)
     for key in state:
@@ -198,7 +198,7 @@ def _is_packed_swiglu(state: Mapping[str, Tensor]) -> bool:
     return fc1 is not None and fc2 is not None and fc1.shape[0] == 2 * fc2.shape[1]
 
 
-def _with_cls_position(state: dict[str, Tensor]) -> dict[str, Tensor]:
+def _add_cls_position(state: dict[str, Tensor]) -> dict[str, Tensor]:
     """Timm adds the CLS position to `cls_token` and drops its row: put a row of zeros there."""
     pos = state.get("pos_embed")
     if pos is not None and pos.ndim == 3 and isqrt(pos.shape[1]) ** 2 == pos.shape[1]:

@@ -29,7 +29,7 @@ class DINOv2Config:
 
     @property
     def num_heads(self) -> int:
-        """H."""
+        """H, the number of attention heads: 64 dimensions each."""
         return self.embed_dim // HEAD_DIM
 
     @property

@@ -10,10 +10,10 @@ import os
 from dataclasses import asdict, dataclass
 
 from itae_cluster.core.errors import OutputError
-from itae_cluster.core.files import atomic_path
+from itae_cluster.core.files import atomic_path, explain_write_errors
 from itae_cluster.core.text import printable
 
-__all__ = ["SavedTheta", "forget", "path", "save", "saved_theta"]
+__all__ = ["SavedTheta", "forget", "load", "path", "save"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ def path() -> str:
     return os.path.join(root, "thresholds.json")
 
 
-def saved_theta(sha256: str) -> SavedTheta | None:
+def load(sha256: str) -> SavedTheta | None:
     """The θ saved for the weights of that digest, None where there is none.
 
     Raises:
@@ -77,11 +77,7 @@ def _read() -> dict[str, SavedTheta]:
 
 def _write(entries: dict[str, SavedTheta]) -> None:
     target = path()
-    try:
+    with explain_write_errors(target, "set ITAE_CLUSTER_CONFIG to a folder you may write to"):
         os.makedirs(os.path.dirname(target), exist_ok=True)
         with atomic_path(target) as part, open(part, "x", encoding="utf-8") as file:
             json.dump({digest: asdict(entry) for digest, entry in entries.items()}, file, indent=2)
-    except OSError as error:
-        raise OutputError(
-            f"cannot write {printable(target)}: {error.strerror}; set ITAE_CLUSTER_CONFIG"
-        ) from error

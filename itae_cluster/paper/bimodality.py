@@ -43,7 +43,7 @@ _SIGNIFICANCE = 0.01  # shared among the valleys tried
 _MOST_CANDIDATES = 5
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """What `find_threshold` says of a sample.
 
@@ -56,9 +56,9 @@ class Finding:
 
     n: int
     bimodal: bool
-    valley: float | None
-    modes: tuple[float, float] | None
-    weights: tuple[float, float] | None
+    valley: float | None = None
+    modes: tuple[float, float] | None = None
+    weights: tuple[float, float] | None = None
     dip: float
     p_value: float
     separation: float
@@ -93,7 +93,7 @@ def find_threshold(norms: NDArray[np.float32], groups: NDArray[np.int64] | None 
             f"{groups.size} picture numbers for {values.size} query norms; give one each"
         )
     order = np.argsort(values, kind="stable")
-    values = _without_steps(values[order])
+    values = _spread_steps(values[order])
     pictures = None if groups is None else np.unique(groups.ravel()[order], return_inverse=True)[1]
     n = len(values)
     if n < _FEWEST:
@@ -111,7 +111,7 @@ def find_threshold(norms: NDArray[np.float32], groups: NDArray[np.int64] | None 
             return _bimodal(n, valley, dip, p_value)
     best, (dip, p_value) = valleys[0], tests[0]
     why = "may be chance" if deep else "is too shallow"
-    reason = f"the valley at {best.position:.2f} {why} ({_evidence(best, p_value)})"
+    reason = f"the valley at {best.position:.2f} {why} ({_describe(best, p_value)})"
     return _unimodal(n, reason, dip, p_value, best.depth)
 
 
@@ -120,29 +120,36 @@ def _bimodal(n: int, valley: _Valley, dip: float, p_value: float) -> Finding:
     reason = (
         f"two groups, {low:.1%} about {valley.modes[0]:.2f} and {1 - low:.1%} about "
         f"{valley.modes[1]:.2f}, with a valley at {valley.position:.2f} "
-        f"({_evidence(valley, p_value)})"
+        f"({_describe(valley, p_value)})"
     )
-    weights = (low, 1 - low)
     return Finding(
-        n, True, valley.position, valley.modes, weights, dip, p_value, valley.depth, reason
+        n=n,
+        bimodal=True,
+        valley=valley.position,
+        modes=valley.modes,
+        weights=(low, 1 - low),
+        dip=dip,
+        p_value=p_value,
+        separation=valley.depth,
+        reason=reason,
     )
 
 
 def _unimodal(
     n: int, reason: str, dip: float = 0.0, p_value: float = 1.0, depth: float = 0.0
 ) -> Finding:
-    return Finding(n, False, None, None, None, dip, p_value, depth, reason)
+    return Finding(n=n, bimodal=False, dip=dip, p_value=p_value, separation=depth, reason=reason)
 
 
-def _evidence(valley: _Valley, p_value: float) -> str:
-    return f"{valley.depth:.0%} below the smaller peak, dip test p {_rounded(p_value)}"
+def _describe(valley: _Valley, p_value: float) -> str:
+    return f"{valley.depth:.0%} below the smaller peak, dip test p {_round(p_value)}"
 
 
-def _rounded(p_value: float) -> str:
+def _round(p_value: float) -> str:
     return "< 0.001" if p_value < 0.001 else f"= {p_value:.2g}"
 
 
-def _without_steps(values: NDArray[np.float64]) -> NDArray[np.float64]:
+def _spread_steps(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Sorted values that were rounded, spread evenly over their rounding steps again."""
     distinct, counts = np.unique(values, return_counts=True)
     if len(distinct) < 2 or 2 * len(distinct) > len(values):

@@ -15,7 +15,6 @@ from itae_cluster.clustering.sampling import sample_rows
 from itae_cluster.core.errors import ModelError
 from itae_cluster.core.types import TokenMeasures
 from itae_cluster.embedding.embed import read_batches
-from itae_cluster.paper.artifacts import split
 from itae_cluster.paper.bimodality import Finding, find_threshold
 
 if TYPE_CHECKING:
@@ -30,10 +29,11 @@ if TYPE_CHECKING:
 __all__ = [
     "AttenuatedShare",
     "NormSample",
-    "attenuated_by",
     "attenuated_share",
     "collect",
     "draw_sample",
+    "mark_artifacts",
+    "masked_share",
     "recommend",
 ]
 
@@ -90,20 +90,17 @@ def collect(
             measured, embedded = encoder.survey(batch.pixels, each)
             measures.append(measured)
             vectors.append(embedded)
-    joined = _joined(measures, encoder.registers)
-    if not np.isfinite(joined.query_norms).all():
+    whole = _concatenate(measures, encoder.registers)
+    if not np.isfinite(whole.query_norms).all():
         raise ModelError("the model gives norms that are not finite; its weights are damaged")
-    return NormSample(tuple(paths), joined, np.concatenate(vectors, axis=1), tuple(skipped))
+    return NormSample(tuple(paths), whole, np.concatenate(vectors, axis=1), tuple(skipped))
 
 
-def _joined(parts: Sequence[TokenMeasures], registers: int) -> TokenMeasures:
-    return TokenMeasures(
-        query_norms=np.concatenate([part.query_norms for part in parts]),
-        output_norms=np.concatenate([part.output_norms for part in parts]),
-        attention=np.concatenate([part.attention for part in parts]),
-        attenuated=np.concatenate([part.attenuated for part in parts]),
-        registers=registers,
-    )
+def _concatenate(parts: Sequence[TokenMeasures], registers: int) -> TokenMeasures:
+    """The measures of all batches as those of one."""
+    names = ("query_norms", "output_norms", "attention", "attenuated")
+    whole = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
+    return TokenMeasures(**whole, registers=registers)
 
 
 def recommend(measures: TokenMeasures) -> tuple[float | None, Finding]:
@@ -117,15 +114,36 @@ def recommend(measures: TokenMeasures) -> tuple[float | None, Finding]:
     return (None if finding.valley is None else float(f"{finding.valley:.3g}")), finding
 
 
+def mark_artifacts(
+    norms: NDArray[np.float32], theta: float, rule: Rule = "minority"
+) -> NDArray[np.bool_]:
+    """The artifact mask of recorded norms: `model.itae.artifacts`, for arrays.
+
+    Args:
+        norms: (B, T) query norms (Eq. 4), CLS first.
+        theta: threshold in the same units.
+        rule: `minority` is Eq. 3, `low` the ablation A = L_a of Sec. 5.2.
+
+    Returns:
+        (B, T) bool; CLS is never an artifact.
+    """
+    import torch
+
+    from itae_cluster.model.itae import Settings, artifacts
+
+    mask: NDArray[np.bool_] = artifacts(torch.tensor(norms), Settings(theta, rule)).numpy()
+    return mask
+
+
 def attenuated_share(
     measures: TokenMeasures, theta: float | None, rule: Rule = "minority"
 ) -> AttenuatedShare:
     """What a θ would do to these pictures; None does nothing."""
     if theta is None:
         return AttenuatedShare(0.0, 0.0)
-    return attenuated_by(split(measures.query_norms, theta, rule))
+    return masked_share(mark_artifacts(measures.query_norms, theta, rule))
 
 
-def attenuated_by(mask: NDArray[np.bool_]) -> AttenuatedShare:
+def masked_share(mask: NDArray[np.bool_]) -> AttenuatedShare:
     """The same, from an artifact mask (B, T) with CLS first."""
     return AttenuatedShare(float(mask[:, 1:].mean()), float(mask.any(axis=1).mean()))

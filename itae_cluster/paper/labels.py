@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from PIL import Image
 
+from itae_cluster.core.batches import slices
 from itae_cluster.core.errors import InputError
 from itae_cluster.core.text import printable
 from itae_cluster.core.types import Skipped
@@ -120,7 +121,7 @@ class FolderPictures:
 
     @property
     def name(self) -> str:
-        """The folder."""
+        """The folder, as it was named."""
         return self._name
 
     @property
@@ -168,16 +169,16 @@ class TorchvisionPictures:
         return self._labels
 
     def batches(self, size: int, batch_size: int, reporter: Reporter) -> Iterator[LabelledBatch]:
-        """See `LabelledPictures`."""
+        """See `LabelledPictures`. A picture of a dataset is never skipped."""
         n = len(self._labels)
-        for start in range(0, n, batch_size):
-            numbers = range(start, min(start + batch_size, n))
-            pixels = np.stack([_resized(self._dataset[number][0], size) for number in numbers])
-            reporter.progress("Embedding", numbers.stop, n)
-            yield LabelledBatch(pixels, self._labels[start : numbers.stop])
+        for part in slices(n, batch_size):
+            images = (self._dataset[number][0] for number in range(part.start, part.stop))
+            pixels = np.stack([_resize(image, size) for image in images])
+            reporter.progress("Embedding", part.stop, n)
+            yield LabelledBatch(pixels, self._labels[part])
 
 
-def _resized(image: Image.Image, size: int) -> NDArray[np.uint8]:
+def _resize(image: Image.Image, size: int) -> NDArray[np.uint8]:
     """As `decode` does with a file."""
     resized = flatten(image).resize((size, size), Image.Resampling.BICUBIC)
     return np.array(resized, dtype=np.uint8, order="C")

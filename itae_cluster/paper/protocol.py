@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from itae_cluster.core.types import Reporter
 
 __all__ = [
+    "LONG",
     "METRICS",
     "Clusterer",
     "Comparison",
@@ -48,10 +49,12 @@ __all__ = [
 
 METRICS = ("acc", "ari", "nmi")
 
+LONG = 60.0
+"""Seconds that one wants to know of beforehand."""
+
 _TRIALS = 2  # runs that are timed before the rest
 _WORTH_WORKERS = 6.0  # seconds of work that repay starting processes
 _QUICK_LOOK = 50  # runs of 5x5 with two variants
-_LONG = 60.0  # seconds that one wants to know of beforehand
 _NO_SPREAD = 1e-12
 _KMEANS_TOLERANCE = 1e-4  # scikit-learn's default, relative to the mean variance of a dimension
 
@@ -105,7 +108,7 @@ class KMeansOnce:
         return compact(vectors)
 
     def labels(self, prepared: NDArray[np.float32], dim: int, seed: int) -> NDArray[np.int64]:
-        """(n,) clusters."""
+        """(n,) clusters; fewer than `k` where pictures are identical."""
         from sklearn.cluster import KMeans
 
         # Scikit-learn takes the tolerance relative to the variance of a mean dimension.
@@ -229,7 +232,7 @@ def _results(
 
 
 def _announce(seconds: float, total: int, reporter: Reporter) -> None:
-    say = reporter.note if seconds > _LONG else reporter.info
+    say = reporter.note if seconds > LONG else reporter.info
     length = f"{seconds / 60:.0f} min" if seconds > 90 else f"{max(1, round(seconds))} s"
     hint = "; --runs 5x5 is a quick look" if total > _QUICK_LOOK else ""
     say(f"the full protocol, {total} runs, will take about {length}{hint}")

@@ -3,27 +3,20 @@
 from __future__ import annotations
 
 import csv
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from itae_cluster.core.documents import run_metadata, skipped_record
-from itae_cluster.core.errors import OutputError, UsageError
-from itae_cluster.core.options import (
-    Algorithm,
-    ClusterOptions,
-    Reduction,
-    check_clustering,
-    check_reduction,
-    check_seed,
-)
-from itae_cluster.core.text import printable
+from itae_cluster.core.errors import UsageError
+from itae_cluster.core.files import explain_write_errors
+from itae_cluster.core.options import Algorithm, ClusterOptions, Reduction
 from itae_cluster.paper import tables
 from itae_cluster.paper.protocol import METRICS, Comparison, Estimate, compare, estimate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from itae_cluster.core.options import ModelOptions, NoiseRule
+    from itae_cluster.core.options import ModelOptions
     from itae_cluster.core.types import Skipped
     from itae_cluster.paper.scores import Scores
 
@@ -45,6 +38,7 @@ KNN = "knn"
 
 _SCHEMA = "itae-cluster/evaluation"
 _SCHEMA_VERSION = 1
+_RECIPE = ClusterOptions(reduce=Reduction.NONE)  # the paper's
 _CSV_HEAD = (
     "model",
     "variant",
@@ -58,13 +52,13 @@ _CSV_HEAD = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class EvalOptions:
     """What is judged, and how.
 
-    `folder` or `torchvision` (a dataset class, with `root`) holds the pictures; `k` None means
-    one cluster a class; `train` or a dataset's training part are the neighbours of `knn`; `paper`
-    names a dataset of its tables.
+    `folder` or `torchvision` (a dataset class, with `root`) holds the pictures; `clustering` is the
+    recipe, in which `k` None means one cluster a class; `train` or a dataset's training part are
+    the neighbours of `knn`; `paper` names a dataset of its tables.
 
     Raises:
         UsageError: if options contradict each other or a number is out of its range.
@@ -74,24 +68,22 @@ class EvalOptions:
     torchvision: str | None = None
     root: str | None = None
     excludes: tuple[str, ...] = ()
-    k: int | None = None
     sets: int = tables.SETS
     runs: int = tables.RUNS
-    seed: int = 0
-    algorithm: Algorithm = Algorithm.KMEANS
-    min_cluster_size: int | None = None
-    assign_noise: NoiseRule | None = None
+    clustering: ClusterOptions = _RECIPE
     knn: int | None = None
     train: str | None = None
     paper: str | None = None
-    reduce: Reduction | None = None
-    reduce_dim: int | None = None
-    neighbors: int | None = None
 
     def __post_init__(self) -> None:
         self._check_source()
-        self._check_clustering()
-        self._check_knn()
+        if self.sets < 1 or self.runs < 1:
+            raise UsageError(f"--runs {self.sets}x{self.runs}: both numbers must be 1 or more")
+        self._check_paper()
+        if self.knn is not None and self.knn < 1:
+            raise UsageError(f"--knn {self.knn} must be 1 or more")
+        if self.knn is not None and self.train is None and self.torchvision is None:
+            raise UsageError("--knn needs labelled pictures to learn from; add --train DIR")
 
     def _check_source(self) -> None:
         if (self.folder is None) == (self.torchvision is None):
@@ -104,54 +96,38 @@ class EvalOptions:
                 "and --exclude"
             )
 
-    def _check_clustering(self) -> None:
-        if self.sets < 1 or self.runs < 1:
-            raise UsageError(f"--runs {self.sets}x{self.runs}: both numbers must be 1 or more")
-        check_seed(self.seed)
-        check_clustering(self.algorithm, self.k, self.min_cluster_size, self.assign_noise)
-        check_reduction(self.algorithm, self.reduction, self.reduce_dim, self.neighbors)
-        if self.paper is not None and not self.by_protocol:
+    def _check_paper(self) -> None:
+        if self.paper is not None and not self.is_protocol:
             raise UsageError(
                 "the paper clusters with K-Means and reduces nothing; leave out --paper, or "
                 "--algorithm and --reduce"
             )
-
-    def _check_knn(self) -> None:
         if self.paper is not None and self.paper not in tables.DATASETS:
             known = ", ".join(tables.DATASETS)
             raise UsageError(f"the paper has no dataset '{self.paper}'; choose one of {known}")
-        if self.knn is not None and self.knn < 1:
-            raise UsageError(f"--knn {self.knn} must be 1 or more")
-        if self.knn is not None and self.train is None and self.torchvision is None:
-            raise UsageError("--knn needs labelled pictures to learn from; add --train DIR")
 
     @property
-    def reduction(self) -> Reduction:
-        """None, as in the paper, unless one is asked for; HDBSCAN needs UMAP."""
-        needed = Reduction.UMAP if self.algorithm is Algorithm.HDBSCAN else Reduction.NONE
-        return self.reduce or needed
-
-    @property
-    def by_protocol(self) -> bool:
+    def is_protocol(self) -> bool:
         """Whether pictures are clustered as in the paper: K-Means on embeddings."""
-        return self.algorithm is Algorithm.KMEANS and self.reduction is Reduction.NONE
+        recipe = self.clustering
+        return recipe.algorithm is Algorithm.KMEANS and recipe.reduce is Reduction.NONE
 
-    def recipe(self, k: int) -> ClusterOptions:
-        """The recipe of the main command with which `k` clusters are looked for."""
-        return ClusterOptions(
-            algorithm=self.algorithm,
-            k=None if self.algorithm is Algorithm.HDBSCAN else k,
-            min_cluster_size=self.min_cluster_size,
-            assign_noise=self.assign_noise,
-            reduce=self.reduction,
-            reduce_dim=self.reduce_dim,
-            neighbors=self.neighbors,
-        )
+    def recipe(self, classes: int) -> ClusterOptions:
+        """The recipe, with as many clusters as classes where nothing else is asked for."""
+        if self.clustering.algorithm is Algorithm.HDBSCAN:
+            return self.clustering
+        return replace(self.clustering, k=self.clustering.k or classes)
 
     @property
     def neighbours(self) -> int | None:
         """K of the k-NN classification, None where there is none."""
         return tables.NEIGHBOURS if self.knn is None and self.train is not None else self.knn
+
+    def record(self) -> dict[str, Any]:
+        """As the document has it: the recipe's options beside the others."""
+        own = asdict(self)
+        del own["clustering"]
+        return {**own, **asdict(self.clustering)}
 
 
 @dataclass(frozen=True)
@@ -164,7 +140,7 @@ class ScoredVariant:
     knn: float | None = None
 
     def values(self, metric: str) -> list[float]:
-        """The metric in every set."""
+        """The mean of a metric over the runs of each set, one a set."""
         return [float(getattr(scores, metric)) for scores in self.sets]
 
     def estimate(self, metric: str) -> Estimate | None:
@@ -183,7 +159,7 @@ class ModelScores:
 
     @property
     def name(self) -> str:
-        """The model's name."""
+        """What `--model` calls it; "custom" for weights of one's own."""
         return str(self.model.get("name"))
 
     def compare(self, metric: str) -> Comparison | None:
@@ -207,7 +183,7 @@ class PaperRow:
     verdict: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Evaluation:
     """The whole finding. `k` is None where the algorithm finds the number of clusters itself."""
 
@@ -222,7 +198,7 @@ class Evaluation:
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        """Which rows there are."""
+        """ACC, ARI, NMI, and the k-NN accuracy where it was asked for."""
         return (*METRICS, KNN) if self.options.neighbours else METRICS
 
     def paper_rows(self) -> tuple[PaperRow, ...]:
@@ -240,13 +216,16 @@ class Evaluation:
         if variant is None or found is None:
             return PaperRow(cell, None, "not run")
         ours = _percent(found)
-        if cell.itae and variant.theta != _published_theta(cell.model):
+        if cell.itae and variant.theta != _find_published_theta(cell.model):
             return PaperRow(cell, ours, "another theta")
         return PaperRow(cell, ours, tables.mark(cell, ours.mean, ours.error))
 
     def document(self) -> dict[str, Any]:
         """Everything, as JSON has it. Scores are ratios; the paper's rows are in per cent."""
-        options = {**asdict(self.options), "models": [asdict(each) for each in self.model_options]}
+        options = {
+            **self.options.record(),
+            "models": [each.record() for each in self.model_options],
+        }
         metadata = run_metadata(_SCHEMA, _SCHEMA_VERSION, {}, options)
         del metadata["model"]
         return {
@@ -266,7 +245,7 @@ def _percent(found: Estimate) -> Estimate:
     return Estimate(100 * found.mean, None if found.error is None else 100 * found.error)
 
 
-def _published_theta(model: str) -> float | None:
+def _find_published_theta(model: str) -> float | None:
     from itae_cluster.model.registry import variant
 
     return variant(model).theta
@@ -311,26 +290,21 @@ def _paper_document(row: PaperRow) -> dict[str, Any]:
     }
 
 
-# CSV -----------------------------------------------------------------------------------------
-
-
 def write_csv(evaluation: Evaluation, path: str) -> None:
     """One row a model, variant and metric, as ratios; difference and p stand with ITAE.
 
     Raises:
         OutputError: if it cannot be written.
     """
-    try:
-        with open(path, "x", encoding="utf-8", errors="surrogateescape", newline="") as file:
-            rows = csv.writer(file)
-            rows.writerow(_CSV_HEAD)
-            for judged in evaluation.models:
-                for variant in judged.variants:
-                    rows.writerows(_csv_rows(judged, variant, evaluation.metrics))
-    except OSError as error:
-        raise OutputError(
-            f"cannot write {printable(path)}: {error.strerror}; choose another place"
-        ) from error
+    with (
+        explain_write_errors(path),
+        open(path, "x", encoding="utf-8", errors="surrogateescape", newline="") as file,
+    ):
+        rows = csv.writer(file)
+        rows.writerow(_CSV_HEAD)
+        for judged in evaluation.models:
+            for variant in judged.variants:
+                rows.writerows(_csv_rows(judged, variant, evaluation.metrics))
 
 
 def _csv_rows(

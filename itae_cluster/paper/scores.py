@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from itae_cluster.core.batches import slices
 from itae_cluster.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -17,10 +18,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["Scores", "clustering_accuracy", "knn_accuracy", "score"]
+__all__ = ["MOST_CELLS", "Scores", "clustering_accuracy", "knn_accuracy", "score"]
 
 _TEMPERATURE = 0.07  # of the k-NN vote: Wu et al. 2018, and DINOv2's evaluation after it
-_BLOCK = 1 << 24  # similarities held at once: 64 MB
+MOST_CELLS = 1 << 24
+"""Similarities held at once: 64 MB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,12 +110,11 @@ def knn_accuracy(
             f"use --knn {len(train)} or less, or a larger --train"
         )
     classes, votes_for = np.unique(np.asarray(train_labels), return_inverse=True)
-    step = max(1, _BLOCK // len(train))
     right = 0
-    for start in range(0, len(test), step):
-        cosines = test[start : start + step] @ train.T  # (b, m)
+    for rows in slices(len(test), max(1, MOST_CELLS // len(train))):
+        cosines = test[rows] @ train.T  # (b, m)
         named = classes[_vote(cosines, votes_for, k, len(classes))]
-        right += int((named == np.asarray(test_labels[start : start + step])).sum())
+        right += int((named == np.asarray(test_labels[rows])).sum())
     return right / len(test)
 
 

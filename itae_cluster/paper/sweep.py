@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["ClusterScores", "score_clusters"]
+__all__ = ["ClusterScores", "SweepPoint", "score_clusters"]
 
 _DIM = 5
 _RESTARTS = 5
@@ -38,6 +38,24 @@ class ClusterScores:
     silhouette: float | None
     stability: float | None
     labelled: Scores | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepPoint:
+    """One θ of a sweep, None for ITAE off, and what it does.
+
+    `share` of the tokens and of the `pictures` that it attenuates, 0 to 1 · scores of the clusters,
+    as in `ClusterScores` and `Scores`; None where they are not known.
+    """
+
+    theta: float | None
+    share: float
+    pictures: float
+    silhouette: float | None = None
+    stability: float | None = None
+    acc: float | None = None
+    ari: float | None = None
+    nmi: float | None = None
 
 
 def score_clusters(

@@ -27,7 +27,7 @@ DATASETS = ("cifar10", "cifar100", "stl10", "tinyimagenet", "imagenet1k")
 _Number = tuple[float, float]  # mean and standard error
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
     """One number of a table.
 
@@ -111,8 +111,16 @@ _COLUMNS = tuple((suffix, itae) for itae, suffix in product((False, True), ("", 
 def _table_1() -> Iterator[Cell]:
     for (model, itae), metrics in _TABLE_1.items():
         for metric, row in metrics.items():
-            for dataset, number in zip(DATASETS, row, strict=False):
-                yield Cell(1, dataset, model, itae, metric, *number)
+            for dataset, (mean, error) in zip(DATASETS, row, strict=False):
+                yield Cell(
+                    table=1,
+                    dataset=dataset,
+                    model=model,
+                    itae=itae,
+                    metric=metric,
+                    mean=mean,
+                    error=error,
+                )
 
 
 def _table_2() -> Iterator[Cell]:
@@ -120,14 +128,31 @@ def _table_2() -> Iterator[Cell]:
         for model, row in models.items():
             for (suffix, itae), number in zip(_COLUMNS, row, strict=True):
                 if number is not None:
-                    yield Cell(2, dataset, model + suffix, itae, "acc", *number)
+                    mean, error = number
+                    yield Cell(
+                        table=2,
+                        dataset=dataset,
+                        model=model + suffix,
+                        itae=itae,
+                        metric="acc",
+                        mean=mean,
+                        error=error,
+                    )
 
 
 def _table_3() -> Iterator[Cell]:
     for dataset, models in _TABLE_3.items():
         for model, row in models.items():
             for (suffix, itae), mean in zip(_COLUMNS, row, strict=True):
-                yield Cell(3, dataset, model + suffix, itae, "knn", mean, None)
+                yield Cell(
+                    table=3,
+                    dataset=dataset,
+                    model=model + suffix,
+                    itae=itae,
+                    metric="knn",
+                    mean=mean,
+                    error=None,
+                )
 
 
 CELLS: tuple[Cell, ...] = (*_table_1(), *_table_2(), *_table_3())

@@ -12,7 +12,7 @@ from itae_cluster.core.errors import DecodeError, InputError, ModelError
 from itae_cluster.embedding.deferred import load_float32_encoder
 from itae_cluster.embedding.embed import read_batches
 from itae_cluster.paper import figures
-from itae_cluster.paper.artifacts import split
+from itae_cluster.paper.calibrate import mark_artifacts
 from itae_cluster.pictures.decoders import Decoders
 from itae_cluster.pictures.scan import find_pictures
 
@@ -103,7 +103,7 @@ def _maps(
     if theta is None:
         marked = np.zeros(measures.query_norms.shape, dtype=bool)
     else:
-        marked = split(measures.query_norms, theta)
+        marked = mark_artifacts(measures.query_norms, theta)
     for row, (path, picture) in enumerate(zip(batch.paths, batch.pictures, strict=True)):
         yield figures.TokenMap(
             path=path,

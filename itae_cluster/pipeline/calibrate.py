@@ -15,9 +15,8 @@ from itae_cluster.core.options import input_options
 from itae_cluster.embedding.deferred import load_float32_encoder
 from itae_cluster.model import thresholds
 from itae_cluster.paper import calibrate
-from itae_cluster.paper.artifacts import split
 from itae_cluster.paper.labels import check_classes, folder_labels
-from itae_cluster.paper.sweep import ClusterScores, score_clusters
+from itae_cluster.paper.sweep import ClusterScores, SweepPoint, score_clusters
 from itae_cluster.pictures.scan import find_pictures
 
 if TYPE_CHECKING:
@@ -28,26 +27,12 @@ if TYPE_CHECKING:
     from itae_cluster.model.itae import Rule
     from itae_cluster.paper.bimodality import Finding
 
-__all__ = ["Calibration", "SweepPoint", "draw", "forget_theta", "run_calibration", "save_theta"]
+__all__ = ["Calibration", "draw", "forget_theta", "run_calibration", "save_theta"]
 
 SCHEMA = "itae-cluster/calibration"
 SCHEMA_VERSION = 1
 _BINS = 64
 _MOST_CLUSTERS = 20
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SweepPoint:
-    """One θ of a sweep: shares touched (0 to 1) and scores of the clusters; None: not known."""
-
-    theta: float
-    share: float
-    pictures: float
-    silhouette: float | None
-    stability: float | None
-    acc: float | None
-    ari: float | None
-    nmi: float | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,7 +94,7 @@ def run_calibration(
     files = calibrate.draw_sample(found.files, options.sample, options.seed)
     if options.labels:
         _labels(inputs, files)  # before the slow pass
-    encoder = load_float32_encoder(replace(model, theta="off"), reporter)
+    encoder = load_float32_encoder(replace(model, theta=None), reporter)
     from itae_cluster.model.itae import Settings
 
     settings = [Settings(theta, rule=options.rule) for theta in options.thetas]
@@ -120,7 +105,7 @@ def run_calibration(
     theta, finding = calibrate.recommend(sample.measures)
     return Calibration(
         model=encoder.metadata,
-        options={**input_options(inputs), "model": asdict(model), "calibration": asdict(options)},
+        options={**input_options(inputs), "model": model.record(), "calibration": asdict(options)},
         sample=replace(sample, skipped=found.skipped + sample.skipped),
         finding=finding,
         theta=theta,
@@ -160,25 +145,22 @@ def _sweep(
     judged: dict[bytes, ClusterScores] = {}  # the same artifacts make the same embeddings
     for theta, vectors in zip(options.thetas, sample.vectors, strict=True):
         reporter.progress("Clustering for each theta", len(points), len(options.thetas))
-        mask = split(sample.measures.query_norms, theta, options.rule)
+        mask = calibrate.mark_artifacts(sample.measures.query_norms, theta, options.rule)
         key = np.packbits(mask).tobytes()
         if key not in judged:
             judged[key] = score_clusters(vectors, k, truth=truth, seed=options.seed)
-        points.append(_point(theta, calibrate.attenuated_by(mask), judged[key]))
+        points.append(_point(theta, calibrate.masked_share(mask), judged[key]))
     return tuple(points)
 
 
 def _point(theta: float, touched: calibrate.AttenuatedShare, scores: ClusterScores) -> SweepPoint:
-    labelled = scores.labelled
     return SweepPoint(
         theta=theta,
         share=touched.tokens,
         pictures=touched.pictures,
         silhouette=scores.silhouette,
         stability=scores.stability,
-        acc=labelled.acc if labelled else None,
-        ari=labelled.ari if labelled else None,
-        nmi=labelled.nmi if labelled else None,
+        **(asdict(scores.labelled) if scores.labelled else {}),
     )
 
 
@@ -199,7 +181,7 @@ def draw(found: Calibration, target: str) -> None:
     theta = found.theta if found.theta is not None else found.published
     mask = np.zeros(measures.query_norms.shape, dtype=bool)
     if theta is not None:
-        mask = split(measures.query_norms, theta, found.rule)
+        mask = calibrate.mark_artifacts(measures.query_norms, theta, found.rule)
     normal = ~mask
     normal[:, 0] = False
     draw_norms(

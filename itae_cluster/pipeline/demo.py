@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from itae_cluster.core.errors import OutputError
+from itae_cluster.core.files import explain_write_errors
 from itae_cluster.core.options import ClusterOptions, InputOptions, ModelOptions, OutputOptions
 from itae_cluster.core.text import printable
 from itae_cluster.paper.scores import clustering_accuracy
@@ -73,7 +74,7 @@ def make_album(folder: str) -> dict[str, str]:
     pictures = list(_pictures())
     order = np.random.default_rng(_SEED).permutation(len(pictures))
     truth: dict[str, str] = {}
-    try:
+    with explain_write_errors(folder):
         os.makedirs(album)
         for number, chosen in enumerate(order.tolist(), start=1):
             label, pixels = pictures[chosen]
@@ -83,8 +84,6 @@ def make_album(folder: str) -> dict[str, str]:
             truth[path] = label
         with open(os.path.join(folder, LABELS), "x", encoding="utf-8", newline="") as file:
             csv.writer(file).writerows([("picture", "label"), *truth.items()])
-    except OSError as error:
-        raise OutputError(f"cannot write {printable(folder)}: {error.strerror}") from error
     return truth
 
 

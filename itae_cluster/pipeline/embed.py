@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from itae_cluster.core.options import input_options
@@ -69,7 +69,7 @@ def embed_to_file(inputs: InputOptions, model: ModelOptions, target: str, run: R
     """
     vector_files.check_target(target)
     embeddings = embed_pictures(inputs, model, run)
-    options = {**input_options(inputs), "model": asdict(model)}
+    options = {**input_options(inputs), "model": model.record()}
     absolute = tuple(os.path.abspath(path) for path in embeddings.paths)
     embeddings = replace(embeddings, paths=absolute)
     head = manifest.head(embeddings.metadata, options, embeddings.passed_over)

@@ -69,7 +69,7 @@ def evaluate_models(
             variant(model.model)
     pictures, train = _sources(options, reporter)
     classes = check_classes(pictures.labels, pictures.name)
-    check_size(len(pictures.labels), None, options.recipe(options.k or classes))
+    check_size(len(pictures.labels), None, options.recipe(classes))
     if train is not None:
         _check_train(pictures, train, options.neighbours or 1)
     judged: list[ModelScores] = []
@@ -82,7 +82,7 @@ def evaluate_models(
         data=pictures.name,
         pictures=len(known.labels),
         classes=classes,
-        k=options.recipe(options.k or classes).k,
+        k=options.recipe(classes).k,
         models=tuple(judged),
         skipped=known.skipped,
         options=options,
@@ -231,12 +231,12 @@ def _cluster(
 ) -> dict[str, tuple[Scores, ...]]:
     clusterer: Clusterer
     runs = options.runs
-    k = options.k or classes
-    check_size(len(embedded.labels), None, options.recipe(k))
-    if options.by_protocol:
-        clusterer = KMeansOnce(k)
+    recipe = options.recipe(classes)
+    check_size(len(embedded.labels), None, recipe)
+    if options.is_protocol:
+        clusterer = KMeansOnce(recipe.k or classes)
     else:
-        clusterer, runs = RecipeOnce(options.recipe(k)), 1
+        clusterer, runs = RecipeOnce(recipe), 1
         reporter.info(f"runs once a set, {options.sets} times, each from its own seed")
     found = run_protocol(
         embedded.vectors,
@@ -244,7 +244,7 @@ def _cluster(
         clusterer=clusterer,
         sets=options.sets,
         runs=runs,
-        seed=options.seed,
+        seed=options.clustering.seed,
         reporter=reporter,
     )
     for name, sets in found.items():

@@ -17,7 +17,7 @@ from itae_cluster.results import centres
 from itae_cluster.results.plan import CONTACT_FOLDER, MODEL_FILE
 
 if TYPE_CHECKING:
-    from itae_cluster.core.options import AskedModel
+    from itae_cluster.core.options import ModelOptions
     from itae_cluster.core.run import Run
     from itae_cluster.core.types import Embeddings, Skipped
     from itae_cluster.preview.collection import Collection
@@ -35,7 +35,7 @@ class PreviewResult:
 
 
 def draw_preview(
-    out: str, asked: AskedModel, run: Run, *, contact_sheets: bool = False
+    out: str, asked: ModelOptions, run: Run, *, contact_sheets: bool = False
 ) -> PreviewResult:
     """Draw `preview.html` and `preview.png` from the pictures of a result, on a new map.
 

@@ -26,7 +26,7 @@ from itae_cluster.results.plan import MODEL_FILE
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from itae_cluster.core.options import AskedModel
+    from itae_cluster.core.options import ModelOptions
     from itae_cluster.core.run import Run
     from itae_cluster.core.types import Embeddings, Reporter
     from itae_cluster.results.centres import Centres
@@ -161,7 +161,7 @@ def split_cluster(
     out: str,
     folder: str,
     options: SplitOptions,
-    asked: AskedModel,
+    asked: ModelOptions,
     run: Run,
     *,
     dry_run: bool = False,
@@ -215,7 +215,7 @@ def split_cluster(
     return RegroupResult(_pairs(shifts), sizes)
 
 
-def _embed(paths: Sequence[str], model: Centres, asked: AskedModel, run: Run) -> Embeddings:
+def _embed(paths: Sequence[str], model: Centres, asked: ModelOptions, run: Run) -> Embeddings:
     """Vectors by the encoder that made the result, or none."""
     options = recall_options(model.encoder, asked)
     same = matching_encoder(model.encoder, options, run.cache, run.reporter, run.encoder)

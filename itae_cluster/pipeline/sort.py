@@ -63,7 +63,7 @@ class SortOptions:
         return {
             **input_options(self.inputs),
             "embeddings": self.embeddings_file,
-            "model": asdict(self.model),
+            "model": self.model.record(),
             "clustering": {
                 **asdict(self.clustering),
                 "neighbors": found.neighbours,

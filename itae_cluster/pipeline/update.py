@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
-    from itae_cluster.core.options import AskedModel, InputOptions, OutputOptions
+    from itae_cluster.core.options import InputOptions, ModelOptions, OutputOptions
     from itae_cluster.core.run import Run
     from itae_cluster.core.types import Placement, Skipped
     from itae_cluster.results.centres import Centres
@@ -72,7 +72,7 @@ class UpdateResult:
 
 def update_result(
     inputs: InputOptions,
-    asked: AskedModel,
+    asked: ModelOptions,
     output: OutputOptions,
     run: Run,
 ) -> UpdateResult:

@@ -11,7 +11,7 @@ import numpy as np
 from itae_cluster import preview
 from itae_cluster.clustering import algorithms, similarity
 from itae_cluster.clustering.reduce import cached_umap
-from itae_cluster.core.options import ClusterOptions
+from itae_cluster.core.options import ClusterOptions, theta_text
 from itae_cluster.core.text import printable, quantity
 from itae_cluster.core.types import NOISE, Clustering
 from itae_cluster.preview.thumbnails import complete_thumbnails
@@ -42,7 +42,7 @@ def subtitle(pictures: int, clusters: int, model: Mapping[str, Any]) -> str:
     theta = model.get("theta")
     counts = f"{quantity(pictures, 'picture')} · {quantity(clusters, 'cluster')}"
     name = " ".join(str(model[key]) for key in ("name", "version") if key in model)
-    return f"{counts} · {name}, θ {'off' if theta is None else theta}"
+    return f"{counts} · {name}, θ {theta_text(theta)}"
 
 
 def write_previews(folder: str, collection: Collection, run: Run, *, contact_sheets: bool) -> None:

@@ -78,7 +78,7 @@ def _draw(data: PreviewData, group: Group) -> Image.Image:
         top = _MARGIN + _HEAD + place // _COLUMNS * (_TILE + _CAPTION + _GAP)
         _draw_tile(sheet, data, row, left, top)
         face = Typeface(13)
-        name = face.fitted(os.path.basename(data.names[row]), _TILE)
+        name = face.fit(os.path.basename(data.names[row]), _TILE)
         middle = (left + _TILE / 2, top + _TILE + _CAPTION / 2)
         pen.text(middle, name, fill=QUIET, font=face.font(), anchor="mm")
     return sheet
@@ -90,7 +90,7 @@ def _draw_heading(pen: object, group: Group, shown: int, width: int) -> None:
     assert isinstance(pen, ImageDraw.ImageDraw)
     face, small = Typeface(32, bold=True), Typeface(18)
     pen.rounded_rectangle((_MARGIN, _MARGIN + 4, _MARGIN + 28, _MARGIN + 32), 6, fill=group.colour)
-    title = face.fitted(group.folder, width - 2 * _MARGIN - 40)
+    title = face.fit(group.folder, width - 2 * _MARGIN - 40)
     pen.text((_MARGIN + 42, _MARGIN + 18), title, fill=INK, font=face.font(), anchor="lm")
     counted = f"{group.count:,} picture{'' if group.count == 1 else 's'}"
     text = counted if shown == group.count else f"{counted}, the {shown} most typical"

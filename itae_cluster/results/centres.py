@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from itae_cluster.core.batches import slices
 from itae_cluster.core.documents import to_json
 from itae_cluster.core.errors import ResultError
 from itae_cluster.core.text import printable
@@ -76,8 +77,7 @@ class Centres:
             return labels, distances
         from scipy.spatial.distance import cdist
 
-        for start in range(0, len(vectors), _ROWS_AT_ONCE):
-            part = slice(start, start + _ROWS_AT_ONCE)
+        for part in slices(len(vectors), _ROWS_AT_ONCE):
             apart = cdist(vectors[part], self.centres[rows])
             nearest = apart.argmin(axis=1)
             distances[part] = apart.min(axis=1)

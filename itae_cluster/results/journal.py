@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 from itae_cluster import __version__
 from itae_cluster.core.documents import named, path_of, to_json
 from itae_cluster.core.errors import JournalError
+from itae_cluster.core.files import write_all
 from itae_cluster.core.options import Action
 from itae_cluster.core.text import printable
 from itae_cluster.results import paths
@@ -218,15 +219,14 @@ class Journal:
         Raises:
             OSError: if they have not.
         """
-        data = memoryview("".join(to_json(record) + "\n" for record in records).encode("ascii"))
+        data = "".join(to_json(record) + "\n" for record in records).encode("ascii")
         handle = os.open(self.path, os.O_RDWR | _NO_FOLLOW)
         try:
             end = _end_of_last_line(handle)
             os.ftruncate(handle, end)
             os.lseek(handle, end, os.SEEK_SET)
             try:
-                while data:
-                    data = data[os.write(handle, data) :]
+                write_all(handle, data)
                 os.fsync(handle)
             except BaseException:
                 os.ftruncate(handle, end)

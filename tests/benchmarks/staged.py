@@ -21,7 +21,7 @@ class StageClock:
         self.seconds: defaultdict[str, float] = defaultdict(float)
         self._stage, self._since = "Starting", START
 
-    def progress(self, stage: str, _done: int, _total: int | None) -> None:
+    def progress(self, stage: str, _done: int, _total: int | None, _unit: str = "") -> None:
         """Close the stage before."""
         if stage != self._stage:
             now = time.perf_counter()

@@ -15,6 +15,8 @@ from typer.testing import CliRunner
 from itae_cluster.cli import app
 from itae_cluster.cli.commands.evaluate import parse_runs
 from itae_cluster.core.errors import UsageError
+from itae_cluster.paper.report import EvalOptions, Evaluation, ModelScores, ScoredVariant
+from itae_cluster.paper.scores import Scores
 
 FULL = {"original": None, "ITAE": 0.62}
 THETA = "0.62"  # splits the tokens of the tiny model on some red pictures
@@ -203,18 +205,26 @@ def test_the_papers_numbers_without_its_models(run, album):
 
 
 def test_verdicts_on_models_that_were_run(album, monkeypatch):
-    from itae_cluster.paper.report import EvalOptions, Evaluation, ModelScores, ScoredVariant
-    from itae_cluster.paper.scores import Scores
-
     def sets(acc):
         return tuple(Scores(acc + d, 0.5, 0.8604) for d in (-0.01, 0.01))
 
     def found(theta):
-        before, after = sets(0.84), sets(1)
-        variants = (ScoredVariant("original", None, before), ScoredVariant("ITAE", theta, after))
+        variants = (
+            ScoredVariant("original", None, sets(0.84)),
+            ScoredVariant("ITAE", theta, sets(1)),
+        )
         judged = ModelScores({"name": "vitb14"}, variants)
         options = EvalOptions(folder=album, paper="cifar10")
-        return Evaluation("x", 9, 3, 3, (judged,), (), options, ())
+        return Evaluation(
+            data="x",
+            pictures=9,
+            classes=3,
+            k=3,
+            models=(judged,),
+            skipped=(),
+            options=options,
+            model_options=(),
+        )
 
     def rows(theta):
         return {

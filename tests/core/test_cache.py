@@ -15,17 +15,19 @@ import pytest
 from PIL import Image
 
 from itae_cluster.cli.parameters import parse_size
-from itae_cluster.core import cache as cache_module
+from itae_cluster.core import cache_tables
 from itae_cluster.core.cache import Cache
 from itae_cluster.core.errors import UsageError
 from itae_cluster.core.files import read_digest
+from itae_cluster.core.options import ModelOptions
 from itae_cluster.core.run import Run
-from itae_cluster.embedding.embed import embed
+from itae_cluster.embedding.embed import embed_files
 from itae_cluster.embedding.vector_cache import fingerprint
 from itae_cluster.preview.thumbnails import complete_thumbnails
 from support.fakes import RECIPE, KnownEncoder, MeanColourEncoder, RecordingReporter
 
 LONG_AGO = time.time() - 3600
+TWO = ModelOptions(batch_size=2)
 
 
 @pytest.fixture
@@ -51,7 +53,7 @@ def run(path, files, reporter=None, encoder=None):
     """One embedding pass; how many pictures went through the model, and the result."""
     encoder, reporter = encoder or KnownEncoder(), reporter or RecordingReporter()
     with Cache(path, reporter) as cache:
-        found = embed(files, encoder, batch_size=2, cache=cache, reporter=reporter)
+        found = embed_files(files, TWO, encoder, cache=cache, reporter=reporter)
     return sum(encoder.batches), found
 
 
@@ -61,9 +63,6 @@ def vectors(n, dim=4, seed=0):
 
 def contents(n):
     return [number.to_bytes(32, "big") for number in range(n)]
-
-
-# What is found again --------------------------------------------------------------------------
 
 
 def test_the_second_run_embeds_nothing_and_finds_the_same(path, files):
@@ -76,7 +75,7 @@ def test_the_second_run_embeds_nothing_and_finds_the_same(path, files):
 
 def test_the_second_run_does_not_even_read(path, files, monkeypatch):
     run(path, files)
-    monkeypatch.setattr("itae_cluster.embedding.vector_cache.content_digest", None)
+    monkeypatch.setattr("itae_cluster.embedding.vector_cache.read_digest", None)
     assert run(path, files)[0] == 0
 
 
@@ -156,7 +155,7 @@ def test_an_interrupted_run_resumes_where_it_stopped(path, files):
 
 
 def test_many_rows_come_back_in_their_places(path):
-    n = 3 * cache_module._CHUNK + 7
+    n = 3 * cache_tables.QUERY_ROWS + 7
     stored, wanted = contents(n), vectors(n)
     order = np.random.default_rng(1).permutation(n)
     asked = [stored[i] for i in order] + [None, b"unknown", stored[5]]
@@ -191,7 +190,7 @@ def test_thumbnails_of_another_way_to_read_pictures_are_made_anew(path, files, m
     with Cache(path, RecordingReporter()) as cache:
         cache.store_thumbnails(dict.fromkeys(files, b"of wrong colours"), 2)
         assert cache.thumbnails(files, 2) == dict.fromkeys(files, b"of wrong colours")
-        made = complete_thumbnails({}, {}, files, cache, RecordingReporter())
+        made = complete_thumbnails({}, {}, files, Run(reporter=RecordingReporter(), cache=cache))
         assert all(jpeg.startswith(b"\xff\xd8") for jpeg in made.values())
 
 
@@ -202,7 +201,7 @@ def test_thumbnails_of_0_1_0_are_not_shown(path, files):
         db.executemany("INSERT INTO thumbnails VALUES (?, x'00', 1)", rows)
     with Cache(path, RecordingReporter()) as cache:
         assert len(rows) == len(files)
-        made = complete_thumbnails({}, {}, files, cache, RecordingReporter())
+        made = complete_thumbnails({}, {}, files, Run(reporter=RecordingReporter(), cache=cache))
         assert all(jpeg.startswith(b"\xff\xd8") for jpeg in made.values())
 
 
@@ -264,9 +263,6 @@ def test_two_processes_write_at_once_and_a_killed_one_loses_nothing_it_stored(pa
         assert cache.fill(cache.recipe(RECIPE), asked, out).all()
     assert out[:, 0].tolist() == [*range(100), *range(1000, 1100)]
     assert not reporter.warnings
-
-
-# Failing --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("damage", ["garbage", "header", "cut", "pages"])
@@ -341,17 +337,24 @@ def test_a_folder_that_cannot_be_made_ends_no_run(tmp_path, files):
     assert "give another folder with --cache DIR, or --no-cache" in reporter.warnings[0]
 
 
-def test_a_full_disk_ends_no_run_and_is_told_once(path, files):
+def connect_to_a_full_disk(path, connect=sqlite3.connect, **options):
+    db = connect(path, **options)
+    pages = db.execute("PRAGMA page_count").fetchone()[0]
+    db.execute(f"PRAGMA max_page_count = {pages + 1}")
+    return db
+
+
+def test_a_full_disk_ends_no_run_and_is_told_once(path, files, monkeypatch):
     reporter = RecordingReporter()
+    Cache(path, reporter).close()
+    monkeypatch.setattr(sqlite3, "connect", connect_to_a_full_disk)
     cache = Cache(path, reporter)
-    pages = cache._db.execute("PRAGMA page_count").fetchone()[0]
-    cache._db.execute(f"PRAGMA max_page_count = {pages + 1}")
     many = vectors(600, 384)
     cache.store(cache.recipe(RECIPE), contents(600), many)
     assert not cache.is_open
     assert len(reporter.warnings) == 1
     assert "full" in reporter.warnings[0]
-    result = embed(files, KnownEncoder(), batch_size=2, cache=cache, reporter=reporter)
+    result = embed_files(files, TWO, KnownEncoder(), cache=cache, reporter=reporter)
     assert len(result.paths) == 6
     assert len(reporter.warnings) == 1
 
@@ -362,19 +365,16 @@ def test_only_the_owner_may_read_it(path, files):
     assert os.stat(os.path.dirname(path)).st_mode & 0o077 == 0
 
 
-# Upkeep ---------------------------------------------------------------------------------------
-
-
 def test_what_was_not_used_for_longest_goes_first(path, monkeypatch):
     many, digests = vectors(3000, 384), contents(3000)
     with Cache(path, RecordingReporter()) as cache:
         recipe = cache.recipe(RECIPE)
         cache.store(recipe, digests[:1500], many[:1500])
-        today = cache_module._today()
-        monkeypatch.setattr(cache_module, "_today", lambda: today + 1)
+        now = time.time()
+        monkeypatch.setattr(time, "time", lambda: now + 86_400)
         cache.store(recipe, digests[1500:], many[1500:])
         out = np.empty((3000, 384), dtype=np.float32)
-        monkeypatch.setattr(cache_module, "_today", lambda: today + 2)
+        monkeypatch.setattr(time, "time", lambda: now + 2 * 86_400)
         cache.fill(recipe, digests[:500], out)  # used again
         before = cache.info().bytes
         dropped = cache.prune(before // 2)

@@ -16,7 +16,7 @@ from itae_cluster.core.cache import Cache
 from itae_cluster.core.options import CacheOptions, InputOptions, ModelOptions
 from itae_cluster.core.run import open_run
 from itae_cluster.embedding import encoder as encoder_module
-from itae_cluster.embedding.deferred import DeferredEncoder, RecipeChangedError
+from itae_cluster.embedding.deferred import DeferredEncoder, load_deferred
 from itae_cluster.pipeline import embed
 from support.fakes import KnownEncoder, RecordingReporter
 
@@ -113,8 +113,10 @@ def test_the_deferred_encoder_says_what_it_is_without_loading():
 
     deferred = DeferredEncoder(KnownEncoder.metadata, load)
     assert (deferred.dim, deferred.size) == (4, 28)
-    with pytest.raises(RecipeChangedError):
-        DeferredEncoder(KnownEncoder.metadata, OtherEncoder).encode(np.zeros((1, 28, 28, 3)))
+    other = DeferredEncoder(KnownEncoder.metadata, OtherEncoder)
+    assert other.metadata["precision"] == "float32"
+    assert load_deferred(other) is load_deferred(other)
+    assert load_deferred(other).metadata["precision"] == "bfloat16"
 
 
 def test_notes_are_kept_by_their_whole_key(tmp_path):

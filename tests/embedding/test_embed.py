@@ -24,6 +24,7 @@ from itae_cluster.core.options import (
     OutputOptions,
 )
 from itae_cluster.embedding import embed as embed_stage
+from itae_cluster.embedding.embed import embed_files
 from itae_cluster.pictures.decoders import Decoders
 from itae_cluster.pipeline import plan_pictures, sort_pictures
 from itae_cluster.preview.thumbnails import Thumbnails, complete_thumbnails
@@ -31,10 +32,10 @@ from itae_cluster.results import plan as plans
 from support.fakes import KnownEncoder, MeanColourEncoder, RecordingReporter, a_run
 
 
-def embed(files, encoder, *, cache=None, **options):
-    """The stage, without a cache unless one is given."""
-    cache = cache or Cache(None, options["reporter"])
-    return embed_stage.embed(files, encoder, cache=cache, **options)
+def embed(files, encoder, *, batch_size, reporter, **options):
+    """The stage, without a cache."""
+    model, cache = ModelOptions(batch_size=batch_size), Cache(None, reporter)
+    return embed_files(files, model, encoder, cache=cache, reporter=reporter, **options)
 
 
 @pytest.fixture

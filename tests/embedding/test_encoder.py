@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from itae_cluster.core.errors import ModelError, OutOfMemoryError, UsageError
-from itae_cluster.core.options import DeviceName, ModelOptions, Precision
+from itae_cluster.core.options import DeviceName, ModelOptions, Precision, parse_theta
 from itae_cluster.embedding.encoder import TorchEncoder, choose_device, load_encoder
 from itae_cluster.model import registry, thresholds
 from itae_cluster.model.checkpoint import load_model
@@ -54,7 +54,7 @@ def test_many_settings_are_each_setting(tiny_weights, encoder, pixels):
     theta = float(np.quantile(norms, 0.3))
     off, on = encoder.encode_each(pixels, [None, Settings(theta)])
     np.testing.assert_array_equal(off, encoder.encode(pixels))
-    np.testing.assert_allclose(on, load(tiny_weights, theta=repr(theta)).encode(pixels), atol=1e-6)
+    np.testing.assert_allclose(on, load(tiny_weights, theta=theta).encode(pixels), atol=1e-6)
     assert abs(on - off).max() > 1e-4
 
 
@@ -89,10 +89,10 @@ def test_a_missing_device_is_named(monkeypatch):
     ],
 )
 def test_out_of_memory_names_the_remedy(encoder, pixels, monkeypatch, error):
-    def fail(_images):
+    def fail(_model, _images):
         raise error
 
-    monkeypatch.setattr(encoder._model, "forward", fail)
+    monkeypatch.setattr(ITAE, "forward", fail)
     with pytest.raises(OutOfMemoryError, match=r"with 1 pictures at once; .* --device cpu"):
         encoder.encode(pixels)
 
@@ -101,15 +101,15 @@ def test_a_batch_too_large_for_the_memory_is_halved_and_later_ones_are_cut(
     encoder, pixels, monkeypatch
 ):
     wanted = encoder.encode(pixels)
-    forward, batches = encoder._model.forward, []
+    forward, batches = ITAE.forward, []
 
-    def fail_above_two(images):
+    def fail_above_two(model, images):
         batches.append(len(images))
         if len(images) > 2:
             raise RuntimeError("CUDA out of memory")
-        return forward(images)
+        return forward(model, images)
 
-    monkeypatch.setattr(encoder._model, "forward", fail_above_two)
+    monkeypatch.setattr(ITAE, "forward", fail_above_two)
     np.testing.assert_allclose(encoder.encode(pixels), wanted, atol=1e-5)
     assert batches == [5, 3, 2, 2, 1]
     batches.clear()
@@ -129,10 +129,10 @@ def test_bfloat16_hardly_moves_an_embedding(tiny_weights, pixels):
 
 
 def test_other_errors_of_torch_are_not_hidden(encoder, pixels, monkeypatch):
-    def fail(_images):
+    def fail(_model, _images):
         raise RuntimeError("shapes do not match")
 
-    monkeypatch.setattr(encoder._model, "forward", fail)
+    monkeypatch.setattr(ITAE, "forward", fail)
     with pytest.raises(RuntimeError, match="shapes do not match"):
         encoder.encode(pixels)
 
@@ -156,7 +156,7 @@ def test_theta_auto_is_the_published_one_then_the_users(tiny_weights, monkeypatc
     assert load(tiny_weights, reporter).metadata["theta"] == 2.25
     assert "theta 2.25, saved by 'itae-cluster calibrate'" in reporter.notes[0]
     for text, wanted in (("off", None), ("-inf", None), ("inf", None), ("4", 4.0)):
-        assert load(tiny_weights, theta=text).metadata["theta"] == wanted
+        assert load(tiny_weights, theta=parse_theta(text)).metadata["theta"] == wanted
 
 
 def test_the_metadata_say_what_made_an_embedding(encoder, tiny_weights):

@@ -38,10 +38,13 @@ def test_a_cpu_is_not_asked():
     assert pictures_that_fit(CPU, BASE, 224, 4) == sys.maxsize
 
 
-def test_the_estimate_covers_what_a_block_holds():
-    """The feed-forward layer alone, counted by hand: 257 tokens, 3072 wide, twice, float16."""
-    assert bytes_a_picture(BASE, 224, 2) > 257 * 3072 * 2 * 2
-    assert bytes_a_picture(BASE, 448, 2) > 4 * bytes_a_picture(BASE, 224, 2)
+def test_the_estimate_counts_what_a_block_holds():
+    """By hand, in float16: 257 tokens, 768 wide, 3072 inside, 12 heads; float32 attention."""
+    stream = 257 * (768 + 768) * 2
+    feed_forward = 257 * (3072 + 3072) * 2
+    attention = 12 * (257 * 257) * 3 * 4
+    pixels = 224 * 224 * 3 * (1 + 4 + 4 + 2)  # as they came, float32 twice, float16
+    assert bytes_a_picture(BASE, 224, 2) == stream + feed_forward + attention + pixels
 
 
 def test_the_usual_batch_suits_the_device():

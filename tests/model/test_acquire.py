@@ -49,7 +49,7 @@ def online(monkeypatch):
     class Network:
         file, calls = None, 0
 
-        def download(self, checkpoint, target, *, label, reporter):
+        def download(self, checkpoint, target, *, label, reporter, advice):
             self.calls += 1
             if self.file is None:
                 raise DownloadError("dl.example cannot be reached; check the network")
@@ -148,7 +148,7 @@ def test_a_foreign_file_elsewhere_is_passed_over_but_kept(vitb14, tmp_path):
 def test_digests_are_remembered_until_the_file_changes(vitb14, official_file, monkeypatch):
     path = put(official_file, store.cache_dir(), vitb14.checkpoint.filename)
     locate("vitb14")
-    monkeypatch.setattr("itae_cluster.model.acquire.file_digest", lambda _path: "changed")
+    monkeypatch.setattr("itae_cluster.model.digests.file_digest", lambda _path: "changed")
     assert locate("vitb14").sha256 == vitb14.checkpoint.sha256
     os.utime(path, (1, 1))
     with pytest.raises(WeightsError):

@@ -27,9 +27,6 @@ from itae_cluster.model.itae import (
 INF = float("inf")
 
 
-# The paper, line by line -------------------------------------------------------------------
-
-
 def literal_norm(p, i):
     """Eq. 4 for token i of one image; p is a nested list [h][i][j]."""
     d_p = len(p[0][i])
@@ -78,9 +75,6 @@ def literal_cls(block, x, theta, rule="minority"):
     return block.finish(x[:, :1], block.attn.proj(attended))[:, 0]
 
 
-# Models ------------------------------------------------------------------------------------
-
-
 def random_model(registers=0, ffn="mlp", dtype=torch.float64):
     torch.manual_seed(0)
     model = DINOv2(DINOv2Config(128, depth=2, registers=registers, ffn=ffn, grid=4))
@@ -104,9 +98,6 @@ def model(request):
 @pytest.fixture
 def images():
     return torch.randn(3, 3, 70, 42, dtype=torch.float64, generator=torch.manual_seed(1))
-
-
-# Tests -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("rule", ["minority", "low"])

@@ -107,9 +107,6 @@ def test_equals_transformers(kind, shape):
         torch.testing.assert_close(model(images), wanted, **TOLERANCE)
 
 
-# The official rule for plain models, which neither library keeps ---------------------------
-
-
 def keys_cubic(x, a=-0.75):
     x = abs(x)
     if x <= 1:

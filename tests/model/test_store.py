@@ -94,7 +94,7 @@ def test_the_cache_can_be_moved(monkeypatch, tmp_path):
 def test_looking_needs_no_torch():
     code = (
         "import sys; from itae_cluster.model import store, registry;"
-        "assert store.find(registry.variant('mini')).origin == 'bundled';"
+        "assert store.find_checkpoint(registry.variant('mini')).origin == 'bundled';"
         "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0

@@ -18,7 +18,7 @@ from itae_cluster.model.checkpoint import load_model
 from itae_cluster.model.config import DINOv2Config
 from itae_cluster.model.dinov2 import DINOv2
 from itae_cluster.model.itae import Settings, artifacts
-from itae_cluster.paper.artifacts import split
+from itae_cluster.paper.calibrate import mark_artifacts
 from itae_cluster.pictures.decode import decode
 
 SIZE = 56  # 4 × 4 patches
@@ -79,20 +79,14 @@ def only_line(result, code):
     return lines[0]
 
 
-# The mask ------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("rule", ["minority", "low"])
 def test_the_mask_is_the_models(rule):
     norms = np.random.default_rng(0).normal(3, 0.5, (40, 10)).astype(np.float32)
     norms[:, 4] = np.float32(2.7)  # not representable: compared in float32, it equals θ
     for theta in (0.0, 2.7, 3.0, float(norms[0, 3]), 9.0):
         wanted = artifacts(torch.from_numpy(norms), Settings(theta, rule)).numpy()
-        assert np.array_equal(split(norms, theta, rule), wanted)
-    assert not split(norms, 2.7, rule)[:, 0].any()
-
-
-# The numbers ---------------------------------------------------------------------------------
+        assert np.array_equal(mark_artifacts(norms, theta, rule), wanted)
+    assert not mark_artifacts(norms, 2.7, rule)[:, 0].any()
 
 
 @pytest.mark.parametrize("kind", ["plain", "registers"])
@@ -145,9 +139,6 @@ def test_json_holds_the_same(run, album, tmp_path, register_weights):
     assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
 
 
-# What is said --------------------------------------------------------------------------------
-
-
 def test_theta_off_is_said_and_the_map_drawn(run, album, tmp_path):
     path = os.path.join(album, "red/0.png")
     result = run(path, "-o", tmp_path / "a.png")
@@ -189,9 +180,6 @@ def test_batches_and_lists_change_nothing(run, album, tmp_path):
     assert [cells[:2] for cells in table(listed).values()] == [
         cells[:2] for cells in table(whole).values()
     ]
-
-
-# Errors --------------------------------------------------------------------------------------
 
 
 def test_errors_are_one_line_and_leave_nothing(run, album, tmp_path):

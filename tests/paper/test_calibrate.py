@@ -195,15 +195,15 @@ def test_clear_clusters_score_higher_than_none():
 
 
 def test_saved_thresholds():
-    assert thresholds.saved_theta("abc") is None
+    assert thresholds.load("abc") is None
     thresholds.save("abc", thresholds.SavedTheta(2.5, 512))
     thresholds.save("def", thresholds.SavedTheta(None, 3))
-    assert thresholds.saved_theta("abc") == thresholds.SavedTheta(2.5, 512)
-    assert thresholds.saved_theta("def").theta is None
+    assert thresholds.load("abc") == thresholds.SavedTheta(2.5, 512)
+    assert thresholds.load("def").theta is None
     assert thresholds.forget("abc")
     assert not thresholds.forget("abc")
-    assert thresholds.saved_theta("abc") is None
-    assert thresholds.saved_theta("def") is not None
+    assert thresholds.load("abc") is None
+    assert thresholds.load("def") is not None
     assert os.listdir(os.path.dirname(thresholds.path())) == ["thresholds.json"]
 
 
@@ -213,4 +213,4 @@ def test_a_damaged_file_of_thresholds_is_named(content):
     with open(thresholds.path(), "w") as file:
         file.write(content)
     with pytest.raises(OutputError, match=r"thresholds\.json .* repair or remove it"):
-        thresholds.saved_theta("abc")
+        thresholds.load("abc")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 
 import matplotlib
 import numpy as np
@@ -16,6 +15,7 @@ from itae_cluster.paper.figures import TokenMap, draw_attention, draw_norms, dra
 from itae_cluster.paper.figures.attention import OUTLINE
 from itae_cluster.paper.figures.chart import ARTIFACTS, PATCHES, REGISTERS, THETA
 from itae_cluster.paper.figures.maps import outline
+from itae_cluster.paper.sweep import SweepPoint
 
 RNG = np.random.default_rng(0)
 NORMS = {
@@ -76,14 +76,9 @@ def panel(path="photos/a.png", registers=0, width=40, height=30, marked=((1, 1),
 
 DRAWINGS = {
     "norms": lambda path: draw_norms(path, **NORMS),
-    "sweep": lambda path: draw_sweep(
-        path, [{"theta": 1, "acc": 0.5}, {"theta": 2, "acc": 0.6}], "t"
-    ),
+    "sweep": lambda path: draw_sweep(path, [point(1, acc=0.5), point(2, acc=0.6)], "t"),
     "attention": lambda path: draw_attention(path, [panel(registers=4)], 3.0),
 }
-
-
-# Every figure --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("suffix", ["png", "svg"])
@@ -192,18 +187,15 @@ def test_norms_without_registers_and_of_few_or_equal_values(tmp_path):
 # Fig. 5 --------------------------------------------------------------------------------------
 
 
-@dataclass
-class Point:
-    theta: float | None
-    share: float
-    silhouette: float | None = None
-    stability: float | None = None
-    acc: float | None = None
+def point(theta, share=0.0, **scores):
+    return SweepPoint(theta=theta, share=share, pictures=0.0, **scores)
 
 
 def test_a_sweep_has_a_line_for_each_score_that_is_there(tmp_path):
     path = str(tmp_path / "sweep.svg")
-    points = [Point(t, t / 8, -0.1 * t, acc=1 - abs(t - 3) / 5) for t in (1.0, 2.0, 3.0, 4.0)]
+    points = [
+        point(t, t / 8, silhouette=-0.1 * t, acc=1 - abs(t - 3) / 5) for t in (1.0, 2.0, 3.0, 4.0)
+    ]
     draw_sweep(path, points, "Fig. 5")
     shown = words(path)
     assert {"Fig. 5", "θ", "tokens attenuated", "silhouette", "ACC", "−0.4"} <= set(shown)
@@ -212,7 +204,7 @@ def test_a_sweep_has_a_line_for_each_score_that_is_there(tmp_path):
 
 def test_a_sweep_rings_the_best_and_keeps_its_order(tmp_path):
     path, shuffled = str(tmp_path / "0.png"), str(tmp_path / "1.png")
-    points = [{"theta": float(t), "acc": acc} for t, acc in ((1, 0.2), (2, 0.9), (3, 0.4))]
+    points = [point(float(t), acc=acc) for t, acc in ((1, 0.2), (2, 0.9), (3, 0.4))]
     draw_sweep(path, points, "t")
     draw_sweep(shuffled, points[::-1], "t")
     assert source(path) == source(shuffled)
@@ -229,7 +221,7 @@ def test_a_sweep_rings_the_best_and_keeps_its_order(tmp_path):
 
 def test_theta_off_stands_alone(tmp_path):
     path = str(tmp_path / "sweep.svg")
-    draw_sweep(path, [Point(None, 0.0, acc=0.5), Point(1.0, 0.1, acc=0.6)], "t")
+    draw_sweep(path, [point(None, 0.0, acc=0.5), point(1.0, 0.1, acc=0.6)], "t")
     assert "off" in words(path)
     empty = str(tmp_path / "empty.svg")
     draw_sweep(empty, [], "t")

@@ -12,7 +12,7 @@ from itae_cluster.cli import app
 from itae_cluster.core.options import ModelOptions
 from itae_cluster.embedding.encoder import load_encoder
 from itae_cluster.model.itae import Settings
-from itae_cluster.paper.artifacts import split
+from itae_cluster.paper.calibrate import mark_artifacts
 from itae_cluster.pictures.decode import decode
 from support.fakes import RecordingReporter
 from support.planted import GAP, NORMAL_NORM, SIZE, album, planted_weights
@@ -34,7 +34,7 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def encoder(folder):
     weights = str(folder / "weights.safetensors")
-    options = ModelOptions(weights=weights, size=SIZE, theta="off")
+    options = ModelOptions(weights=weights, size=SIZE, theta=None)
     return load_encoder(options, RecordingReporter())
 
 
@@ -52,7 +52,7 @@ def run(folder, *args, code=0):
 def test_the_plant_is_what_the_paper_describes(encoder, folder):
     """Fig. 2 and 3: a small group of short queries that draws most of CLS's attention."""
     measures = encoder.measure(pixels(folder / "planted"))
-    mask = split(measures.query_norms, THETA)
+    mask = mark_artifacts(measures.query_norms, THETA)
     assert mask.sum(axis=1).tolist() == [1] * len(mask)
     norms = measures.query_norms[:, 1:]
     assert not ((norms > GAP[0]) & (norms < GAP[1])).any()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+import time
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -29,9 +32,6 @@ def groups(n, k, spread, seed=0, dim=16):
     truth = np.arange(n) % k
     centres = rng.normal(size=(k, dim))
     return unit(centres[truth] + spread * rng.normal(size=(n, dim))), [f"c{t}" for t in truth]
-
-
-# Scores --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_knn_as_scikit_learn_in_blocks(monkeypatch):
     wanted = reference.score(test, test_labels)
     assert 0.3 < wanted < 1
     assert knn_accuracy(train, train_labels, test, test_labels, 10) == pytest.approx(wanted)
-    monkeypatch.setattr(scores, "_BLOCK", 8 * len(train))
+    monkeypatch.setattr(scores, "MOST_CELLS", 8 * len(train))
     assert knn_accuracy(train, train_labels, test, test_labels, 10) == pytest.approx(wanted)
 
 
@@ -87,9 +87,6 @@ def test_knn_with_a_class_of_its_own_and_too_few_neighbours():
     assert knn_accuracy(vectors, ["a", "b"], vectors, ["a", "new"], 1) == 0.5
     with pytest.raises(InputError, match=r"--knn 3 asks for more neighbours .* use --knn 2"):
         knn_accuracy(vectors, ["a", "b"], vectors, ["a", "b"], 3)
-
-
-# Estimates and significance ------------------------------------------------------------------
 
 
 def test_standard_error_by_hand():
@@ -117,9 +114,6 @@ def test_significance_of_degenerate_sets():
     assert compare([0.5], [0.5]).p == 1.0
     assert compare([0.5], [0.6]).p is None
     assert compare([0.5, 0.6, 0.7], [0.6, 0.7, 0.8]).p is None  # the same gain in every set
-
-
-# The protocol --------------------------------------------------------------------------------
 
 
 class SeedClusterer:
@@ -188,11 +182,13 @@ def test_identical_pictures_make_no_warning():
 
 
 def test_the_length_is_told_beforehand(monkeypatch):
+    clock = itertools.count(0, 0.001)  # a run takes a millisecond, however busy the machine is
+    monkeypatch.setattr(time, "perf_counter", lambda: next(clock))
     vectors, truth = groups(40, 2, 0.1)
     reporter = RecordingReporter()
     protocol_run({"a": vectors}, truth, KMeansOnce(2), reporter=reporter)
     assert reporter.details == ["the full protocol, 12 runs, will take about 1 s"]
-    monkeypatch.setattr(protocol, "_LONG", -1.0)
+    monkeypatch.setattr(protocol, "LONG", -1.0)
     protocol_run({"a": vectors}, truth, KMeansOnce(2), reporter=reporter, sets=30)
     assert reporter.notes == [
         "the full protocol, 120 runs, will take about 1 s; --runs 5x5 is a quick look"
@@ -204,9 +200,6 @@ def test_hdbscan_that_finds_nothing():
     recipe = RecipeOnce(ClusterOptions(Algorithm.HDBSCAN, min_cluster_size=20))
     found = protocol_run({"a": vectors}, truth, recipe, sets=2, runs=1)
     assert [scores.acc for scores in found["a"]] == [0, 0]
-
-
-# The paper -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

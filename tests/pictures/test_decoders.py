@@ -18,8 +18,9 @@ from PIL import Image
 
 from itae_cluster.core.cache import Cache
 from itae_cluster.core.errors import DecodeError
+from itae_cluster.core.options import ModelOptions
 from itae_cluster.core.types import Skipped
-from itae_cluster.embedding.embed import embed, read_batches
+from itae_cluster.embedding.embed import embed_files, read_batches
 from itae_cluster.pictures import decode as decoding
 from itae_cluster.pictures.decoders import Decoders
 from support.fakes import KnownEncoder, MeanColourEncoder, RecordingReporter
@@ -188,7 +189,9 @@ def test_a_pass_with_a_cache_skips_a_file_whose_reading_blocks(folder, blocked, 
     files = [str(folder / "a.png"), blocked, str(folder / "d.png")]
     reporter = RecordingReporter()
     with Cache(str(folder / "cache"), reporter) as cache:
-        found = embed(files, KnownEncoder(), batch_size=2, cache=cache, reporter=reporter)
+        found = embed_files(
+            files, ModelOptions(batch_size=2), KnownEncoder(), cache=cache, reporter=reporter
+        )
     assert [Path(path).stem for path in found.paths] == ["a", "d"]
     assert found.skipped == (Skipped(blocked, "took more than 2 s to read"),)
 
@@ -276,7 +279,8 @@ def test_a_pass_names_the_bad_files_and_embeds_the_others(folder, treachery, mon
     files = sorted(str(path) for path in folder.iterdir())
     reporter = RecordingReporter()
     nowhere = Cache(None, reporter)
-    found = embed(files, MeanColourEncoder(), batch_size=2, cache=nowhere, reporter=reporter)
+    two = ModelOptions(batch_size=2)
+    found = embed_files(files, two, MeanColourEncoder(), cache=nowhere, reporter=reporter)
     assert [Path(path).stem for path in found.paths] == ["a", "b", "c", "d"]
     reasons = {Path(item.path).stem: item.reason for item in found.skipped}
     assert reasons == {

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from itae_cluster.cli import app
 from itae_cluster.core.errors import InputError, OutputError, ResultError, UsageError
-from itae_cluster.core.options import AskedModel
+from itae_cluster.core.options import ModelOptions
 from itae_cluster.core.types import NOISE
 from itae_cluster.pipeline.regroup import SplitOptions, merge_clusters, split_cluster
 from itae_cluster.pipeline.rename import rename_clusters
@@ -31,7 +31,7 @@ def merge(case, *folders, **options):
 
 def split(case, folder, k, **options):
     run = a_run(encoder=MeanColourEncoder())
-    return split_cluster(str(case.out), folder, SplitOptions(k=k), AskedModel(), run, **options)
+    return split_cluster(str(case.out), folder, SplitOptions(k=k), ModelOptions(), run, **options)
 
 
 def as_documents_say(case):

@@ -135,7 +135,7 @@ def test_pictures_that_cannot_be_read_are_named(case, tmp_path):
     ("options", "words"),
     [
         ({"model": "vits14"}, "--model vits14 contradicts"),
-        ({"theta": "3.5"}, r"--theta 3.5 contradicts the result, .* made with off"),
+        ({"theta": 3.5}, r"--theta 3.5 contradicts the result, .* made with off"),
         ({"size": 56}, "--size 56 contradicts"),
     ],
 )
@@ -145,7 +145,7 @@ def test_a_model_option_that_contradicts_is_refused(case, album, options, words)
 
 
 def test_options_that_say_the_same_are_no_contradiction(case, album):
-    case.update(album, model="mean colour", theta="off", size=28)
+    case.update(album, model="mean colour", theta=None, size=28)
     case.update(album, model="auto", theta="auto")
 
 

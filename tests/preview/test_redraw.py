@@ -13,7 +13,7 @@ from PIL import Image
 
 from itae_cluster import preview
 from itae_cluster.clustering.similarity import find_similar
-from itae_cluster.core.options import AskedModel, CacheOptions
+from itae_cluster.core.options import CacheOptions, ModelOptions
 from itae_cluster.pipeline.regroup import SplitOptions, merge_clusters, split_cluster
 from itae_cluster.pipeline.rename import rename_clusters
 from support.albums import Sorted, picture, without_journal
@@ -194,7 +194,7 @@ def test_merge_and_split_are_followed_and_undone(case):
     assert case.sheets() == ["cluster-000.jpg", "cluster-001.jpg"]
     second = without_journal(case.out)
     run = a_run(encoder=KnownEncoder())
-    split_cluster(str(case.out), "cluster-000", SplitOptions(k=2), AskedModel(), run)
+    split_cluster(str(case.out), "cluster-000", SplitOptions(k=2), ModelOptions(), run)
     page = check_page(case)
     assert len(set(page.labels)) == 3
     assert case.sheets() == ["cluster-000-2.jpg", "cluster-000.jpg", "cluster-001.jpg"]

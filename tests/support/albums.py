@@ -11,7 +11,6 @@ from PIL import Image
 from itae_cluster.changes.undo import undo_result
 from itae_cluster.core.options import (
     Action,
-    AskedModel,
     CacheOptions,
     ClusterOptions,
     InputOptions,
@@ -81,7 +80,7 @@ class Sorted:
     ):
         return update_result(
             InputOptions(tuple(map(str, paths))),
-            AskedModel(**model),
+            ModelOptions(**model),
             OutputOptions(str(self.out), Action(action), dry_run),
             a_run(reporter, caching or self.caching, encoder or self.encoder()),
         )

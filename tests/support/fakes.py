@@ -15,7 +15,7 @@ class RecordingReporter:
         self.stages, self.warnings, self.notes = [], [], []
         self.details, self.skipped = [], []
 
-    def progress(self, stage, done, total):
+    def progress(self, stage, done, total, unit=""):
         self.stages.append((stage, done, total))
 
     def warn(self, message):

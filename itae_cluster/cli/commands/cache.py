@@ -13,6 +13,7 @@ from itae_cluster.cli import parameters as given
 from itae_cluster.cli.group import Command, Group
 from itae_cluster.cli.reporting import ConsoleReporter
 from itae_cluster.core.errors import OutputError
+from itae_cluster.core.options import theta_text
 from itae_cluster.core.text import printable, quantity
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def _show(found: CacheInfo, path: str) -> None:
         ("oldest use", f"{quantity(found.days, 'day')} ago"),
     ]
     for recipe, number in found.recipes:
-        theta = "off" if recipe["theta"] is None else recipe["theta"]
+        theta = theta_text(recipe["theta"])
         version = MINI_VERSIONS.get(recipe["weights_sha256"])
         weights = f"{recipe['weights_sha256'][:12]}…" + (f" ({MINI} {version})" if version else "")
         rows.append(

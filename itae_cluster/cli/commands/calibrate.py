@@ -13,7 +13,7 @@ from itae_cluster.cli.option_groups import MeasuredModelGroup, PictureGroup, wit
 from itae_cluster.cli.output import check_strict
 from itae_cluster.cli.reporting import ConsoleReporter
 from itae_cluster.core.documents import to_json
-from itae_cluster.core.options import CalibrationOptions, parse_range
+from itae_cluster.core.options import CalibrationOptions, parse_range, theta_text
 from itae_cluster.core.text import quantity
 
 if TYPE_CHECKING:
@@ -111,12 +111,12 @@ def calibrate(
         itae-cluster ./photos --theta "$(itae-cluster calibrate ./photos --quiet)"
     """
     options = CalibrationOptions(
-        sample,
-        seed,
-        () if sweep is None else parse_range(sweep),
-        rule.value,
-        labels,
-        k,
+        sample=sample,
+        seed=seed,
+        thetas=() if sweep is None else parse_range(sweep),
+        rule=rule.value,
+        labels=labels,
+        k=k,
     )
     model_options = model.options()
     with ConsoleReporter(quiet=quiet, verbose=verbose) as reporter:
@@ -141,12 +141,8 @@ def calibrate(
             reporter.note(f"saved in {save_theta(found)}")
     if not quiet:
         _explain(found)
-    print(to_json(found.document(), indent=2) if json_ else _shown(found.theta))
+    print(to_json(found.document(), indent=2) if json_ else theta_text(found.theta))
     check_strict(strict, found.sample.skipped)
-
-
-def _shown(theta: float | None) -> str:
-    return "off" if theta is None else f"{theta:g}"
 
 
 def _explain(found: Calibration) -> None:
@@ -204,7 +200,7 @@ def _sweep_table(found: Calibration) -> Table:
         if labelled:
             scores += [point.acc, point.ari, point.nmi]
         table.add_row(
-            f"{point.theta:g}",
+            theta_text(point.theta),
             f"{point.share:.1%}",
             f"{point.pictures:.1%}",
             *("" if score is None else f"{score:.3f}" for score in scores),

@@ -17,6 +17,7 @@ from itae_cluster.cli.output import check_strict
 from itae_cluster.cli.reporting import ConsoleReporter
 from itae_cluster.core.errors import UsageError
 from itae_cluster.core.files import check_new
+from itae_cluster.core.options import theta_text
 from itae_cluster.core.text import quantity
 from itae_cluster.paper.tables import DATASETS, NEIGHBOURS, RUNS, SETS
 
@@ -159,13 +160,12 @@ def evaluate(
             torchvision=torchvision,
             root=root,
             excludes=tuple(exclude or ()),
-            k=k,
             sets=sets,
             runs=per_set,
+            clustering=recipe.options_for(k),
             knn=knn,
             train=train,
             paper=paper,
-            **vars(recipe),
         )
         if csv is not None:
             check_new(csv)
@@ -227,7 +227,7 @@ def _row(judged: ModelScores, metric: str, first: bool) -> list[str]:
     theta = judged.variants[-1].theta
     shown = [_score(variant.estimate(metric)) for variant in judged.variants]
     return [
-        ("off" if theta is None else f"{theta:g}") if first else "",
+        theta_text(theta) if first else "",
         _title(metric),
         *shown,
         *[""] * (2 - len(shown)),
@@ -284,11 +284,13 @@ def _paper_table(found: Evaluation) -> Table:
 def _summary(found: Evaluation) -> str:
     options = found.options
     runs = f"{options.sets} seeds"
-    if options.by_protocol:
+    if options.is_protocol:
         runs = f"{options.sets} sets of {options.runs} K-Means runs"
-    how = str(options.algorithm) if found.k is None else quantity(found.k, "cluster")
-    if not options.by_protocol and found.k is not None:
-        how += f" by {options.algorithm}, --reduce {options.reduction}"
+    how = str(options.clustering.algorithm)
+    if found.k is not None:
+        how = quantity(found.k, "cluster")
+    if not options.is_protocol and found.k is not None:
+        how += f" by {options.clustering.algorithm}, --reduce {options.clustering.reduce}"
     skipped = f", {len(found.skipped)} skipped" if found.skipped else ""
     pictures = quantity(found.pictures, "picture")
     return f"{pictures} of {found.classes} classes, {how}, {runs}{skipped}"

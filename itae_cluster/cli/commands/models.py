@@ -12,6 +12,7 @@ from itae_cluster.cli import parameters as given
 from itae_cluster.cli.group import Command, Group
 from itae_cluster.cli.reporting import ConsoleReporter
 from itae_cluster.core.errors import UsageError
+from itae_cluster.core.options import theta_text
 from itae_cluster.core.text import printable
 
 __all__ = ["models"]
@@ -51,7 +52,7 @@ def list_(
 
     table = Table("model", "width", "depth", "registers", "theta", "weights", box=None)
     for row in rows:
-        theta = "off" if row["theta"] is None else str(row["theta"])
+        theta = theta_text(row["theta"])
         name = " ".join(str(row[key]) for key in ("name", "version") if row[key])
         cells = [row[key] for key in ("width", "depth", "registers")]
         table.add_row(name, *map(str, cells), theta, row["weights"] or "not here")

@@ -11,7 +11,7 @@ from itae_cluster.cli import parameters as given
 from itae_cluster.cli.option_groups import CacheGroup, with_option_groups
 from itae_cluster.cli.output import check_strict
 from itae_cluster.cli.reporting import ConsoleReporter
-from itae_cluster.core.options import AskedModel, DeviceName, ModelOptions
+from itae_cluster.core.options import DeviceName, ModelOptions
 from itae_cluster.core.text import quantity
 
 __all__ = ["preview"]
@@ -49,7 +49,7 @@ def preview(
         itae-cluster preview ./sorted
         itae-cluster preview ./sorted --contact-sheets
     """
-    asked = AskedModel(weights=weights, device=device, batch_size=batch_size, offline=offline)
+    asked = ModelOptions(weights=weights, device=device, batch_size=batch_size, offline=offline)
     cache_options = caching.options()
     with ConsoleReporter(quiet=quiet, verbose=verbose) as reporter:
         from itae_cluster.core.run import open_run

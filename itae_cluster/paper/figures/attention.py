@@ -156,7 +156,7 @@ def _draw_row(
     top += _CAPTION
     lefts = [round(left + slot + (plan.side - width) / 2) for slot in _slots(plan)]
     boxes = [Box(x, top, x + width, top + height) for x in lefts]
-    sheet.image(_shaped(panel.pixels, boxes[0], smooth=True), boxes[0].left, top, level=2)
+    sheet.image(_resize(panel.pixels, boxes[0], smooth=True), boxes[0].left, top, level=2)
     # CLS's attention to itself is no part of a map, and may be far larger.
     shown = np.concatenate([panel.attention[1:], panel.attenuated[1:]])
     highest = float(shown.max()) or 1.0
@@ -173,7 +173,7 @@ def _draw_row(
 
 def _name(path: str, width: float) -> str:
     """The path; its last part alone where there is no room for all of it."""
-    return path if _NAME.width(_NAME.fitted(path, 1e9)) <= width else os.path.basename(path)
+    return path if _NAME.width(_NAME.fit(path, 1e9)) <= width else os.path.basename(path)
 
 
 def _facts(panel: TokenMap, theta: float | None) -> str:
@@ -197,7 +197,7 @@ def _strip_box(panel: TokenMap, plan: _Plan, box: Box) -> Box:
 def _draw_map(
     sheet: Sheet, values: NDArray[np.generic], mask: NDArray[np.generic], box: Box, highest: float
 ) -> None:
-    image = _shaped(_coloured(values, highest), box, smooth=False)
+    image = _resize(_apply_colours(values, highest), box, smooth=False)
     sheet.image(image, box.left, box.top, level=2)
     _draw_outline(sheet, mask, box)
 
@@ -219,7 +219,7 @@ def _draw_outline(sheet: Sheet, mask: NDArray[np.generic], box: Box) -> None:
         sheet.axes.add_collection(lines, autolim=False)
 
 
-def _coloured(values: NDArray[np.generic], highest: float) -> NDArray[np.uint8]:
+def _apply_colours(values: NDArray[np.generic], highest: float) -> NDArray[np.uint8]:
     """(h, w) attention → (h, w, 3) uint8 RGB."""
     import matplotlib
 
@@ -228,7 +228,7 @@ def _coloured(values: NDArray[np.generic], highest: float) -> NDArray[np.uint8]:
     return colours[..., :3]
 
 
-def _shaped(pixels: NDArray[np.uint8], box: Box, *, smooth: bool) -> Image.Image:
+def _resize(pixels: NDArray[np.uint8], box: Box, *, smooth: bool) -> Image.Image:
     """An RGB image that fills the box."""
     from PIL import Image
 
@@ -241,7 +241,9 @@ def _draw_scale(sheet: Sheet, box: Box, highest: float) -> None:
     """The colour bar: shares of the attention, in per cent."""
     levels = np.linspace(1.0, 0.0, round(box.height))[:, None] ** 2 * highest
     sheet.panel(box.inset(-1), PANEL, level=1)
-    sheet.image(_shaped(_coloured(levels, highest), box, smooth=False), box.left, box.top, level=2)
+    sheet.image(
+        _resize(_apply_colours(levels, highest), box, smooth=False), box.left, box.top, level=2
+    )
     for share in (0.0, 0.0625, 0.25, 0.5625, 1.0):
         y = box.bottom - box.height * share**0.5
         y = min(max(y, box.top + 8), box.bottom - 8)

@@ -42,10 +42,10 @@ def to_bytes(figure: Figure, suffix: str) -> bytes:
 
     nothing = {"Creator": None, "Date": None}
     FigureCanvasSVG(figure).print_svg(buffer, metadata=nothing)  # type: ignore[no-untyped-call]
-    return _numbered(buffer.getvalue())
+    return _number_identifiers(buffer.getvalue())
 
 
-def _numbered(svg: bytes) -> bytes:
+def _number_identifiers(svg: bytes) -> bytes:
     """Matplotlib's identifiers are salted at random; number them in their order instead."""
     found = dict.fromkeys(_IDENTIFIER.findall(svg))
     numbers = {old: b"n%d" % number for number, old in enumerate(found)}

@@ -44,7 +44,7 @@ def heading(figure: Figure, text: str, left: float, right: float, top: float) ->
     figure.text(
         left / width,
         1 - top / height,
-        face.fitted(text, right - left),
+        face.fit(text, right - left),
         fontproperties=face.properties(DPI),
         color=INK,
         verticalalignment="top",
@@ -67,7 +67,7 @@ def add_axes(figure: Figure, box: Box, *, title: str, x: str, y: str) -> Axes:
         spine.set_visible(side in {"left", "bottom"})
         spine.set(color=QUIET, linewidth=1)
     axes.tick_params(color=QUIET, length=5, width=1, direction="out", top=False, right=False)
-    title = _TITLE.fitted(title, box.width)
+    title = _TITLE.fit(title, box.width)
     font = _TITLE.properties(DPI)
     axes.set_title(title, fontproperties=font, color=INK, loc="left", pad=12, parse_math=False)
     font = _LABEL.properties(DPI)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["TokenMap", "outline"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TokenMap:
     """One picture and its tokens: CLS first, then `registers`, then patches, row by row.
 
@@ -39,7 +39,7 @@ class TokenMap:
 
     @property
     def count(self) -> int:
-        """The number of artifacts."""
+        """How many tokens are artifacts: patches and registers."""
         return int(self.artifacts.sum())
 
     @property

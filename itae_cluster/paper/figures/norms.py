@@ -76,18 +76,13 @@ def draw_norms(
     check_target(path)
     figure = blank(_WIDTH, _HEIGHT)
     heading(figure, title, _QUERY.left, _OUTPUT.right, 36)
-    axes = add_axes(
-        figure, _QUERY, title="Query norms", x="‖q‖ / √d (Eq. 4)", y="tokens (square-root scale)"
-    )
+    # Fig. 2; θ and the valley are about query norms alone.
+    y = "tokens (square-root scale)"
+    axes = add_axes(figure, _QUERY, title="Query norms", x="‖q‖ / √d (Eq. 4)", y=y)
     _draw_norms(axes, _kinds(query_norms, register_query_norms), theta, valley)
-    axes = add_axes(
-        figure,
-        _OUTPUT,
-        title="Output norms",
-        x="‖x‖ of the last block",
-        y="tokens (square-root scale)",
-    )
+    axes = add_axes(figure, _OUTPUT, title="Output norms", x="‖x‖ of the last block", y=y)
     _draw_norms(axes, _kinds(output_norms, register_output_norms), None, None)
+    # Fig. 3
     axes = add_axes(
         figure,
         _ATTENTION,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from math import floor, isfinite, nan
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from matplotlib.axes import Axes
+
+    from itae_cluster.paper.sweep import SweepPoint
 
 __all__ = ["draw_sweep"]
 
@@ -33,16 +34,14 @@ _LINES: dict[str, tuple[str, str, str, object]] = {
 }
 
 
-def draw_sweep(path: str, points: Sequence[object], title: str) -> None:
+def draw_sweep(path: str, points: Sequence[SweepPoint], title: str) -> None:
     """One line a score over θ; a ring marks the best θ of each score.
 
     The same data give the same bytes.
 
     Args:
         path: the file to write, `.png` or `.svg`.
-        points: mappings or objects with `theta` and any of `share`, `silhouette`, `stability`,
-            `acc`, `ari`, `nmi`, each a number (0 to 1, some also negative) or None. A `theta` of
-            None is ITAE switched off, and stands alone at the left.
+        points: in any order; ITAE switched off stands alone at the left.
         title: what the figure is about, on one line.
 
     Raises:
@@ -53,9 +52,11 @@ def draw_sweep(path: str, points: Sequence[object], title: str) -> None:
     figure = blank(_WIDTH, _HEIGHT)
     heading(figure, title, _AXES.left, _WIDTH - 60, 36)
     axes = add_axes(figure, _AXES, title="", x="θ", y="score, or share of tokens")
-    rows = [(_value(point, "theta"), point) for point in points]
-    swept = sorted((row for row in rows if isfinite(row[0])), key=lambda row: row[0])
-    off = next((point for theta, point in rows if not isfinite(theta)), None)
+    swept = sorted(
+        ((point.theta, point) for point in points if point.theta is not None),
+        key=lambda pair: pair[0],
+    )
+    off = next((point for point in points if point.theta is None), None)
     numbers = [theta for theta, _ in swept]
     off_at = None if off is None else _place_of_off(numbers)
     known: list[float] = []
@@ -79,10 +80,10 @@ def draw_sweep(path: str, points: Sequence[object], title: str) -> None:
     write(to_bytes(figure, suffix_of(path)), path)
 
 
-def _value(point: object, name: str) -> float:
-    """A field of a mapping or an object; NaN where it is missing or None."""
-    held = point.get(name) if isinstance(point, Mapping) else getattr(point, name, None)
-    return nan if held is None else float(held)
+def _value(point: SweepPoint, name: str) -> float:
+    """A score; NaN, which is not drawn, where it is not known."""
+    score: float | None = getattr(point, name)
+    return nan if score is None else score
 
 
 def _draw_line(

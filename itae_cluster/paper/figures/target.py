@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
-from itae_cluster.core.errors import OutputError, UsageError
-from itae_cluster.core.files import atomic_path, check_new
+from itae_cluster.core.errors import UsageError
+from itae_cluster.core.files import atomic_path, check_new, explain_write_errors
 from itae_cluster.core.text import printable
 
 __all__ = ["SUFFIXES", "check_target", "suffix_of", "write"]
@@ -44,11 +44,5 @@ def write(content: bytes, path: str) -> None:
         OutputError: if the file exists or cannot be written.
     """
     check_target(path)
-    try:
-        with atomic_path(path) as part, open(part, "xb") as file:
-            file.write(content)
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise OutputError(
-            f"cannot write {printable(path)}: {reason}; choose a folder you may write to"
-        ) from error
+    with explain_write_errors(path), atomic_path(path) as part, open(part, "xb") as file:
+        file.write(content)

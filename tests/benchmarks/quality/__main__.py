@@ -28,7 +28,7 @@ from benchmarks.quality import criteria, data, grid, limits, tables
 from itae_cluster.cli.reporting import ConsoleReporter
 from itae_cluster.clustering.choose_k import ScoredSample, candidates
 from itae_cluster.core.cache import open_cache
-from itae_cluster.core.options import CacheOptions, ModelOptions
+from itae_cluster.core.options import CacheOptions, ModelOptions, theta_text
 from itae_cluster.model.registry import MINI, MINI_VERSIONS
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def _looked_for(
 ) -> Iterator[dict[str, Any]]:
     """Of each folder: the classes of sets drawn at random, and the numbers that were found."""
     for folder in folders:
-        whole = data.embed_folder(folder, replace(model, theta="off"), cache, reporter)
+        whole = data.embed_folder(folder, replace(model, theta=None), cache, reporter)
         sets = [one for number in range(draws) if (one := data.drawn(whole, number)) is not None]
         found = [
             criteria.taken(ScoredSample(one.vectors, number), candidates(len(one.vectors), None))
@@ -110,7 +110,7 @@ def _embedded(
     found: list[Labelled] = []
     with tempfile.TemporaryDirectory() as scratch:
         for folder in (*folders, *data.shipped(scratch)):
-            plain = data.embed_folder(folder, replace(model, theta="off"), cache, reporter)
+            plain = data.embed_folder(folder, replace(model, theta=None), cache, reporter)
             found.append(plain)
             patched = data.embed_folder(folder, replace(model, theta="auto"), cache, reporter)
             if patched.theta is not None:
@@ -124,7 +124,7 @@ def _measured(
     """All that is known after each seed."""
     runs: dict[tuple[str, ...], dict[str, Any]] = {}
     chosen: dict[tuple[str, str], dict[str, Any]] = defaultdict(dict)
-    thetas = sorted({str(whole.theta or "off") for whole in wholes})
+    thetas = sorted({theta_text(whole.theta) for whole in wholes})
     for seed in range(seeds):
         for one in (part for whole in wholes for part in data.sets(whole, seed)):
             classes = len(np.unique(one.truth))

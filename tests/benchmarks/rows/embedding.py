@@ -12,7 +12,7 @@ from benchmarks.figure import Figure
 from benchmarks.pictures import pixels
 from benchmarks.timing import Ratio, paired, seconds
 from itae_cluster.clustering.recipe import cluster_vectors
-from itae_cluster.core.options import ClusterOptions, ModelOptions, Precision, Reduction
+from itae_cluster.core.options import ClusterOptions, ModelOptions, Precision, Reduction, Theta
 from itae_cluster.embedding.encoder import TorchEncoder, load_encoder
 from itae_cluster.paper.scores import score
 
@@ -66,7 +66,7 @@ def measure(context: Context) -> tuple[list[Figure], list[str]]:
     return figures, []
 
 
-def _encoder(context: Context, precision: Precision, theta: str = "auto") -> TorchEncoder:
+def _encoder(context: Context, precision: Precision, theta: Theta = "auto") -> TorchEncoder:
     options = ModelOptions("mini", precision=precision, theta=theta)
     return load_encoder(options, context.reporter)
 
@@ -145,7 +145,7 @@ def _agreement_of_clusters(
 def _masks(context: Context, exact: TorchEncoder, shots: NDArray[np.uint8]) -> Figure:
     norms = _norms(exact, shots)
     theta = float(np.quantile(norms, 0.95))
-    coarse = _encoder(context, Precision.BFLOAT16, theta=f"{theta:.4f}")
+    coarse = _encoder(context, Precision.BFLOAT16, theta=round(theta, 4))
     equal = float(np.mean((_norms(coarse, shots) > theta) == (norms > theta)))
     text = "bfloat16 forced with ITAE on: share of equal artifact masks"
     return Figure(ROW, text, equal, unit="of tokens", target=0.999, remark=_MASK_NOTE)

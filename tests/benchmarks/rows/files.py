@@ -13,7 +13,7 @@ from benchmarks.pictures import large_photos
 from benchmarks.timing import paired
 from itae_cluster.core.cache import Cache
 from itae_cluster.core.options import ModelOptions
-from itae_cluster.embedding.embed import embed
+from itae_cluster.embedding.embed import embed_files
 from itae_cluster.embedding.encoder import load_encoder
 from itae_cluster.pictures import decode as decoding
 from itae_cluster.pictures.scan import scan
@@ -48,7 +48,13 @@ def measure(context: Context) -> tuple[list[Figure], list[str]]:
     shots = np.stack([decoding.decode(path, encoder.size).pixels for path in files])
 
     def from_files() -> NDArray[np.float32]:
-        found = embed(files, encoder, batch_size=16, cache=nowhere, reporter=context.reporter)
+        found = embed_files(
+            files,
+            ModelOptions("mini", batch_size=16),
+            encoder,
+            cache=nowhere,
+            reporter=context.reporter,
+        )
         return found.vectors
 
     def in_memory() -> None:
