@@ -32,9 +32,9 @@ from itae_cluster.results import plan as plans
 from support.fakes import KnownEncoder, MeanColourEncoder, RecordingReporter, a_run
 
 
-def embed(files, encoder, *, batch_size, reporter, **options):
-    """The stage, without a cache."""
-    model, cache = ModelOptions(batch_size=batch_size), Cache(None, reporter)
+def embed(files, encoder, *, batch_size, reporter, cache=None, **options):
+    """The stage, by default without a cache."""
+    model, cache = ModelOptions(batch_size=batch_size), cache or Cache(None, reporter)
     return embed_files(files, model, encoder, cache=cache, reporter=reporter, **options)
 
 
