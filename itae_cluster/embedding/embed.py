@@ -18,6 +18,7 @@ import numpy as np
 from itae_cluster.core.cache import Cache
 from itae_cluster.core.errors import DecodeError, InputError
 from itae_cluster.core.options import MAX_PIXELS
+from itae_cluster.core.text import printable
 from itae_cluster.core.types import Embeddings, Skipped
 from itae_cluster.embedding.deferred import RecipeChangedError
 from itae_cluster.embedding.vector_cache import CachedVector, DecodedFile, VectorCache
@@ -178,6 +179,8 @@ def read_batches(
 def _nothing_readable(skipped: Sequence[Skipped]) -> str:
     if not skipped:
         return "there is no picture to embed; name files or folders that hold some"
+    if len(skipped) == 1:
+        return f"{printable(skipped[0].path)}: {skipped[0].reason}; it is the only file"
     first = f"the first reason: {skipped[0].reason}"
     return f"none of the {len(skipped)} files can be read as a picture ({first}); check the paths"
 
