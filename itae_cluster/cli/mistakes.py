@@ -96,7 +96,7 @@ def _bad_value(mistake: Any, help_line: str) -> str:
 
 
 def _listed(words: list[str]) -> str:
-    return " or ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
 def _name(param: Any) -> str:

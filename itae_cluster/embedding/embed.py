@@ -210,6 +210,8 @@ def read_batches(
 def _explain_nothing(skipped: Sequence[Skipped]) -> str:
     if not skipped:
         return "there is no picture to embed; name files or folders that hold some"
+    if len(skipped) == 1:
+        return f"{printable(skipped[0].path)}: {skipped[0].reason}; it is the only file"
     first = f"the first reason: {skipped[0].reason}"
     return f"none of the {len(skipped)} files can be read as a picture ({first}); check the paths"
 

@@ -333,7 +333,7 @@ def test_inputs_without_a_picture(run, tmp_path):
     (tmp_path / "empty/a.jpg").write_bytes(b"")
     result = run(tmp_path / "empty", "--k", "1")
     assert result.exit_code == 1
-    assert "none of the 1 files can be read" in result.stderr
+    assert "it is the only file" in result.stderr
     result = run(tmp_path / "nowhere", "--k", "1")
     assert result.exit_code == 2
     assert "nowhere" in result.stderr

@@ -119,3 +119,18 @@ def test_all_skips_stand_in_the_manifest(album, tmp_path):
     assert done.returncode == 0
     assert done.stderr.count(b"skipped ") < 13
     assert (tmp_path / "sorted/manifest.json").read_text().count('"reason"') == 15
+
+
+def test_the_first_words_come_within_a_second_of_the_start(album):
+    """Of processor time: on a busy machine the clock on the wall says nothing."""
+    code = (
+        "import sys, time\n"
+        "from itae_cluster.cli import reporting\n"
+        "def tell(self, *_): print(time.process_time(), file=sys.stdout, flush=True); sys.exit()\n"
+        "reporting.ConsoleReporter.progress = tell\n"
+        "sys.argv[1:] = [sys.argv[1], '--k', '3', '--model', 'mini']\n"
+        "from itae_cluster.cli import main\n"
+        "main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, album], capture_output=True, check=False)
+    assert float(done.stdout) < 1, done.stderr
