@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 
+import os
+
 import numpy as np
 import pytest
 from PIL import Image
 
+MADE = 1_700_000_000  # seconds since 1970
 COLOURS = {"red": (220, 30, 30), "green": (20, 200, 40), "blue": (30, 40, 220)}
 
 
@@ -44,7 +47,9 @@ def album(tmp_path):
         for number in range(4):
             pixels = np.array(colour) + rng.integers(-20, 20, size=(40, 30, 3))
             image = Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
-            image.save(root / name / f"{number}.png")
+            path = root / name / f"{number}.png"
+            image.save(path)
+            os.utime(path, (MADE, MADE))  # the cache waits before it trusts a time of change
     return str(root)
 
 
@@ -61,3 +66,13 @@ def _own_cache(tmp_path_factory, monkeypatch):
     ):
         monkeypatch.setenv(variable, str(root / folder))
     monkeypatch.setenv("ITAE_CLUSTER_OFFLINE", "1")
+
+
+@pytest.fixture
+def no_extras(monkeypatch):
+    """As after a plain install: neither raw files nor JPEG XL are pictures."""
+    from itae_cluster.pictures.formats import picture_suffixes
+    from itae_cluster.pictures.sidecars import RAW
+
+    plain = picture_suffixes() - RAW - {".jxl"}
+    monkeypatch.setattr("itae_cluster.pictures.scan.picture_suffixes", lambda: plain)

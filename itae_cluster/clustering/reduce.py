@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from itae_cluster.clustering.compiled import choose_numba_cache
 from itae_cluster.clustering.sampling import sample_rows
 from itae_cluster.core.batches import slices
+from itae_cluster.core.compiled import choose_numba_cache
 
 if TYPE_CHECKING:
     from collections.abc import Callable

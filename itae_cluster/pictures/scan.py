@@ -50,7 +50,10 @@ _APPLE_DOUBLE = "._*"
 _SPECIAL_KINDS = ((stat.S_ISFIFO, "pipe"), (stat.S_ISSOCK, "socket"))
 _MOST_KINDS = 8  # that a line names
 
-_EXTRAS: tuple[tuple[str, frozenset[str]], ...] = (("raw", RAW), ("jxl", frozenset({".jxl"})))
+_EXTRAS: tuple[tuple[str, frozenset[str]], ...] = (
+    ("raw", RAW - {".raw"}),
+    ("jxl", frozenset({".jxl"})),
+)
 """What reads files of these suffixes once it is installed."""
 
 # Files with these suffixes are not looked into: they hold something else, or a picture that nobody
@@ -174,7 +177,7 @@ class _Folder:
 class _Walk:
     spec: GitIgnoreSpec | None
     output: _Output | None
-    suffixes: frozenset[str] = field(default_factory=picture_suffixes)
+    suffixes: frozenset[str] = field(default_factory=lambda: picture_suffixes())
     waiting: list[_Folder] = field(default_factory=list)
     entered: set[object] = field(default_factory=set)
     found: dict[str, tuple[int, bytes, str]] = field(default_factory=dict)  # by real path

@@ -76,6 +76,7 @@ def test_an_unknown_suffix_is_none(album: Path) -> None:
     assert result.passed_over == {".unknown": 1, "no suffix": 1}
 
 
+@pytest.mark.usefixtures("no_extras")
 @pytest.mark.parametrize(
     "name",
     [
@@ -104,6 +105,7 @@ def test_a_file_that_cannot_be_looked_into_is_named(album: Path) -> None:
     assert _reasons(result) == {"./a": "took too long"}
 
 
+@pytest.mark.usefixtures("no_extras")
 def test_what_was_passed_over_is_said(album: Path) -> None:
     write(album / "a.jpg")
     for number in range(2):
@@ -143,6 +145,7 @@ def test_nothing_is_said_where_nothing_was_passed_over(album: Path) -> None:
     assert reporter.notes == []
 
 
+@pytest.mark.usefixtures("no_extras")
 def test_where_there_is_no_picture_the_error_says_what_there_is(album: Path) -> None:
     write(album / "a.nef", b"RAW")
     with pytest.raises(InputError) as error:

@@ -441,6 +441,7 @@ def test_applying_and_undoing_need_no_torch(record, tmp_path):
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.usefixtures("no_extras")
 def test_what_was_passed_over_stands_in_the_plan_and_in_the_manifest(run, album, tmp_path):
     for name in ("a.cr2", "b.CR2", "c.mov"):
         with open(os.path.join(album, name), "wb") as file:

@@ -7,9 +7,8 @@ nobody else can write to; where there is none, it is kept until the process ends
 
 from __future__ import annotations
 
-import atexit
+import functools
 import os
-import shutil
 import tempfile
 from importlib import import_module
 from typing import Any
@@ -26,12 +25,15 @@ def choose_numba_cache() -> None:
     """Tell numba where to keep code. Called before a module that compiles at its import."""
     if not os.environ.get(VARIABLE):
         folder = os.path.join(cache_root(), "numba")
-        if not _is_ours(folder):
-            folder = tempfile.mkdtemp(prefix="itae-cluster-numba-")
-            atexit.register(shutil.rmtree, folder, ignore_errors=True)
-        os.environ[VARIABLE] = folder
+        os.environ[VARIABLE] = folder if _is_ours(folder) else _temporary_folder().name
     config: Any = import_module("numba.core.config")  # has no types
     config.reload_config()  # someone may have imported numba before
+
+
+@functools.cache
+def _temporary_folder() -> tempfile.TemporaryDirectory[str]:
+    """One for this process, which vanishes with it."""
+    return tempfile.TemporaryDirectory(prefix="itae-cluster-numba-", ignore_cleanup_errors=True)
 
 
 def _is_ours(folder: str) -> bool:

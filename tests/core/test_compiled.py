@@ -13,7 +13,7 @@ from itae_cluster.clustering.reduce import umap_reduce
 from itae_cluster.core.files import cache_root
 
 SCRIPT = """
-from itae_cluster.clustering.compiled import choose_numba_cache
+from itae_cluster.core.compiled import choose_numba_cache
 choose_numba_cache()
 import numba, os
 print(numba.config.CACHE_DIR)
