@@ -41,6 +41,7 @@ __all__ = [
     "Estimate",
     "KMeansOnce",
     "RecipeOnce",
+    "Repeats",
     "compact",
     "compare",
     "estimate",
@@ -57,6 +58,15 @@ _WORTH_WORKERS = 6.0  # seconds of work that repay starting processes
 _QUICK_LOOK = 50  # runs of 5x5 with two variants
 _NO_SPREAD = 1e-12
 _KMEANS_TOLERANCE = 1e-4  # scikit-learn's default, relative to the mean variance of a dimension
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repeats:
+    """`sets` of `runs` clusterings each; all starts come from `seed`."""
+
+    sets: int
+    runs: int
+    seed: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,9 +168,7 @@ def run_protocol(
     truth: Sequence[str],
     *,
     clusterer: Clusterer,
-    sets: int,
-    runs: int,
-    seed: int,
+    repeats: Repeats,
     reporter: Reporter,
     workers: int | None = None,
 ) -> dict[str, tuple[Scores, ...]]:
@@ -170,9 +178,7 @@ def run_protocol(
         variants: name → (n, D) vectors of the same pictures.
         truth: n class names.
         clusterer: what one run does.
-        sets: number of sets.
-        runs: clusterings a set.
-        seed: of all starts.
+        repeats: how often, and from which seed.
         reporter: told of progress, and beforehand of the time it will take.
         workers: processes; None for one a core, where the work is worth them.
 
@@ -181,7 +187,7 @@ def run_protocol(
     """
     classes = np.unique(np.asarray(truth), return_inverse=True)[1].astype(np.int64)
     prepared = {name: clusterer.prepare(vectors) for name, vectors in variants.items()}
-    seeds = np.random.SeedSequence(seed).generate_state(sets * runs)
+    seeds = np.random.SeedSequence(repeats.seed).generate_state(repeats.sets * repeats.runs)
     todo = [
         _Run(clusterer, prepared[name], vectors.shape[1], classes, int(start))
         for start in seeds
@@ -193,7 +199,7 @@ def run_protocol(
         scores.append(result)
         reporter.progress(clusterer.stage, len(scores), len(todo))
     return {
-        name: tuple(_set_means(scores[place :: len(variants)], runs))
+        name: tuple(_set_means(scores[place :: len(variants)], repeats.runs))
         for place, name in enumerate(variants)
     }
 

@@ -171,7 +171,7 @@ def draw(found: Calibration, target: str) -> None:
         UsageError: if the suffix is another one.
         OutputError: if the file exists or cannot be written.
     """
-    from itae_cluster.paper.figures import draw_norms, draw_sweep
+    from itae_cluster.paper.figures import TokenSample, draw_norms, draw_sweep
 
     title = f"{found.model['name']}, {len(found.sample.paths)} pictures"
     if found.sweep:
@@ -184,18 +184,15 @@ def draw(found: Calibration, target: str) -> None:
         mask = calibrate.mark_artifacts(measures.query_norms, theta, found.rule)
     normal = ~mask
     normal[:, 0] = False
-    draw_norms(
-        target,
+    tokens = TokenSample(
         query_norms=measures.query_norms[:, first:].ravel(),
         output_norms=measures.output_norms[:, first:].ravel(),
         register_query_norms=measures.query_norms[:, 1:first].ravel(),
         register_output_norms=measures.output_norms[:, 1:first].ravel(),
-        theta=theta,
-        valley=found.finding.valley,
         attention_artifacts=measures.attention[mask],
         attention_normal=measures.attention[normal],
-        title=title,
     )
+    draw_norms(target, tokens, theta=theta, valley=found.finding.valley, title=title)
 
 
 def save_theta(found: Calibration) -> str:

@@ -24,7 +24,7 @@ from itae_cluster.paper.labels import (
     check_classes,
     open_torchvision,
 )
-from itae_cluster.paper.protocol import Clusterer, KMeansOnce, RecipeOnce, run_protocol
+from itae_cluster.paper.protocol import Clusterer, KMeansOnce, RecipeOnce, Repeats, run_protocol
 from itae_cluster.paper.report import (
     ITAE,
     ORIGINAL,
@@ -242,9 +242,7 @@ def _cluster(
         embedded.vectors,
         embedded.labels,
         clusterer=clusterer,
-        sets=options.sets,
-        runs=runs,
-        seed=options.clustering.seed,
+        repeats=Repeats(sets=options.sets, runs=runs, seed=options.clustering.seed),
         reporter=reporter,
     )
     for name, sets in found.items():

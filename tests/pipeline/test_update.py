@@ -8,9 +8,7 @@ import shutil
 import numpy as np
 import pytest
 from PIL import Image
-from typer.testing import CliRunner
 
-from itae_cluster.cli import app
 from itae_cluster.core.errors import InputError, ResultError, UsageError, WeightsError
 from itae_cluster.core.types import NOISE, Clustering, Embeddings
 from itae_cluster.model.registry import MINI_VERSIONS
@@ -18,6 +16,7 @@ from itae_cluster.pipeline.rename import rename_clusters
 from itae_cluster.pipeline.update import _advice
 from itae_cluster.results.centres import content, load, measure_centres, write
 from support.albums import Sorted, picture, without_journal
+from support.command_line import run_cli
 from support.fakes import KnownEncoder, MeanColourEncoder, RecordingReporter
 from support.results import snapshot
 
@@ -283,11 +282,7 @@ def test_advice():
 
 
 def run(*words, code=0):
-    result = CliRunner().invoke(app, [*map(str, words)])
-    if result.exception and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    assert result.exit_code == code, result.stderr
-    return result
+    return run_cli(*words, code=code)
 
 
 def test_the_command(album, tmp_path, tiny_weights):
