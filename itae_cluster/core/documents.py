@@ -12,7 +12,7 @@ import os
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from itae_cluster import __version__
+from itae_cluster.core import __version__
 from itae_cluster.core.text import is_text, to_base64
 
 if TYPE_CHECKING:

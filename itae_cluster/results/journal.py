@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from itae_cluster import __version__
+from itae_cluster.core import __version__
 from itae_cluster.core.documents import named, path_of, to_json
 from itae_cluster.core.errors import JournalError
 from itae_cluster.core.files import write_all
