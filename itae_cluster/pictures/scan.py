@@ -20,7 +20,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from itae_cluster.core.errors import InputError, UsageError
-from itae_cluster.core.text import from_bytes, printable, quantity
+from itae_cluster.core.text import printable, quantity
 from itae_cluster.core.types import ScanResult, Skipped
 from itae_cluster.pictures.formats import looks_like_picture, picture_suffixes
 from itae_cluster.pictures.sidecars import RAW, raws_beside
@@ -85,7 +85,7 @@ def read_list(stream: BinaryIO, *, null: bool) -> list[str]:
         entries = data.split(b"\0")
     else:
         entries = [line.removesuffix(b"\r") for line in data.split(b"\n")]
-    return [from_bytes(entry) for entry in entries if entry]
+    return [os.fsdecode(entry) for entry in entries if entry]
 
 
 def read_list_file(path: str) -> list[str]:

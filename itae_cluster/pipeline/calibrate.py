@@ -48,7 +48,7 @@ class Calibration:
     rule: Rule
     sweep: tuple[SweepPoint, ...]
 
-    def touched(self, theta: float | None) -> calibrate.AttenuatedShare:
+    def attenuated_share(self, theta: float | None) -> calibrate.AttenuatedShare:
         """What a θ would do to the sample."""
         return calibrate.attenuated_share(self.sample.measures, theta, self.rule)
 
@@ -61,9 +61,9 @@ class Calibration:
             "pictures": len(self.sample.paths),
             "tokens": int(norms.size),
             "theta": self.theta,
-            "touched": asdict(self.touched(self.theta)),
+            "touched": asdict(self.attenuated_share(self.theta)),
             "published_theta": self.published,
-            "published_touched": asdict(self.touched(self.published)),
+            "published_touched": asdict(self.attenuated_share(self.published)),
             "finding": asdict(self.finding),
             "histogram": {
                 "edges": [round(float(edge), 5) for edge in edges],
@@ -153,11 +153,11 @@ def _sweep(
     return tuple(points)
 
 
-def _point(theta: float, touched: calibrate.AttenuatedShare, scores: ClusterScores) -> SweepPoint:
+def _point(theta: float, share: calibrate.AttenuatedShare, scores: ClusterScores) -> SweepPoint:
     return SweepPoint(
         theta=theta,
-        share=touched.tokens,
-        pictures=touched.pictures,
+        share=share.tokens,
+        pictures=share.pictures,
         silhouette=scores.silhouette,
         stability=scores.stability,
         **(asdict(scores.labelled) if scores.labelled else {}),

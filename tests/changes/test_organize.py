@@ -159,7 +159,7 @@ def test_an_interrupt_while_originals_are_removed_says_how_to_go_on(photos, tmp_
     def interrupt(*_args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(originals, "_remove_original", interrupt)
+    monkeypatch.setattr(transfer, "is_other_name", interrupt)  # asked before each is removed
     with pytest.raises(KeyboardInterrupt, match=r"apply --resume.* undo"):
         organized(photos, tmp_path / "sorted", Action.MOVE)
     assert pictures(tmp_path / "sorted") == WANTED

@@ -266,6 +266,8 @@ def test_a_dataset_of_torchvision(run, cifar):
 
 
 def test_its_pictures_are_resized_as_files_are(cifar, tmp_path):
+    from torchvision.datasets import CIFAR10
+
     from itae_cluster.paper.labels import open_torchvision
     from itae_cluster.pictures.decode import decode
     from support.fakes import RecordingReporter
@@ -273,7 +275,7 @@ def test_its_pictures_are_resized_as_files_are(cifar, tmp_path):
     pictures = open_torchvision("CIFAR10", str(cifar), train=False)
     batches = list(pictures.batches(56, 4, RecordingReporter()))
     assert [batch.labels for batch in batches] == [("dark", "bright") * 2, ("dark", "bright")]
-    pictures._dataset[1][0].save(tmp_path / "1.png")
+    CIFAR10(str(cifar), train=False)[1][0].save(tmp_path / "1.png")
     np.testing.assert_array_equal(batches[0].pixels[1], decode(str(tmp_path / "1.png"), 56).pixels)
 
 

@@ -13,7 +13,7 @@ from itae_cluster.core.errors import InputError, ResultError, UsageError, Weight
 from itae_cluster.core.types import NOISE, Clustering, Embeddings
 from itae_cluster.model.registry import MINI_VERSIONS
 from itae_cluster.pipeline.rename import rename_clusters
-from itae_cluster.pipeline.update import _advice
+from itae_cluster.pipeline.update import advise
 from itae_cluster.results.centres import content, load, measure_centres, write
 from support.albums import Sorted, picture, without_journal
 from support.command_line import run_cli
@@ -272,10 +272,10 @@ def test_the_model_comes_back_as_it_was(tmp_path):
 
 
 def test_advice():
-    assert _advice(10, 2, 100, 100) is None
-    assert "other kinds" in _advice(10, 3, 100, 100)
-    assert _advice(9, 9, 100, 100) is None
-    assert "began with 100 pictures and holds 201" in _advice(1, 0, 200, 100)
+    assert advise(10, 2, 100, 100) is None
+    assert "other kinds" in advise(10, 3, 100, 100)
+    assert advise(9, 9, 100, 100) is None
+    assert "began with 100 pictures and holds 201" in advise(1, 0, 200, 100)
 
 
 # The command -----------------------------------------------------------------------------------

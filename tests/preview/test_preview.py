@@ -20,6 +20,7 @@ from PIL import Image
 
 from itae_cluster.clustering.similarity import Similarity
 from itae_cluster.core.errors import OutputError
+from itae_cluster.core.text import printable
 from itae_cluster.core.types import NOISE
 from itae_cluster.drawing.layout import Box, fit, place, to_unit_square
 from itae_cluster.drawing.palette import NOISE_COLOUR, colour, ink_on
@@ -237,7 +238,11 @@ def test_dollars_and_unknown_characters_are_plain_text(picture):
 
 def test_name_that_is_not_utf8_in_title_and_folder(picture):
     odd = os.fsdecode(b"caf\xe9\n$")
-    picture(sample(9, 2, title=odd, subtitle=odd, folders={0: odd}))
+    shown, wanted = (
+        picture(sample(9, 2, title=name, subtitle=name, folders={0: name}))
+        for name in (odd, printable(odd))
+    )
+    assert shown == wanted
 
 
 def ink_width(image: Image.Image) -> int:

@@ -182,10 +182,10 @@ def _explain(found: Calibration) -> None:
 def _touches(kind: str, found: Calibration, theta: float | None) -> str:
     if theta is None:
         return f"theta {kind}: off"
-    touched = found.touched(theta)
+    share = found.attenuated_share(theta)
     return (
-        f"theta {kind}: {theta:g}, which attenuates {touched.tokens:.1%} of the tokens, in "
-        f"{touched.pictures:.1%} of the pictures"
+        f"theta {kind}: {theta:g}, which attenuates {share.tokens:.1%} of the tokens, in "
+        f"{share.pictures:.1%} of the pictures"
     )
 
 
