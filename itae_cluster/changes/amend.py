@@ -38,7 +38,7 @@ from itae_cluster.results.journal import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from itae_cluster.core.types import Reporter, Skipped
     from itae_cluster.results.inventory import Inventory
@@ -199,7 +199,8 @@ def _put_in_place(
     with contextlib.suppress(OSError):  # an empty folder that stays is no loss
         remove_empty_folders(root, left)
     names = [shift.destination for shift in shifts] + [step.destination for step in writes]
-    transfer.flush_folders(_folders(root, [*left, *map(os.path.dirname, (*names, *placed))]))
+    folders = [*left, *map(os.path.dirname, (*names, *placed))]
+    transfer.flush_folders({root, *(os.path.join(root, name) for name in folders)})
 
 
 def _path_in_folder(root: str, name: str) -> str:
@@ -207,10 +208,6 @@ def _path_in_folder(root: str, name: str) -> str:
     path = paths.resolve(root, name)
     os.makedirs(os.path.dirname(path), exist_ok=True)
     return path
-
-
-def _folders(root: str, names: Iterable[str]) -> set[str]:
-    return {root, *(os.path.join(root, name) for name in names)}
 
 
 @dataclass(frozen=True)

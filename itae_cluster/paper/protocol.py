@@ -26,7 +26,7 @@ from itae_cluster.clustering.recipe import cluster_vectors
 from itae_cluster.paper.scores import Scores, score
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -207,12 +207,8 @@ def run_protocol(
 def _set_means(scores: Sequence[Scores], runs: int) -> Iterator[Scores]:
     remaining = iter(scores)
     while members := list(islice(remaining, runs)):
-        means = {name: _mean(getattr(each, name) for each in members) for name in METRICS}
-        yield Scores(**means)
-
-
-def _mean(values: Iterable[float]) -> float:
-    return float(np.mean(list(values)))
+        means = {name: np.mean([getattr(each, name) for each in members]) for name in METRICS}
+        yield Scores(**{name: float(mean) for name, mean in means.items()})
 
 
 def _results(
@@ -254,19 +250,11 @@ def _here(todo: Sequence[_Run]) -> Iterator[Scores]:
 
 
 def _in_workers(todo: Sequence[_Run], workers: int) -> Iterator[Scores]:
-    from joblib import (
-        Parallel,
-        delayed,
-        parallel_config,
-    )
+    from joblib import Parallel, delayed, parallel_config
 
     with parallel_config(backend="loky", n_jobs=workers, inner_max_num_threads=1):
         parallel = Parallel(return_as="generator")
-        yield from parallel(delayed(_call)(run) for run in todo)
-
-
-def _call(run: _Run) -> Scores:
-    return run()
+        yield from parallel(delayed(_Run.__call__)(run) for run in todo)
 
 
 def compact(vectors: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -438,7 +438,7 @@ def find_pictures(inputs: InputOptions, out: str | None, reporter: Reporter) -> 
 
     reporter.progress("Finding pictures", 0, None)
     with Decoders(reporter) as decoders:
-        found = scan(
+        result = scan(
             inputs.paths,
             excludes=inputs.excludes,
             output=out,
@@ -446,14 +446,14 @@ def find_pictures(inputs: InputOptions, out: str | None, reporter: Reporter) -> 
             only=inputs.only,
             look=partial(decoders.map, looks_like_picture),
         )
-    for skipped in found.skipped:
+    for skipped in result.skipped:
         reporter.skip(skipped)
-    for note in found.notes:
+    for note in result.notes:
         reporter.note(note)
-    reporter.info(f"{quantity(len(found.files), 'picture')} found")
-    others, kinds = quantity(found.ignored, "other file"), _kinds(found.passed_over)
-    install = _install(found.passed_over)
-    if not found.files:
+    reporter.info(f"{quantity(len(result.files), 'picture')} found")
+    others, kinds = quantity(result.ignored, "other file"), _kinds(result.passed_over)
+    install = _install(result.passed_over)
+    if not result.files:
         among = f" among {others} ({kinds})" if kinds else ""
         raise InputError(
             f"no picture found{among}{install}; name a file or folder that holds some, "
@@ -461,7 +461,7 @@ def find_pictures(inputs: InputOptions, out: str | None, reporter: Reporter) -> 
         )
     if kinds:
         reporter.note(f"{others} passed over ({kinds}){install}")
-    return found
+    return result
 
 
 def _kinds(passed_over: Mapping[str, int]) -> str:

@@ -90,8 +90,8 @@ def run_calibration(
         InputError: if there is no picture, or a labelled sweep lacks labels.
         ModelError: if the model cannot be had, or gives norms that are not finite.
     """
-    found = find_pictures(inputs, None, reporter)
-    files = calibrate.draw_sample(found.files, options.sample, options.seed)
+    pictures = find_pictures(inputs, None, reporter)
+    files = calibrate.draw_sample(pictures.files, options.sample, options.seed)
     if options.labels:
         _labels(inputs, files)  # before the slow pass
     encoder = load_float32_encoder(replace(model, theta=None), reporter)
@@ -106,7 +106,7 @@ def run_calibration(
     return Calibration(
         model=encoder.metadata,
         options={**input_options(inputs), "model": model.record(), "calibration": asdict(options)},
-        sample=replace(sample, skipped=found.skipped + sample.skipped),
+        sample=replace(sample, skipped=pictures.skipped + sample.skipped),
         finding=finding,
         theta=theta,
         published=encoder.metadata.get("published_theta"),
@@ -164,7 +164,7 @@ def _point(theta: float, share: calibrate.AttenuatedShare, scores: ClusterScores
     )
 
 
-def draw(found: Calibration, target: str) -> None:
+def draw(calibration: Calibration, target: str) -> None:
     """Fig. 5 where there is a sweep, else Fig. 2 and 3; `.png` or `.svg`.
 
     Raises:
@@ -173,15 +173,15 @@ def draw(found: Calibration, target: str) -> None:
     """
     from itae_cluster.paper.figures import TokenSample, draw_norms, draw_sweep
 
-    title = f"{found.model['name']}, {len(found.sample.paths)} pictures"
-    if found.sweep:
-        draw_sweep(target, found.sweep, title)
+    title = f"{calibration.model['name']}, {len(calibration.sample.paths)} pictures"
+    if calibration.sweep:
+        draw_sweep(target, calibration.sweep, title)
         return
-    measures, first = found.sample.measures, 1 + found.sample.measures.registers
-    theta = found.theta if found.theta is not None else found.published
+    measures, first = calibration.sample.measures, 1 + calibration.sample.measures.registers
+    theta = calibration.theta if calibration.theta is not None else calibration.published
     mask = np.zeros(measures.query_norms.shape, dtype=bool)
     if theta is not None:
-        mask = calibrate.mark_artifacts(measures.query_norms, theta, found.rule)
+        mask = calibrate.mark_artifacts(measures.query_norms, theta, calibration.rule)
     normal = ~mask
     normal[:, 0] = False
     tokens = TokenSample(
@@ -192,17 +192,17 @@ def draw(found: Calibration, target: str) -> None:
         attention_artifacts=measures.attention[mask],
         attention_normal=measures.attention[normal],
     )
-    draw_norms(target, tokens, theta=theta, valley=found.finding.valley, title=title)
+    draw_norms(target, tokens, theta=theta, valley=calibration.finding.valley, title=title)
 
 
-def save_theta(found: Calibration) -> str:
+def save_theta(calibration: Calibration) -> str:
     """Keep the recommendation for these weights; `--theta auto` takes it from now on.
 
     Returns:
         The file it is kept in.
     """
-    kept = thresholds.SavedTheta(found.theta, len(found.sample.paths))
-    thresholds.save(found.model["weights_sha256"], kept)
+    kept = thresholds.SavedTheta(calibration.theta, len(calibration.sample.paths))
+    thresholds.save(calibration.model["weights_sha256"], kept)
     return thresholds.path()
 
 

@@ -46,7 +46,8 @@ class HeldPicture:
 
     def as_record(self) -> dict[str, Any]:
         """What the manifest is to say; a distance to another cluster's centre is left out."""
-        record = {key: self.record[key] for key in self.record if not _follows(key)}
+        places = {"destination", "destination_base64", "sidecars"}
+        record = {key: value for key, value in self.record.items() if key not in places}
         record |= path_record("destination", self.destination)
         if self.cluster != self.record["cluster"]:
             record |= {"cluster": self.cluster, "distance": None, "membership": None}
@@ -56,10 +57,6 @@ class HeldPicture:
                 for source, place in self.sidecars
             ]
         return record
-
-
-def _follows(key: str) -> bool:
-    return key in {"destination", "destination_base64", "sidecars"}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -32,7 +32,7 @@ from itae_cluster.preview import (
     write_picture,
 )
 from itae_cluster.preview.atlas import Atlas, make_atlas
-from itae_cluster.preview.build import make_atlas as warned_atlas
+from itae_cluster.preview.build import draw_atlas
 from itae_cluster.preview.page import SCRIPTS
 from itae_cluster.preview.thumbnails import ByRow, ThumbnailFile
 from support.fakes import RecordingReporter
@@ -455,7 +455,7 @@ def test_every_tile_shows_its_own_picture_however_threads_run(monkeypatch):
 def test_a_damaged_thumbnail_is_told_by_its_path():
     reporter = RecordingReporter()
     data = sample(3, 1, thumbnails={0: jpeg(), 2: b"damaged"})
-    atlas = warned_atlas(data, ["a.jpg", "b.jpg", "c.jpg"], reporter)
+    atlas = draw_atlas(data, ["a.jpg", "b.jpg", "c.jpg"], reporter)
     assert atlas.tiles.keys() == {0}
     assert [warning.split()[0] for warning in reporter.warnings] == ["c.jpg"]
 
