@@ -16,6 +16,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from itae_cluster.core import __version__
+
 if TYPE_CHECKING:
     from itae_cluster.api import (
         Calibration,
@@ -32,8 +34,6 @@ if TYPE_CHECKING:
         sort,
         undo,
     )
-
-__version__ = "0.1.0"
 
 __all__ = [
     "Calibration",

@@ -17,6 +17,11 @@ CHANGES_FILES = {
 # Outside `changes`, these work on files of the tool's own: the cache, a part that is not yet under
 # its final name, weights, a journal.
 MAY_CHANGE_FILES = ("changes/", "cli/commands/cache.py", "core/", "model/", "results/journal.py")
+MOST_PARAMETERS = 6
+MAY_TAKE_MORE = {
+    "drawing/sheet.py::text",  # a place, a text and its look, each named where it is called
+    "clustering/reduce.py::cached_umap",  # what the result depends on, and where it is kept
+}
 NETWORK = {"model/config.py", "model/dinov2.py", "model/itae.py"}
 
 
@@ -52,6 +57,17 @@ def test_only_changes_touches_a_picture():
 def test_the_network_opens_no_file():
     for file in NETWORK:
         assert not {"open", "print", "torch.load", "torch.save"} & calls(file)
+
+
+def test_no_function_takes_many_parameters():
+    """What belongs together travels as one record, such as `Run` and the options."""
+    for file in modules():
+        if file.startswith("cli/commands/"):  # there one is an option of the command line
+            continue
+        for node in ast.walk(ast.parse((PACKAGE / file).read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef) and f"{file}::{node.name}" not in MAY_TAKE_MORE:
+                taken = {arg.arg for arg in ast.walk(node.args) if isinstance(arg, ast.arg)}
+                assert len(taken - {"self", "cls"}) <= MOST_PARAMETERS, f"{file}::{node.name}"
 
 
 def test_only_the_command_line_prints():

@@ -77,7 +77,7 @@ class ClusterKeywords(TypedDict, total=False):
 
 
 class SortKeywords(ModelKeywords, ClusterKeywords, total=False):
-    """All of both."""
+    """What `embed` and `cluster` take, `sort` takes too."""
 
 
 def read_paths(paths: AnyPath | Iterable[AnyPath], exclude: Sequence[str]) -> InputOptions:

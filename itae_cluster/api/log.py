@@ -23,17 +23,17 @@ class LogReporter:
         """Nothing: a program has no use for bars."""
 
     def warn(self, message: str) -> None:
-        """A warning."""
+        """Something the user should know, at level WARNING."""
         _log.warning(message)
 
     def note(self, message: str) -> None:
-        """Information."""
+        """What is worth knowing, at level INFO."""
         _log.info(message)
 
     def info(self, message: str) -> None:
-        """A detail."""
+        """What only `--verbose` shows, at level DEBUG."""
         _log.debug(message)
 
     def skip(self, skipped: Skipped) -> None:
-        """A warning that names the file."""
+        """The file and the reason, at level WARNING."""
         _log.warning("%s skipped: %s", skipped.path, skipped.reason)

@@ -77,8 +77,8 @@ def sort(
     clustering = cluster_options(k, given)
     output = OutputOptions(os.fspath(out), choose(Action, action), sidecars=sidecars)
     with open_run(LogReporter(), caching) as run:
-        found = sort_pictures(read_paths(paths, exclude), model, clustering, output, run)
-    return _result(output.out, found)
+        result = sort_pictures(read_paths(paths, exclude), model, clustering, output, run)
+    return _result(output.out, result)
 
 
 def embed(paths: AnyPath | Iterable[AnyPath], **options: Unpack[ModelKeywords]) -> Embeddings:
@@ -114,8 +114,8 @@ def cluster(
 
     clustering = cluster_options(k, given := dict(options))
     refuse(given)
-    found = cluster_vectors(_unit_rows(vectors), clustering, reporter=LogReporter())
-    return Labels(found.labels, found.centres, found.distances, found.membership)
+    clusters = cluster_vectors(_unit_rows(vectors), clustering, reporter=LogReporter())
+    return Labels(clusters.labels, clusters.centres, clusters.distances, clusters.membership)
 
 
 def calibrate(
@@ -139,14 +139,14 @@ def calibrate(
     model, _, exclude = model_options(given := dict(options))
     refuse(given)
     wanted = CalibrationOptions(sample=sample, seed=seed)
-    found = run_calibration(read_paths(paths, exclude), model, wanted, LogReporter())
+    calibration = run_calibration(read_paths(paths, exclude), model, wanted, LogReporter())
     return Calibration(
-        theta=found.theta,
-        published=found.published,
-        reason=found.finding.reason,
-        pictures=len(found.sample.paths),
-        skipped=found.sample.skipped,
-        evidence=found.document(),
+        theta=calibration.theta,
+        published=calibration.published,
+        reason=calibration.finding.reason,
+        pictures=len(calibration.sample.paths),
+        skipped=calibration.sample.skipped,
+        evidence=calibration.document(),
     )
 
 
@@ -194,8 +194,8 @@ def _unit_rows(vectors: ArrayLike | types.Embeddings) -> NDArray[np.float32]:
     return np.asarray(rows / lengths, dtype=np.float32)
 
 
-def _result(out: str, found: SortResult) -> Result:
-    placed = sorted(found.placements, key=lambda item: (item.cluster, item.distance))
+def _result(out: str, result: SortResult) -> Result:
+    placed = sorted(result.placements, key=lambda item: (item.cluster, item.distance))
     counts = Counter(item.cluster for item in placed)
     folders = {item.cluster: os.path.dirname(item.destination) for item in placed}
     clusters = tuple(
@@ -211,7 +211,7 @@ def _result(out: str, found: SortResult) -> Result:
     return Result(
         out=out,
         clusters=clusters,
-        skipped=found.skipped,
-        kept=found.kept,
-        manifest=found.document(),
+        skipped=result.skipped,
+        kept=result.kept,
+        manifest=result.document(),
     )

@@ -21,9 +21,9 @@ from itae_cluster.changes import locks, organize, transfer
 from itae_cluster.changes.apply import finish_move
 from itae_cluster.changes.cleanup import remove_empty_folders
 from itae_cluster.changes.undo import undo
-from itae_cluster.core.documents import named
+from itae_cluster.core.documents import path_record
 from itae_cluster.core.errors import BusyError, ItaeClusterError, OutputError, ResultError
-from itae_cluster.core.files import file_digest, write_all
+from itae_cluster.core.files import file_digest, is_disk_full, write_all
 from itae_cluster.core.options import Action
 from itae_cluster.core.text import printable
 from itae_cluster.results import inventory, paths
@@ -38,7 +38,7 @@ from itae_cluster.results.journal import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from itae_cluster.core.types import Reporter, Skipped
     from itae_cluster.results.inventory import Inventory
@@ -88,7 +88,7 @@ def carry_out(
         reporter.skip(item)
     steps: list[Step] = [*amendment.shifts, *(step for _, step in places)]
     action = {"action": str(amendment.plan.action)} if amendment.plan else {}
-    ident = journal.begin(amendment.kind, steps, **action, **named("out", root))
+    ident = journal.begin(amendment.kind, steps, **action, **path_record("out", root))
     staging = workplace(root, ident)
     os.mkdir(staging, 0o700)
     # All that is new is made in the workplace first; what is there stays until that is whole.
@@ -199,7 +199,8 @@ def _put_in_place(
     with contextlib.suppress(OSError):  # an empty folder that stays is no loss
         remove_empty_folders(root, left)
     names = [shift.destination for shift in shifts] + [step.destination for step in writes]
-    transfer.flush_folders(_folders(root, [*left, *map(os.path.dirname, (*names, *placed))]))
+    folders = [*left, *map(os.path.dirname, (*names, *placed))]
+    transfer.flush_folders({root, *(os.path.join(root, name) for name in folders)})
 
 
 def _path_in_folder(root: str, name: str) -> str:
@@ -207,13 +208,6 @@ def _path_in_folder(root: str, name: str) -> str:
     path = paths.resolve(root, name)
     os.makedirs(os.path.dirname(path), exist_ok=True)
     return path
-
-
-def _folders(root: str, names: Iterable[str]) -> set[str]:
-    return {root, *(os.path.join(root, name) for name in names)}
-
-
-_NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
 
 
 @dataclass(frozen=True)
@@ -296,7 +290,7 @@ def amend(held: Inventory, amendment: Amendment, reporter: Reporter) -> AmendRes
 
 def _explain(error: Exception, root: str, before: Transaction, reporter: Reporter) -> str:
     end = _take_back(root, before, reporter)
-    if isinstance(error, OSError) and error.errno in _NO_SPACE:
+    if isinstance(error, OSError) and is_disk_full(error):
         return f"no space left for {printable(root)}; free some; {end}"
     reason = getattr(error, "strerror", None) or str(error)
     name = error.filename if isinstance(error, OSError) else None

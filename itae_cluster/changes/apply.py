@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from itae_cluster.changes import cleanup, locks, organize, originals, staging
-from itae_cluster.core.documents import named, write_json
+from itae_cluster.core.documents import path_record, write_json
 from itae_cluster.core.errors import JournalError, OutputError
 from itae_cluster.core.options import Action
 from itae_cluster.core.text import printable
@@ -86,7 +86,7 @@ def _build(
             [step for _, step in steps],
             action=str(plan.action),
             made_out=made_out,
-            **named("out", real),
+            **path_record("out", real),
         )
         skipped = organize.place_files(steps, folder, reporter)
         placed = plans.placements_of(

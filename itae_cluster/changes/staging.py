@@ -5,7 +5,6 @@ It holds links and copies only, no picture's only copy, and may be thrown away a
 
 from __future__ import annotations
 
-import errno
 import os
 import re
 import secrets
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from itae_cluster.changes import transfer
 from itae_cluster.core.errors import OutputError
-from itae_cluster.core.files import file_digest, short_name
+from itae_cluster.core.files import cannot_write, file_digest, is_disk_full, short_name
 from itae_cluster.core.text import printable
 from itae_cluster.results.journal import Journal, Write
 from itae_cluster.results.plan import CONTACT_FOLDER, GENERATED, MODEL_FILE
@@ -33,7 +32,6 @@ __all__ = [
     "staging_pattern",
 ]
 
-_NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
 _LONGEST = 100  # bytes of OUT's name in that of its staging folder, which must stay below 255
 
 
@@ -104,14 +102,11 @@ def _rename_into_place(staging: str, real: str) -> None:
 
 def _explain(error: OSError, out: str) -> str:
     unchanged = "nothing was written and no picture was touched"
-    if error.errno in _NO_SPACE:
+    if is_disk_full(error):
         return (
             f"no space left for {printable(out)}; free some or use --action hardlink; {unchanged}"
         )
-    reason = error.strerror or str(error)
-    if error.errno == errno.ENAMETOOLONG and isinstance(error.filename, str):
-        reason += f" ({printable(os.path.basename(error.filename))})"
-    return f"cannot write {printable(out)}: {reason}; choose another --out; {unchanged}"
+    return cannot_write(out, error, f"choose another --out; {unchanged}")
 
 
 def list_generated(root: str) -> list[Write]:

@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from itae_cluster import __version__
 from itae_cluster.cli.commands.apply import apply
 from itae_cluster.cli.commands.attention import attention
 from itae_cluster.cli.commands.cache import cache
@@ -27,6 +26,7 @@ from itae_cluster.cli.commands.update import update
 from itae_cluster.cli.group import Command, RootGroup, exit_codes
 from itae_cluster.cli.interrupts import exit_code, leave, watch
 from itae_cluster.cli.streams import flush_output, guard_streams
+from itae_cluster.core import __version__
 
 __all__ = ["app", "main"]
 

@@ -30,41 +30,33 @@ def print_curve(choice: Choice, console: Console) -> None:
     from rich.text import Text
 
     signs = _signs(console)
-    rows = _shown(choice)
-    scores = dict(choice.scores)
-    low, high = min(scores.values()), max(scores.values())
+    rows = _choose_rows(choice)
     width = max(len(str(k)) for k in rows)
     bars = max(4, min(console.width, _WIDEST) - width - 20)
     searches = len(choice.found)
     score = f"{choice.criterion}, mean of {searches} searches" if searches > 1 else choice.criterion
     console.print(Text(f"{'k':>{width}} {score}", style="dim"), soft_wrap=True)
     for k in rows:
-        filled = 1 + round((bars - 1) * (scores[k] - low) / (high - low or 1))
-        console.print(_row(k, scores[k], filled, bars, width, signs, choice), soft_wrap=True)
+        console.print(_row(choice, k, width, bars, signs), soft_wrap=True)
 
 
-def _row(
-    k: int,
-    score: float,
-    filled: int,
-    bars: int,
-    width: int,
-    signs: tuple[str, str],
-    choice: Choice,
-) -> Text:
+def _row(choice: Choice, k: int, width: int, bars: int, signs: tuple[str, str]) -> Text:
     from rich.text import Text
 
     block, mark = signs
+    scores = dict(choice.scores)
+    low, high = min(scores.values()), max(scores.values())
+    filled = 1 + round((bars - 1) * (scores[k] - low) / (high - low or 1))
     row = Text(f"{k:>{width}} ")
     row.append(block * filled, style="cyan")
-    row.append(f"{' ' * (bars - filled)} {score:6.3f}")
+    row.append(f"{' ' * (bars - filled)} {scores[k]:6.3f}")
     name = {choice.k: "chosen", choice.runner_up: "runner-up"}.get(k)
     if name:
         row.append(f" {mark} {name}", style="bold yellow")
     return row
 
 
-def _shown(choice: Choice) -> list[int]:
+def _choose_rows(choice: Choice) -> list[int]:
     """Numbers with a row, in order: as many as fit, the two that are named among them."""
     tried = [k for k, _ in choice.scores]
     if len(tried) <= _MOST_ROWS:

@@ -17,7 +17,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from itae_cluster.cli.interrupts import exit_code
 from itae_cluster.cli.libraries import explain
-from itae_cluster.cli.mistakes import ClickUsageError, check_command, nearest, reworded
+from itae_cluster.cli.mistakes import ClickUsageError, check_command, nearest, reword
 from itae_cluster.core.errors import ItaeClusterError, UsageError
 from itae_cluster.core.text import printable
 
@@ -40,7 +40,7 @@ class _Readable:
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.help = _flowing(getattr(self, "help", None))
+        self.help = _reflow(getattr(self, "help", None))
 
     def get_params(self, ctx: Any) -> list[Any]:
         """Those of the command; flags have no type, arguments their name alone.
@@ -60,7 +60,7 @@ class _Readable:
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """As Click does it, but for the words of an error."""
-        with _reworded_mistakes(ctx):
+        with _reword_mistakes(ctx):
             parsed: list[str] = super().parse_args(ctx, args)  # type: ignore[misc]
             return parsed
 
@@ -70,7 +70,7 @@ def _no_type(ctx: Any) -> None:
 
 
 @contextmanager
-def _reworded_mistakes(ctx: Any) -> Iterator[None]:
+def _reword_mistakes(ctx: Any) -> Iterator[None]:
     try:
         yield
     except ClickUsageError as mistake:
@@ -78,10 +78,10 @@ def _reworded_mistakes(ctx: Any) -> Iterator[None]:
             raise
         parents = [] if ctx.parent is None else ctx.parent.command.get_params(ctx.parent)
         options = [name for param in parents for name in param.opts]
-        raise reworded(mistake, ctx, options) from None
+        raise reword(mistake, ctx, options) from None
 
 
-def _flowing(text: str | None) -> str | None:
+def _reflow(text: str | None) -> str | None:
     """Without the line breaks of the source, but for those of the examples at its end."""
     if text is None:
         return None
@@ -95,11 +95,11 @@ def _flowing(text: str | None) -> str | None:
 
 
 class Command(_Readable, TyperCommand):
-    """A command."""
+    """A command whose help flows and whose mistakes are told in our words."""
 
 
 class Group(_Readable, TyperGroup):
-    """A command of commands."""
+    """The same with commands of its own, such as `cache`; a mistyped one is told."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """The command that the first word names; a mistyped one is an error of one line."""
@@ -109,7 +109,7 @@ class Group(_Readable, TyperGroup):
             if meant is not None:
                 hint = f"did you mean '{ctx.command_path} {meant}'?"
             raise UsageError(f"no such command: {printable(args[0])}; {hint}")
-        with _reworded_mistakes(ctx):
+        with _reword_mistakes(ctx):
             return super().resolve_command(ctx, args)
 
 
@@ -126,7 +126,7 @@ class RootGroup(Group):
             return super().parse_args(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command."""
+        """Run the command; an error becomes one line and an exit code."""
         with exit_codes():
             return super().invoke(ctx)
 

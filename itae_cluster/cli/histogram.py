@@ -38,7 +38,7 @@ class _Signs:
 
     @property
     def patch(self) -> str:
-        """A whole character."""
+        """Stands for patches where a bar fills the character."""
         return self.parts[-1]
 
 

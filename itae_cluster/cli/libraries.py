@@ -26,7 +26,7 @@ def explain(error: BaseException) -> str | None:
     """What to say of it, and what to do about it; None where it is a fault of ours."""
     if _is_memory(error):
         return f"too little memory{_limit()}"
-    library = _raised_in(error)
+    library = _find_library(error)
     if isinstance(error, ValueError) and library is not None:
         first = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
         return (
@@ -54,7 +54,7 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
-def _raised_in(error: BaseException) -> str | None:
+def _find_library(error: BaseException) -> str | None:
     """The library that was called, where no code of ours ran after that."""
     library = None
     trace = error.__traceback__

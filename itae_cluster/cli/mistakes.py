@@ -19,7 +19,7 @@ from itae_cluster.core.text import printable
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["ClickUsageError", "check_command", "nearest", "reworded"]
+__all__ = ["ClickUsageError", "check_command", "nearest", "reword"]
 
 ClickUsageError: Any = typer.BadParameter.__base__
 """What Click raises for every mistake on the command line."""
@@ -46,7 +46,7 @@ def check_command(word: str, commands: Iterable[str]) -> None:
         )
 
 
-def reworded(mistake: Any, context: Any, options: Iterable[str] = ()) -> UsageError:
+def reword(mistake: Any, context: Any, options: Iterable[str] = ()) -> UsageError:
     """Click's error as ours.
 
     Args:
@@ -89,13 +89,15 @@ def _bad_value(mistake: Any, help_line: str) -> str:
         known = re.findall(r"'([^']+)'", choices[2])
         given, meant = printable(choices[1]), nearest(choices[1], known)
         question = "" if meant is None else f"did you mean {meant}? "
-        return f"{name} {given}: {question}{'C' if question else 'c'}hoose one of {_listed(known)}"
+        return (
+            f"{name} {given}: {question}{'C' if question else 'c'}hoose one of {_join_words(known)}"
+        )
     if "valid integer" in mistake.message:
         return f"{name} takes a whole number; {help_line}"
     return f"{name}: {_plain(mistake.message)}; {help_line}"
 
 
-def _listed(words: list[str]) -> str:
+def _join_words(words: list[str]) -> str:
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 

@@ -5,6 +5,7 @@ A group is a dataclass whose fields are annotated as Typer wants its parameters,
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 import os
@@ -56,7 +57,7 @@ class PictureGroup:
     null: given.Null = False
 
     @property
-    def _named(self) -> bool:
+    def _is_any_named(self) -> bool:
         return bool(self.paths) or self.only is not None
 
     def read(self) -> InputOptions:
@@ -69,10 +70,10 @@ class PictureGroup:
 
     def check_named(self) -> None:
         """Raise `UsageError` where none are."""
-        if not self._named:
+        if not self._is_any_named:
             raise UsageError("name pictures or folders, - for a list, or --only FILE")
 
-    def check_files(self) -> None:
+    def _check_files(self) -> None:
         """Raise `InputError` where a file that is named is no picture."""
         from itae_cluster.pictures.formats import looks_like_picture, picture_suffixes
 
@@ -83,9 +84,18 @@ class PictureGroup:
                     f"{printable(path)} is not a picture; name pictures, or folders of pictures"
                 )
 
+    @contextlib.contextmanager
+    def explain_too_few(self) -> Iterator[None]:
+        """Name a file that is no picture where that is why there are too few of them."""
+        try:
+            yield
+        except InputError:
+            self._check_files()
+            raise
+
     def check_given(self, vectors: str | None) -> None:
         """Raise `UsageError` where none are, and there is no vector file in their place."""
-        if vectors is None and not self._named:
+        if vectors is None and not self._is_any_named:
             raise UsageError(
                 "name pictures or folders, - for a list, --only FILE or --embeddings FILE"
             )
@@ -110,7 +120,7 @@ class ComputeGroup:
             raise UsageError(f"no such file: {printable(self.weights)}; check --weights")
         return vars(self)
 
-    def frozen_model(self) -> ModelOptions:
+    def result_model(self) -> ModelOptions:
         """Of the model of a result, of which nothing else can be asked for."""
         return ModelOptions(**self.values())
 
@@ -124,7 +134,7 @@ class MeasuredModelGroup:
     compute: ComputeGroup = field(default_factory=ComputeGroup)
 
     def options(self) -> ModelOptions:
-        """What they say, checked."""
+        """What the parameters say, checked."""
         return ModelOptions(model=self.model, size=self.size, **self.compute.values())
 
 
@@ -138,7 +148,7 @@ class ModelGroup:
     compute: ComputeGroup = field(default_factory=ComputeGroup)
 
     def options(self) -> ModelOptions:
-        """What they say, checked."""
+        """What the parameters say, checked."""
         return ModelOptions(
             model=self.model,
             theta=parse_theta(self.theta),
@@ -155,7 +165,7 @@ class EmbeddingGroup(ModelGroup):
     max_pixels: given.MaxPixels = given.MAX_PIXELS
 
     def options(self) -> ModelOptions:
-        """What they say, checked."""
+        """What the parameters say, checked."""
         pixels = given.parse_size("--max-pixels", self.max_pixels)
         return replace(super().options(), precision=self.precision, max_pixels=pixels)
 
@@ -196,7 +206,7 @@ class FrozenModelGroup:
     max_pixels: given.MaxPixels = given.MAX_PIXELS
 
     def options(self) -> ModelOptions:
-        """What they say, checked."""
+        """What the parameters say, checked."""
         return ModelOptions(
             model=self.model or ModelOptions.model,
             theta=ModelOptions.theta if self.theta is None else parse_theta(self.theta),
@@ -247,7 +257,7 @@ class CacheGroup:
     no_cache: given.NoCache = CacheOptions.off
 
     def options(self) -> CacheOptions:
-        """What they say, checked."""
+        """What the parameters say, checked."""
         return CacheOptions(self.cache, self.no_cache)
 
 
@@ -258,13 +268,13 @@ def with_option_groups(command: Callable[..., R]) -> Callable[..., R]:
 
     @functools.wraps(command)
     def run(**values: Any) -> R:
-        taken = {name: _built(group, values) for name, group in groups.items()}
+        taken = {name: _build_group(group, values) for name, group in groups.items()}
         return command(**values, **taken)
 
     parameters: list[inspect.Parameter] = []
     for name, parameter in inspect.signature(command).parameters.items():
         if name in groups:
-            parameters += _flattened(groups[name])
+            parameters += _parameters_of(groups[name])
         else:
             kind = inspect.Parameter.KEYWORD_ONLY
             parameters.append(parameter.replace(kind=kind, annotation=hints[name]))
@@ -273,12 +283,12 @@ def with_option_groups(command: Callable[..., R]) -> Callable[..., R]:
     return run
 
 
-def _flattened(group: Any) -> Iterator[inspect.Parameter]:
+def _parameters_of(group: Any) -> Iterator[inspect.Parameter]:
     """A parameter for each field, in place of a group within the group those of its fields."""
     hints = get_type_hints(group, include_extras=True)
     for each in fields(group):
         if is_dataclass(hints[each.name]):
-            yield from _flattened(hints[each.name])
+            yield from _parameters_of(hints[each.name])
             continue
         yield inspect.Parameter(
             each.name,
@@ -288,12 +298,12 @@ def _flattened(group: Any) -> Iterator[inspect.Parameter]:
         )
 
 
-def _built(group: Any, values: dict[str, Any]) -> Any:
+def _build_group(group: Any, values: dict[str, Any]) -> Any:
     """The group; what belongs to it is taken out of `values`."""
     hints = get_type_hints(group, include_extras=True)
     return group(
         **{
-            each.name: _built(hints[each.name], values)
+            each.name: _build_group(hints[each.name], values)
             if is_dataclass(hints[each.name])
             else values.pop(each.name)
             for each in fields(group)

@@ -12,7 +12,7 @@ import os
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from itae_cluster import __version__
+from itae_cluster.core import __version__
 from itae_cluster.core.text import is_text, to_base64
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from itae_cluster.core.types import Skipped
 
 __all__ = [
-    "named",
     "path_of",
+    "path_record",
     "run_metadata",
     "skipped_record",
     "to_json",
@@ -54,16 +54,16 @@ def run_metadata(
 def skipped_record(item: Skipped) -> dict[str, str]:
     """One input that was passed over."""
     reason = item.reason.encode("utf-8", "replace").decode()
-    return {**named("path", item.path), "reason": reason}
+    return {**path_record("path", item.path), "reason": reason}
 
 
-def named(key: str, path: str) -> dict[str, str]:
+def path_record(key: str, path: str) -> dict[str, str]:
     """A path under `key`, and its bytes as `<key>_base64` where it is not valid UTF-8."""
     return {key: path} if is_text(path) else {key: path, f"{key}_base64": to_base64(path)}
 
 
 def path_of(record: Mapping[str, Any], key: str) -> str:
-    """What `named` wrote; the bytes win, because not every program keeps surrogate escapes.
+    """What `path_record` wrote; the bytes win, because not every program keeps surrogate escapes.
 
     Raises:
         ValueError: if there is no path that a file system could hold.

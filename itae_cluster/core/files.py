@@ -24,6 +24,7 @@ __all__ = [
     "check_new",
     "explain_write_errors",
     "file_digest",
+    "is_disk_full",
     "is_unchanged",
     "read_digest",
     "short_name",
@@ -153,6 +154,14 @@ def explain_write_errors(
 
 def cannot_write(path: str, error: OSError, remedy: str = _REMEDY) -> str:
     """One line: what could not be written, why, and what to do."""
-    is_full = error.errno in {errno.ENOSPC, errno.EDQUOT}
-    reason = "the disk is full" if is_full else error.strerror or type(error).__name__
+    reason = error.strerror or str(error) or type(error).__name__
+    if is_disk_full(error):
+        reason = "the disk is full"
+    elif error.errno == errno.ENAMETOOLONG and isinstance(error.filename, str):
+        reason += f" ({printable(os.path.basename(error.filename))})"
     return f"cannot write {printable(path)}: {reason}; {remedy}"
+
+
+def is_disk_full(error: OSError) -> bool:
+    """Whether no room is left, or none that this user may take."""
+    return error.errno in {errno.ENOSPC, errno.EDQUOT}

@@ -10,13 +10,9 @@ import base64
 import os
 import unicodedata
 
-__all__ = ["from_bytes", "is_text", "printable", "quantity", "to_base64", "to_tsv"]
+__all__ = ["is_text", "printable", "quantity", "to_base64", "to_tsv"]
+
 _TSV = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
-
-
-def from_bytes(raw: bytes) -> str:
-    """A path as the operating system gave it (PEP 383)."""
-    return os.fsdecode(raw)
 
 
 def is_text(path: str) -> bool:

@@ -103,7 +103,7 @@ def place(
         The m centres in pixels.
     """
     x, y = _grid(box)
-    hidden = _Covered(points, box)
+    hidden = _Coverage(points, box)
     free = np.ones((len(y), len(x)), dtype=bool)
     centres: list[tuple[float, float]] = []
     for number, (anchor, size) in enumerate(zip(anchors, sizes, strict=True)):
@@ -146,7 +146,7 @@ def _touches(
     return np.asarray(down[:, None] & across[None, :], dtype=np.bool_)
 
 
-class _Covered:
+class _Coverage:
     """How many points a box hides, from a table of running sums over grid cells."""
 
     def __init__(self, points: NDArray[np.float64], box: Box) -> None:

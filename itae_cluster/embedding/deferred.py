@@ -11,7 +11,7 @@ from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from itae_cluster import __version__
+from itae_cluster.core import __version__
 from itae_cluster.core.options import Precision
 from itae_cluster.model import thresholds
 from itae_cluster.model.acquire import locate

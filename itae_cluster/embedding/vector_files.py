@@ -18,7 +18,7 @@ import numpy as np
 from itae_cluster.core.documents import to_json
 from itae_cluster.core.errors import InputError, UsageError
 from itae_cluster.core.files import atomic_path, check_new, explain_write_errors
-from itae_cluster.core.text import from_bytes, is_text, printable, to_tsv
+from itae_cluster.core.text import is_text, printable, to_tsv
 from itae_cluster.core.types import Embeddings
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ def _load_npy(path: str) -> tuple[list[str], NDArray[Any], str]:
 
 
 def _unescape(line: bytes) -> str:
-    return from_bytes(re.sub(rb"\\[\\tnr]", lambda match: _ESCAPES[match.group()], line))
+    return os.fsdecode(re.sub(rb"\\[\\tnr]", lambda match: _ESCAPES[match.group()], line))
 
 
 def _pyarrow() -> Any:
@@ -193,5 +193,5 @@ def _load_parquet(path: str) -> tuple[list[str], NDArray[Any], str]:
     table = pyarrow.parquet.read_table(path)
     column = table["embedding"].combine_chunks()
     vectors = column.flatten().to_numpy().reshape(len(table), -1)
-    paths = [from_bytes(raw) for raw in table["path_bytes"].to_pylist()]
+    paths = [os.fsdecode(raw) for raw in table["path_bytes"].to_pylist()]
     return paths, vectors, (table.schema.metadata or {})[b"itae-cluster"].decode("ascii")

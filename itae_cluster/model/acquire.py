@@ -109,18 +109,20 @@ def _find_verified(wanted: Variant, reporter: Reporter) -> ModelFile | None:
     Official files must have the published digest. A wrong one in our cache is removed and named;
     one elsewhere is not ours, so it is passed over and named.
     """
-    for found in local_checkpoints(wanted):
-        digest = checkpoint_digest(found.path)
+    for candidate in local_checkpoints(wanted):
+        digest = checkpoint_digest(candidate.path)
         official = wanted.checkpoint
-        is_official_file = official and os.path.basename(found.path) == official.filename
+        is_official_file = official and os.path.basename(candidate.path) == official.filename
         if official is None or not is_official_file or digest == official.sha256:
-            return ModelFile(wanted, found.path, found.origin, digest)
-        if found.origin == "cache":
+            return ModelFile(wanted, candidate.path, candidate.origin, digest)
+        if candidate.origin == "cache":
             with contextlib.suppress(OSError):
-                os.unlink(found.path)
-            reporter.warn(f"{printable(found.path)} was damaged and has been removed")
+                os.unlink(candidate.path)
+            reporter.warn(f"{printable(candidate.path)} was damaged and has been removed")
         else:
-            reporter.warn(f"{printable(found.path)} is not the published file and is passed over")
+            reporter.warn(
+                f"{printable(candidate.path)} is not the published file and is passed over"
+            )
     return None
 
 
@@ -174,14 +176,14 @@ def import_checkpoint(source: str, name: str | None) -> tuple[Variant, str]:
                 shutil.copyfile(source, part)
             return known, target
     model = load_model(source, asked.config if asked else None)
-    found = asked or by_config(model.config)
-    if found is None:
+    kind = asked or by_config(model.config)
+    if kind is None:
         raise WeightsError(
             f"{printable(source)} is a DINOv2 of no known size; use it with --weights instead"
         )
     from safetensors.torch import save_file
 
-    target = os.path.join(folder, f"{found.name}.safetensors")
+    target = os.path.join(folder, f"{kind.name}.safetensors")
     with explain_write_errors(target, _REMEDY, WeightsError), atomic_path(target) as part:
         save_file(dict(model.state_dict()), part, metadata={"layout": "official"})
-    return found, target
+    return kind, target

@@ -10,7 +10,6 @@ the proxy variables (`HTTPS_PROXY`, `NO_PROXY`, …) are honoured.
 
 from __future__ import annotations
 
-import errno
 import os
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
@@ -19,7 +18,7 @@ import httpx
 from filelock import FileLock, Timeout
 
 from itae_cluster.core.errors import DownloadError
-from itae_cluster.core.files import cannot_write, file_digest
+from itae_cluster.core.files import cannot_write, file_digest, is_disk_full
 from itae_cluster.core.text import printable
 from itae_cluster.model.resume import Patience, Transfer
 
@@ -76,7 +75,7 @@ def download(
     except BrokenPipeError:
         raise  # the reporter's: no file is a pipe
     except OSError as error:
-        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        if is_disk_full(error):
             with suppress(OSError):
                 transfer.drop()  # a full disk needs the room more than we do
         remedy = "make room, or set ITAE_CLUSTER_CACHE to another folder"

@@ -43,7 +43,6 @@ __all__ = [
     "cls_attention",
     "cls_output",
     "cls_row",
-    "cls_through_block",
     "low_group",
     "minority",
     "query_norms",
@@ -199,21 +198,6 @@ def cls_output(block: Block, x: Tensor, row: ClsRow, attention: Tensor) -> Tenso
     """
     attended = attention[:, :, None] @ row.v  # (B, H, 1, d)
     return block.finish(x[:, :1], block.attn.merge(attended))[:, 0]
-
-
-def cls_through_block(block: Block, x: Tensor, settings: Settings | None) -> Tensor:
-    """CLS after one block, with ITAE where `settings` says so; None is stock attention.
-
-    Args:
-        block: the last block.
-        x: (B, T, D), what enters it.
-        settings: θ, rule and source; None for no attenuation.
-
-    Returns:
-        (B, D).
-    """
-    row = cls_row(block, x)
-    return cls_output(block, x, row, cls_attention(row, settings))
 
 
 class ITAE(nn.Module):

@@ -26,7 +26,7 @@ from itae_cluster.clustering.recipe import cluster_vectors
 from itae_cluster.paper.scores import Scores, score
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -41,6 +41,7 @@ __all__ = [
     "Estimate",
     "KMeansOnce",
     "RecipeOnce",
+    "Repeats",
     "compact",
     "compare",
     "estimate",
@@ -57,6 +58,15 @@ _WORTH_WORKERS = 6.0  # seconds of work that repay starting processes
 _QUICK_LOOK = 50  # runs of 5x5 with two variants
 _NO_SPREAD = 1e-12
 _KMEANS_TOLERANCE = 1e-4  # scikit-learn's default, relative to the mean variance of a dimension
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repeats:
+    """`sets` of `runs` clusterings each; all starts come from `seed`."""
+
+    sets: int
+    runs: int
+    seed: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,9 +168,7 @@ def run_protocol(
     truth: Sequence[str],
     *,
     clusterer: Clusterer,
-    sets: int,
-    runs: int,
-    seed: int,
+    repeats: Repeats,
     reporter: Reporter,
     workers: int | None = None,
 ) -> dict[str, tuple[Scores, ...]]:
@@ -170,9 +178,7 @@ def run_protocol(
         variants: name → (n, D) vectors of the same pictures.
         truth: n class names.
         clusterer: what one run does.
-        sets: number of sets.
-        runs: clusterings a set.
-        seed: of all starts.
+        repeats: how often, and from which seed.
         reporter: told of progress, and beforehand of the time it will take.
         workers: processes; None for one a core, where the work is worth them.
 
@@ -181,7 +187,7 @@ def run_protocol(
     """
     classes = np.unique(np.asarray(truth), return_inverse=True)[1].astype(np.int64)
     prepared = {name: clusterer.prepare(vectors) for name, vectors in variants.items()}
-    seeds = np.random.SeedSequence(seed).generate_state(sets * runs)
+    seeds = np.random.SeedSequence(repeats.seed).generate_state(repeats.sets * repeats.runs)
     todo = [
         _Run(clusterer, prepared[name], vectors.shape[1], classes, int(start))
         for start in seeds
@@ -193,7 +199,7 @@ def run_protocol(
         scores.append(result)
         reporter.progress(clusterer.stage, len(scores), len(todo))
     return {
-        name: tuple(_set_means(scores[place :: len(variants)], runs))
+        name: tuple(_set_means(scores[place :: len(variants)], repeats.runs))
         for place, name in enumerate(variants)
     }
 
@@ -201,12 +207,8 @@ def run_protocol(
 def _set_means(scores: Sequence[Scores], runs: int) -> Iterator[Scores]:
     remaining = iter(scores)
     while members := list(islice(remaining, runs)):
-        means = {name: _mean(getattr(each, name) for each in members) for name in METRICS}
-        yield Scores(**means)
-
-
-def _mean(values: Iterable[float]) -> float:
-    return float(np.mean(list(values)))
+        means = {name: np.mean([getattr(each, name) for each in members]) for name in METRICS}
+        yield Scores(**{name: float(mean) for name, mean in means.items()})
 
 
 def _results(
@@ -248,19 +250,11 @@ def _here(todo: Sequence[_Run]) -> Iterator[Scores]:
 
 
 def _in_workers(todo: Sequence[_Run], workers: int) -> Iterator[Scores]:
-    from joblib import (
-        Parallel,
-        delayed,
-        parallel_config,
-    )
+    from joblib import Parallel, delayed, parallel_config
 
     with parallel_config(backend="loky", n_jobs=workers, inner_max_num_threads=1):
         parallel = Parallel(return_as="generator")
-        yield from parallel(delayed(_call)(run) for run in todo)
-
-
-def _call(run: _Run) -> Scores:
-    return run()
+        yield from parallel(delayed(_Run.__call__)(run) for run in todo)
 
 
 def compact(vectors: NDArray[np.float32]) -> NDArray[np.float32]:

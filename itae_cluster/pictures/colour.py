@@ -158,7 +158,7 @@ def _matrix_profile(primaries: Sequence[float], gamma: float | None) -> bytes | 
     if columns is None:
         return None
     kind, parameters = (0, [gamma]) if gamma else (3, _SRGB_CURVE)
-    curve = b"para" + bytes(4) + struct.pack(">HH", kind, 0) + _fixed(parameters)
+    curve = b"para" + bytes(4) + struct.pack(">HH", kind, 0) + _to_fixed_point(parameters)
     tags = [(b"wtpt", _xyz(_D50))]
     tags += [(name, _xyz(columns[:, i])) for i, name in enumerate((b"rXYZ", b"gXYZ", b"bXYZ"))]
     tags += [(name, curve) for name in (b"rTRC", b"gTRC", b"bTRC")]
@@ -169,7 +169,7 @@ def _matrix_profile(primaries: Sequence[float], gamma: float | None) -> bytes | 
         data += content
     body = struct.pack(">I", len(tags)) + table + data
     header = struct.pack(">I4xI4s4s4s", 128 + len(body), 0x04200000, b"mntr", b"RGB ", b"XYZ ")
-    header += bytes(12) + b"acsp" + bytes(28) + _fixed(_D50)
+    header += bytes(12) + b"acsp" + bytes(28) + _to_fixed_point(_D50)
     return header.ljust(128, b"\0") + body
 
 
@@ -189,9 +189,9 @@ def _to_d50(primaries: Sequence[float]) -> NDArray[np.float64] | None:
 
 
 def _xyz(values: NDArray[np.float64]) -> bytes:
-    return b"XYZ " + bytes(4) + _fixed(values)
+    return b"XYZ " + bytes(4) + _to_fixed_point(values)
 
 
-def _fixed(values: Sequence[float] | NDArray[np.float64]) -> bytes:
+def _to_fixed_point(values: Sequence[float] | NDArray[np.float64]) -> bytes:
     """As ICC writes fractions: s15Fixed16."""
     return b"".join(struct.pack(">i", round(float(value) * 65536)) for value in values)

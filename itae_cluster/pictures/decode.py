@@ -23,7 +23,7 @@ from itae_cluster.core.text import printable
 from itae_cluster.core.types import Picture
 from itae_cluster.pictures.colour import BROKEN_PROFILE, has_broken_profile, profile_of
 from itae_cluster.pictures.flatten import flatten, orientation
-from itae_cluster.pictures.formats import contained_warnings, limited_pixels, too_large
+from itae_cluster.pictures.formats import contain_warnings, limit_pixels, too_large
 from itae_cluster.pictures.frames import seek_shown_frame
 from itae_cluster.pictures.opening import load, open_image
 
@@ -59,7 +59,7 @@ def decode(path: str, size: int, max_pixels: int = MAX_PIXELS) -> Picture:
     Raises:
         DecodeError: The file cannot be read as a picture; the message is the reason.
     """
-    with _opened(path, max_pixels) as source:
+    with _open_picture(path, max_pixels) as source:
         shown, damage = source.show(_draft_side(size))
         width, height = source.size
         resized = shown.resize((size, size), Image.Resampling.BICUBIC)
@@ -78,7 +78,7 @@ def read_thumbnail(path: str, side: int) -> bytes:
     Raises:
         DecodeError: The file cannot be read as a picture; the message is the reason.
     """
-    with _opened(path, MAX_PIXELS) as source:
+    with _open_picture(path, MAX_PIXELS) as source:
         # Twice the size wanted: JPEG files then decode several times faster at no visible cost.
         upright, _ = source.show(2 * side)
         return _jpeg(upright, upright.width, upright.height, side)
@@ -121,13 +121,13 @@ class _Source:
 
 
 @contextlib.contextmanager
-def _opened(path: str, max_pixels: int) -> Iterator[_Source]:
+def _open_picture(path: str, max_pixels: int) -> Iterator[_Source]:
     """The file as a picture; every failure inside is a `DecodeError`."""
     try:
         _check_file(path)
         with (
-            contained_warnings(),
-            limited_pixels(max_pixels),
+            contain_warnings(),
+            limit_pixels(max_pixels),
             open(path, "rb") as file,
             open_image(file, max_pixels) as image,
         ):

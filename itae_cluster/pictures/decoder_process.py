@@ -32,7 +32,15 @@ if TYPE_CHECKING:
 
     from itae_cluster.core.files import FileDigest
 
-__all__ = ["Finished", "begin", "computed_too_long", "digest", "run", "run_here", "waited_in_vain"]
+__all__ = [
+    "TaskResult",
+    "begin",
+    "computed_too_long",
+    "digest",
+    "run",
+    "run_here",
+    "waited_in_vain",
+]
 
 _NICENESS = 10  # the model goes first: pictures are decoded ahead of it anyway
 _WAITED_IN_VAIN = 113  # the exit code of a process whose file does not come
@@ -43,7 +51,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Finished(Generic[T]):
+class TaskResult(Generic[T]):
     """What a task came to, and what its libraries wrote to standard error meanwhile."""
 
     outcome: T | Exception
@@ -91,7 +99,7 @@ _caught: BinaryIO | None = None
 
 def run(
     computing: float, waiting: float, task: Callable[..., T], *arguments: object
-) -> Finished[T]:
+) -> TaskResult[T]:
     """Do the task in this process, which `begin` has prepared.
 
     Args:
@@ -106,7 +114,7 @@ def run(
             outcome = task(*arguments)
         except (DecodeError, OSError) as error:
             outcome = error
-    return Finished(outcome, "" if _caught is None else _taken(_caught))
+    return TaskResult(outcome, "" if _caught is None else _take_text(_caught))
 
 
 def computed_too_long(exit_code: int | None) -> bool:
@@ -130,7 +138,7 @@ class _Watch:
 
     @contextlib.contextmanager
     def patience(self, computing: float, waiting: float) -> Iterator[None]:
-        """Around a task."""
+        """How many seconds the task inside may compute, and how many it may wait for its file."""
         # The signal ends the process whether or not its Python can run: a library may hold it.
         self._allow(computing)
         self._waiting = waiting
@@ -194,7 +202,7 @@ def _redirect() -> BinaryIO:
     return file
 
 
-def _taken(file: BinaryIO) -> str:
+def _take_text(file: BinaryIO) -> str:
     """What was written since the last time."""
     if not os.fstat(file.fileno()).st_size:
         return ""
@@ -208,19 +216,19 @@ def _taken(file: BinaryIO) -> str:
 _one_at_a_time = threading.Lock()
 
 
-def run_here(task: Callable[..., T], *arguments: object) -> Finished[T]:
+def run_here(task: Callable[..., T], *arguments: object) -> TaskResult[T]:
     """Do the task in a process that others use too, where there can be no decoder process."""
     outcome: T | Exception
-    with _one_at_a_time, _borrowed_stderr() as file:
+    with _one_at_a_time, _capture_stderr() as file:
         try:
             outcome = task(*arguments)
         except (DecodeError, OSError) as error:
             outcome = error
-        return Finished(outcome, "" if file is None else _taken(file))
+        return TaskResult(outcome, "" if file is None else _take_text(file))
 
 
 @contextlib.contextmanager
-def _borrowed_stderr() -> Iterator[BinaryIO | None]:
+def _capture_stderr() -> Iterator[BinaryIO | None]:
     """File descriptor 2 as a temporary file, while Python's own lines go where they went."""
     try:
         kept = os.dup(2)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from itae_cluster.core.files import FileDigest
     from itae_cluster.core.types import Picture, Reporter
-    from itae_cluster.pictures.decoder_process import Finished
+    from itae_cluster.pictures.decoder_process import TaskResult
 
 __all__ = ["PATIENCE", "Decoders", "decoder_count"]
 
@@ -68,7 +68,7 @@ class Decoders:
         self._patience = PATIENCE if patience is None else patience
         self._lock = threading.Lock()
         self._pool: ProcessPool | None = None
-        self._waiting: set[ProcessFuture[Finished[Any]]] = set()
+        self._waiting: set[ProcessFuture[TaskResult[Any]]] = set()
         self._closed = False
         self._in_vain = 0  # files that kept waiting too long, one after the other
         self._alone = False  # decoding in this process, since no other can be started
@@ -113,8 +113,8 @@ class Decoders:
         """
         for _ in range(_ATTEMPTS - 1):
             with contextlib.suppress(_CrashedError):
-                return self._finished(task, path, *arguments).result()
-        return self._finished(task, path, *arguments).result()
+                return self._run_once(task, path, *arguments).result()
+        return self._run_once(task, path, *arguments).result()
 
     def map(
         self, task: Callable[..., T], paths: Sequence[str], *arguments: object
@@ -133,8 +133,8 @@ class Decoders:
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
-    def _finished(self, task: Callable[..., T], path: str, *arguments: object) -> Finished[T]:
-        found = self._isolated(task, path, *arguments)
+    def _run_once(self, task: Callable[..., T], path: str, *arguments: object) -> TaskResult[T]:
+        found = self._run_isolated(task, path, *arguments)
         lines = [*dict.fromkeys(line.strip() for line in found.noise.splitlines())]
         for line in lines[:_MOST_SAID]:
             self._reporter.info(f"{path}: {line}")
@@ -142,7 +142,7 @@ class Decoders:
             self._reporter.info(f"{path}: {quantity(len(lines) - _MOST_SAID, 'more line')}")
         return found
 
-    def _isolated(self, task: Callable[..., T], *arguments: object) -> Finished[T]:
+    def _run_isolated(self, task: Callable[..., T], *arguments: object) -> TaskResult[T]:
         if not self._alone:
             try:
                 return self._attempt(task, *arguments)
@@ -159,12 +159,12 @@ class Decoders:
                 "this one, so a file that crashes its decoder would end the run"
             )
 
-    def _attempt(self, task: Callable[..., T], *arguments: object) -> Finished[T]:
+    def _attempt(self, task: Callable[..., T], *arguments: object) -> TaskResult[T]:
         from pebble import ProcessExpired
 
         # On a network drive that is dead every file keeps waiting, so patience shrinks with each.
         waiting = max(min(_SHORTEST, self._patience), self._patience / 2**self._in_vain)
-        future = self._scheduled(waiting, task, *arguments)
+        future = self._schedule(waiting, task, *arguments)
         try:
             finished = future.result()
             self._in_vain = 0
@@ -179,14 +179,16 @@ class Decoders:
                 raise _too_long(task, waiting) from None
             if decoder_process.computed_too_long(expired.exitcode):
                 raise _too_long(task, self._patience) from None
-            raise _CrashedError(f"its decoder crashed ({_ending(expired.exitcode)})") from None
+            raise _CrashedError(
+                f"its decoder crashed ({_describe_exit(expired.exitcode)})"
+            ) from None
         finally:
             with self._lock:
                 self._waiting.discard(future)
 
-    def _scheduled(
+    def _schedule(
         self, waiting: float, task: Callable[..., T], *arguments: object
-    ) -> ProcessFuture[Finished[T]]:
+    ) -> ProcessFuture[TaskResult[T]]:
         from pebble import ProcessPool
 
         with self._lock:
@@ -198,7 +200,7 @@ class Decoders:
                     context=_context(),
                     initializer=decoder_process.begin,
                 )
-            future: ProcessFuture[Finished[T]] = self._pool.schedule(
+            future: ProcessFuture[TaskResult[T]] = self._pool.schedule(
                 decoder_process.run,
                 args=(self._patience, waiting, task, *arguments),
                 timeout=_AT_LAST * self._patience,
@@ -225,7 +227,7 @@ def _context() -> Any:
     return context
 
 
-def _ending(code: int | None) -> str:
+def _describe_exit(code: int | None) -> str:
     if code is None:
         return "ended"
     if code >= 0:

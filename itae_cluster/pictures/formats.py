@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 __all__ = [
-    "contained_warnings",
+    "contain_warnings",
     "decodable_formats",
     "is_installed",
-    "limited_pixels",
+    "limit_pixels",
     "looks_like_picture",
     "picture_suffixes",
     "register",
@@ -129,7 +129,7 @@ def looks_like_picture(path: str) -> bool:
 
     formats = [name for name in _PLAIN_SIGNATURE if name in decodable_formats()]
     try:
-        with contained_warnings(), open(path, "rb") as file:
+        with contain_warnings(), open(path, "rb") as file:
             if not os.fstat(file.fileno()).st_size:
                 return False
             with Image.open(file, formats=formats):
@@ -141,7 +141,7 @@ def looks_like_picture(path: str) -> bool:
 
 
 @contextlib.contextmanager
-def limited_pixels(most: int) -> Iterator[None]:
+def limit_pixels(most: int) -> Iterator[None]:
     """Have Pillow refuse larger pictures, also those inside others (icons), which none else sees.
 
     The limit is that of the process; threads that decode at once must share one.
@@ -158,7 +158,7 @@ def limited_pixels(most: int) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def contained_warnings() -> Iterator[None]:
+def contain_warnings() -> Iterator[None]:
     """Keep what Pillow and pillow-heif warn of from the user, whichever thread they warn in.
 
     `warnings.catch_warnings` swaps the filters of the whole process, so two threads that overlap

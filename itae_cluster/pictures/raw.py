@@ -50,7 +50,7 @@ def open_raw(file: BinaryIO, max_pixels: int) -> Image.Image | None:
             width, height = raw.sizes.raw_width, raw.sizes.raw_height
             if width * height > max_pixels:
                 raise DecodeError(too_large(width, height, max_pixels))
-            return _preview(raw) or _developed(raw)
+            return _preview(raw) or _develop(raw)
     except rawpy.LibRawFileUnsupportedError:
         return None
     except rawpy.LibRawError as error:
@@ -79,7 +79,7 @@ def _preview(raw: rawpy.RawPy) -> Image.Image | None:
     return image
 
 
-def _developed(raw: rawpy.RawPy) -> Image.Image:
+def _develop(raw: rawpy.RawPy) -> Image.Image:
     """Upright, in sRGB, large ones at half their size, which takes a quarter of the time."""
     import rawpy
 

@@ -41,15 +41,15 @@ def to_levels(values: NDArray[Any], bits: int | None = None) -> NDArray[np.uint8
         return values.astype(np.uint8) * np.uint8(255)
     if kind == "u" and size <= 2:
         top = (1 << min(bits or 8 * size, 8 * size)) - 1
-        return _scaled(values, brightest(int(values.max(initial=0))) if top == 0xFFFF else top)
+        return _scale(values, brightest(int(values.max(initial=0))) if top == 0xFFFF else top)
     if kind == "i" and size == 2 and values.min(initial=0) >= 0:
-        return _scaled(values, brightest(int(values.max(initial=0)), 0x7FFF))
+        return _scale(values, brightest(int(values.max(initial=0)), 0x7FFF))
     if kind not in "uif":
         raise DecodeError(f"samples that are no levels cannot be shown ({values.dtype})")
     return _from_wide(values)
 
 
-def _scaled(values: NDArray[Any], top: int) -> NDArray[np.uint8]:
+def _scale(values: NDArray[Any], top: int) -> NDArray[np.uint8]:
     if top == 0xFF:
         return values.astype(np.uint8)
     return ((values.astype(np.uint32) * 255 + top // 2) // top).clip(0, 255).astype(np.uint8)

@@ -20,7 +20,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from itae_cluster.core.errors import InputError, UsageError
-from itae_cluster.core.text import from_bytes, printable, quantity
+from itae_cluster.core.text import printable, quantity
 from itae_cluster.core.types import ScanResult, Skipped
 from itae_cluster.pictures.formats import looks_like_picture, picture_suffixes
 from itae_cluster.pictures.sidecars import RAW, raws_beside
@@ -85,7 +85,7 @@ def read_list(stream: BinaryIO, *, null: bool) -> list[str]:
         entries = data.split(b"\0")
     else:
         entries = [line.removesuffix(b"\r") for line in data.split(b"\n")]
-    return [from_bytes(entry) for entry in entries if entry]
+    return [os.fsdecode(entry) for entry in entries if entry]
 
 
 def read_list_file(path: str) -> list[str]:
@@ -438,7 +438,7 @@ def find_pictures(inputs: InputOptions, out: str | None, reporter: Reporter) -> 
 
     reporter.progress("Finding pictures", 0, None)
     with Decoders(reporter) as decoders:
-        found = scan(
+        result = scan(
             inputs.paths,
             excludes=inputs.excludes,
             output=out,
@@ -446,14 +446,14 @@ def find_pictures(inputs: InputOptions, out: str | None, reporter: Reporter) -> 
             only=inputs.only,
             look=partial(decoders.map, looks_like_picture),
         )
-    for skipped in found.skipped:
+    for skipped in result.skipped:
         reporter.skip(skipped)
-    for note in found.notes:
+    for note in result.notes:
         reporter.note(note)
-    reporter.info(f"{quantity(len(found.files), 'picture')} found")
-    others, kinds = quantity(found.ignored, "other file"), _kinds(found.passed_over)
-    install = _install(found.passed_over)
-    if not found.files:
+    reporter.info(f"{quantity(len(result.files), 'picture')} found")
+    others, kinds = quantity(result.ignored, "other file"), _kinds(result.passed_over)
+    install = _install(result.passed_over)
+    if not result.files:
         among = f" among {others} ({kinds})" if kinds else ""
         raise InputError(
             f"no picture found{among}{install}; name a file or folder that holds some, "
@@ -461,7 +461,7 @@ def find_pictures(inputs: InputOptions, out: str | None, reporter: Reporter) -> 
         )
     if kinds:
         reporter.note(f"{others} passed over ({kinds}){install}")
-    return found
+    return result
 
 
 def _kinds(passed_over: Mapping[str, int]) -> str:

@@ -192,7 +192,7 @@ def _with_tifffile(page: TiffPage, first: TiffPage) -> Image.Image:
     colours = _COLOURS[kind]
     if values.shape[2] < colours:
         raise DecodeError("a kind of TIFF that cannot be read right (it lacks a colour)")
-    image = _coloured(page, kind, values[:, :, :colours])
+    image = _to_image(page, kind, values[:, :, :colours])
     alpha = _alpha(page, values, colours)
     if alpha is not None:
         image = _with_alpha(image, *alpha)
@@ -224,7 +224,7 @@ def _samples(page: TiffPage) -> NDArray[Any]:
     return np.moveaxis(values, axes.index("S"), 2)
 
 
-def _coloured(page: TiffPage, kind: int, values: NDArray[Any]) -> Image.Image:
+def _to_image(page: TiffPage, kind: int, values: NDArray[Any]) -> Image.Image:
     if kind == _PALETTE:
         return _from_palette(page, values[:, :, 0])
     if kind in {_LAB, _ICC_LAB}:

@@ -108,7 +108,7 @@ def _recall_embeddings(plan: Plan, run: Run) -> Embeddings | None:
         vectors = _cached_vectors(contents, plan.metadata["model"], run)
     if vectors is None:
         return None
-    paths = tuple(entry.shown() for entry in pictures)
+    paths = tuple(entry.source_to_tell() for entry in pictures)
     return Embeddings(paths, vectors, plan.metadata["model"])
 
 

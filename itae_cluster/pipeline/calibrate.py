@@ -48,7 +48,7 @@ class Calibration:
     rule: Rule
     sweep: tuple[SweepPoint, ...]
 
-    def touched(self, theta: float | None) -> calibrate.AttenuatedShare:
+    def attenuated_share(self, theta: float | None) -> calibrate.AttenuatedShare:
         """What a θ would do to the sample."""
         return calibrate.attenuated_share(self.sample.measures, theta, self.rule)
 
@@ -61,9 +61,9 @@ class Calibration:
             "pictures": len(self.sample.paths),
             "tokens": int(norms.size),
             "theta": self.theta,
-            "touched": asdict(self.touched(self.theta)),
+            "touched": asdict(self.attenuated_share(self.theta)),
             "published_theta": self.published,
-            "published_touched": asdict(self.touched(self.published)),
+            "published_touched": asdict(self.attenuated_share(self.published)),
             "finding": asdict(self.finding),
             "histogram": {
                 "edges": [round(float(edge), 5) for edge in edges],
@@ -90,8 +90,8 @@ def run_calibration(
         InputError: if there is no picture, or a labelled sweep lacks labels.
         ModelError: if the model cannot be had, or gives norms that are not finite.
     """
-    found = find_pictures(inputs, None, reporter)
-    files = calibrate.draw_sample(found.files, options.sample, options.seed)
+    pictures = find_pictures(inputs, None, reporter)
+    files = calibrate.draw_sample(pictures.files, options.sample, options.seed)
     if options.labels:
         _labels(inputs, files)  # before the slow pass
     encoder = load_float32_encoder(replace(model, theta=None), reporter)
@@ -106,7 +106,7 @@ def run_calibration(
     return Calibration(
         model=encoder.metadata,
         options={**input_options(inputs), "model": model.record(), "calibration": asdict(options)},
-        sample=replace(sample, skipped=found.skipped + sample.skipped),
+        sample=replace(sample, skipped=pictures.skipped + sample.skipped),
         finding=finding,
         theta=theta,
         published=encoder.metadata.get("published_theta"),
@@ -153,59 +153,56 @@ def _sweep(
     return tuple(points)
 
 
-def _point(theta: float, touched: calibrate.AttenuatedShare, scores: ClusterScores) -> SweepPoint:
+def _point(theta: float, share: calibrate.AttenuatedShare, scores: ClusterScores) -> SweepPoint:
     return SweepPoint(
         theta=theta,
-        share=touched.tokens,
-        pictures=touched.pictures,
+        share=share.tokens,
+        pictures=share.pictures,
         silhouette=scores.silhouette,
         stability=scores.stability,
         **(asdict(scores.labelled) if scores.labelled else {}),
     )
 
 
-def draw(found: Calibration, target: str) -> None:
+def draw(calibration: Calibration, target: str) -> None:
     """Fig. 5 where there is a sweep, else Fig. 2 and 3; `.png` or `.svg`.
 
     Raises:
         UsageError: if the suffix is another one.
         OutputError: if the file exists or cannot be written.
     """
-    from itae_cluster.paper.figures import draw_norms, draw_sweep
+    from itae_cluster.paper.figures import TokenSample, draw_norms, draw_sweep
 
-    title = f"{found.model['name']}, {len(found.sample.paths)} pictures"
-    if found.sweep:
-        draw_sweep(target, found.sweep, title)
+    title = f"{calibration.model['name']}, {len(calibration.sample.paths)} pictures"
+    if calibration.sweep:
+        draw_sweep(target, calibration.sweep, title)
         return
-    measures, first = found.sample.measures, 1 + found.sample.measures.registers
-    theta = found.theta if found.theta is not None else found.published
+    measures, first = calibration.sample.measures, 1 + calibration.sample.measures.registers
+    theta = calibration.theta if calibration.theta is not None else calibration.published
     mask = np.zeros(measures.query_norms.shape, dtype=bool)
     if theta is not None:
-        mask = calibrate.mark_artifacts(measures.query_norms, theta, found.rule)
+        mask = calibrate.mark_artifacts(measures.query_norms, theta, calibration.rule)
     normal = ~mask
     normal[:, 0] = False
-    draw_norms(
-        target,
+    tokens = TokenSample(
         query_norms=measures.query_norms[:, first:].ravel(),
         output_norms=measures.output_norms[:, first:].ravel(),
         register_query_norms=measures.query_norms[:, 1:first].ravel(),
         register_output_norms=measures.output_norms[:, 1:first].ravel(),
-        theta=theta,
-        valley=found.finding.valley,
         attention_artifacts=measures.attention[mask],
         attention_normal=measures.attention[normal],
-        title=title,
     )
+    draw_norms(target, tokens, theta=theta, valley=calibration.finding.valley, title=title)
 
 
-def save_theta(found: Calibration) -> str:
+def save_theta(calibration: Calibration) -> str:
     """Keep the recommendation for these weights; `--theta auto` takes it from now on.
 
     Returns:
         The file it is kept in.
     """
-    kept = thresholds.SavedTheta(found.theta, len(found.sample.paths))
-    thresholds.save(found.model["weights_sha256"], kept)
+    kept = thresholds.SavedTheta(calibration.theta, len(calibration.sample.paths))
+    thresholds.save(calibration.model["weights_sha256"], kept)
     return thresholds.path()
 
 

@@ -24,7 +24,7 @@ from itae_cluster.paper.labels import (
     check_classes,
     open_torchvision,
 )
-from itae_cluster.paper.protocol import Clusterer, KMeansOnce, RecipeOnce, run_protocol
+from itae_cluster.paper.protocol import Clusterer, KMeansOnce, RecipeOnce, Repeats, run_protocol
 from itae_cluster.paper.report import (
     ITAE,
     ORIGINAL,
@@ -73,7 +73,7 @@ def evaluate_models(
     if train is not None:
         _check_train(pictures, train, options.neighbours or 1)
     judged: list[ModelScores] = []
-    known = _Embedded({}, (), ())
+    known = _LabelledVectors({}, (), ())
     for model in models:
         found, known = _judge(options, model, pictures, train, reporter)
         judged.append(found)
@@ -130,7 +130,7 @@ def _check_train(pictures: LabelledPictures, train: LabelledPictures, neighbours
 
 
 @dataclass(frozen=True)
-class _Embedded:
+class _LabelledVectors:
     """Vectors of each variant, (n, D), the n labels, and what was skipped."""
 
     vectors: Mapping[str, NDArray[np.float32]]
@@ -144,7 +144,7 @@ def _judge(
     pictures: LabelledPictures,
     train: LabelledPictures | None,
     reporter: Reporter,
-) -> tuple[ModelScores, _Embedded]:
+) -> tuple[ModelScores, _LabelledVectors]:
     encoder = load_float32_encoder(model, reporter)
     thetas = _thetas(encoder, reporter)
     embedded = _embed(encoder, thetas, pictures, model.small_batch, reporter)
@@ -179,7 +179,7 @@ def _embed(
     pictures: LabelledPictures,
     batch_size: int,
     reporter: Reporter,
-) -> _Embedded:
+) -> _LabelledVectors:
     """Embed the pictures once: the variants differ in the last block alone."""
     from itae_cluster.model.itae import Settings
 
@@ -195,7 +195,7 @@ def _embed(
             _check_finite(parts[-1], encoder.metadata)
     stacked = np.concatenate(parts, axis=1)  # (S, n, D)
     vectors = dict(zip(thetas, stacked, strict=True))
-    return _Embedded(vectors, tuple(labels), tuple(skipped))
+    return _LabelledVectors(vectors, tuple(labels), tuple(skipped))
 
 
 def _check_finite(vectors: NDArray[np.float32], metadata: Mapping[str, Any]) -> None:
@@ -218,7 +218,9 @@ def _warn_of_no_effect(
         )
 
 
-def _knn(learnt: _Embedded, judged: _Embedded, k: int, reporter: Reporter) -> dict[str, float]:
+def _knn(
+    learnt: _LabelledVectors, judged: _LabelledVectors, k: int, reporter: Reporter
+) -> dict[str, float]:
     reporter.progress("Nearest neighbours", 0, None)
     return {
         name: knn_accuracy(learnt.vectors[name], learnt.labels, vectors, judged.labels, k)
@@ -227,7 +229,7 @@ def _knn(learnt: _Embedded, judged: _Embedded, k: int, reporter: Reporter) -> di
 
 
 def _cluster(
-    options: EvalOptions, classes: int, embedded: _Embedded, reporter: Reporter
+    options: EvalOptions, classes: int, embedded: _LabelledVectors, reporter: Reporter
 ) -> dict[str, tuple[Scores, ...]]:
     clusterer: Clusterer
     runs = options.runs
@@ -242,9 +244,7 @@ def _cluster(
         embedded.vectors,
         embedded.labels,
         clusterer=clusterer,
-        sets=options.sets,
-        runs=runs,
-        seed=options.clustering.seed,
+        repeats=Repeats(sets=options.sets, runs=runs, seed=options.clustering.seed),
         reporter=reporter,
     )
     for name, sets in found.items():

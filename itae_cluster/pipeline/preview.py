@@ -11,7 +11,7 @@ from itae_cluster.changes.amend import Amendment, amend, inspect_result
 from itae_cluster.core.types import Placement
 from itae_cluster.embedding.embed import embed_files
 from itae_cluster.embedding.provenance import matching_encoder, recall_options
-from itae_cluster.preview.build import lay_out, make_atlas
+from itae_cluster.preview.build import draw_atlas, lay_out
 from itae_cluster.preview.collection import collect
 from itae_cluster.results import centres
 from itae_cluster.results.plan import CONTACT_FOLDER, MODEL_FILE
@@ -81,7 +81,7 @@ def _documents(
     run.reporter.progress("Drawing the preview", 0, None)
     contents: dict[str, bytes | None] = {
         "preview.png": preview.render_picture(data),
-        "preview.html": preview.render_page(data, make_atlas(data, paths, run.reporter)),
+        "preview.html": preview.render_page(data, draw_atlas(data, paths, run.reporter)),
     }
     if contact_sheets:
         for group in preview.list_groups(data):

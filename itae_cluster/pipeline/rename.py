@@ -51,7 +51,8 @@ def rename_clusters(
     ]
     if shifts and not dry_run:
         folders = {**held.folders, **wanted}
-        names = {**held.names, **{label: _last(place) for label, place in wanted.items()}}
+        last = {label: place.rpartition("/")[2] for label, place in wanted.items()}
+        names = {**held.names, **last}
         records = [follow_folders(item, dict(shifts)).as_record() for item in held.pictures]
         contents = inventory.result_documents(held, records, folders, names)
         changed = contents | redraw_previews(held, records, folders, reporter)
@@ -71,10 +72,6 @@ def _resolve_wishes(held: Inventory, wishes: Sequence[Wish]) -> dict[int, str]:
             raise UsageError(f"two clusters cannot both be {name!r}; choose another name for one")
         wanted[label] = place
     return wanted
-
-
-def _last(place: str) -> str:
-    return place.rpartition("/")[2]
 
 
 def follow_folders(item: HeldPicture, folders: Mapping[str, str]) -> HeldPicture:

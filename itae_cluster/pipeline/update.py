@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from itae_cluster.results.inventory import Inventory
     from itae_cluster.results.plan import Entry, Plan
 
-__all__ = ["UpdateOptions", "UpdateResult", "update_result"]
+__all__ = ["UpdateOptions", "UpdateResult", "advise", "update_result"]
 
 _FEWEST = 10  # new pictures from which on their share beyond all clusters says something
 _DRIFTED = 0.2  # that share, where 0.01 is expected
@@ -112,7 +112,7 @@ def update_result(
     clustering = Clustering(labels, model.centres, distances)
     result = _result(embeddings, skipped, held, output, clustering)
     beyond = int((labels == NOISE).sum())
-    advice = _advice(len(labels), beyond, len(held.pictures), model.pictures)
+    advice = advise(len(labels), beyond, len(held.pictures), model.pictures)
     if not output.dry_run:
         plan = make_plan(result.placements, skipped, {}, replace(output, out=held.root), run)
         result = _add(result, held, plan, thumbnails.kept, run)
@@ -230,7 +230,7 @@ def _records(new: Sequence[Placement], placed: Sequence[Entry]) -> list[dict[str
     ]
 
 
-def _advice(new: int, beyond: int, before: int, at_first: int) -> str | None:
+def advise(new: int, beyond: int, before: int, at_first: int) -> str | None:
     """Why a fresh run is worth it: see docs/update.md."""
     if new >= _FEWEST and beyond > _DRIFTED * new:
         return "the new pictures are of other kinds than the clusters; a fresh run is worth it"

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from itae_cluster.core.batches import batches
 from itae_cluster.drawing.layout import to_unit_square
 from itae_cluster.preview.groups import read_image
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
     from PIL import Image
@@ -76,7 +77,7 @@ def make_atlas(data: PreviewData) -> Atlas:
         images = [(row, image) for row in part if (image := _image(data, row, side))]
         return _draw_sheet(images, side, across) if images else Atlas({}, ())
 
-    parts = _parts(_order(data), across * across)
+    parts = batches(_order(data), across * across)
     with ThreadPoolExecutor(os.cpu_count()) as threads:  # Pillow works without Python's lock
         return functools.reduce(Atlas.join, threads.map(drawn, parts), Atlas({}, ()))
 
@@ -94,10 +95,6 @@ def _along_z_curve(places: NDArray[np.float64]) -> NDArray[np.int64]:
     for bit in range(10):
         codes |= (cells[:, 0] >> bit & 1) << 2 * bit | (cells[:, 1] >> bit & 1) << 2 * bit + 1
     return codes
-
-
-def _parts(rows: Sequence[int], size: int) -> Iterator[Sequence[int]]:
-    return (rows[start : start + size] for start in range(0, len(rows), size))
 
 
 def _image(data: PreviewData, row: int, side: int) -> Image.Image | None:

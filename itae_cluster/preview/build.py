@@ -8,12 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from itae_cluster import preview
 from itae_cluster.clustering import algorithms, similarity
 from itae_cluster.clustering.reduce import cached_umap
 from itae_cluster.core.options import ClusterOptions, theta_text
 from itae_cluster.core.text import printable, quantity
 from itae_cluster.core.types import NOISE, Clustering
+from itae_cluster.preview.atlas import make_atlas
+from itae_cluster.preview.contact import write_contact_sheets
+from itae_cluster.preview.data import PreviewData
+from itae_cluster.preview.page import write_page
+from itae_cluster.preview.picture import write_picture
+from itae_cluster.preview.subset import rows_to_show
 from itae_cluster.preview.thumbnails import complete_thumbnails
 from itae_cluster.results import manifest
 from itae_cluster.results.placements import folder_name
@@ -26,9 +31,10 @@ if TYPE_CHECKING:
 
     from itae_cluster.core.run import Run
     from itae_cluster.core.types import Reporter
+    from itae_cluster.preview.atlas import Atlas
     from itae_cluster.preview.collection import Collection
 
-__all__ = ["DIVERSE", "TYPICAL", "lay_out", "make_atlas", "subtitle", "write_previews"]
+__all__ = ["DIVERSE", "TYPICAL", "draw_atlas", "lay_out", "subtitle", "write_previews"]
 
 TYPICAL = 3
 """Pictures that stand for a cluster."""
@@ -56,14 +62,14 @@ def write_previews(folder: str, collection: Collection, run: Run, *, contact_she
     """
     data, paths = lay_out(collection, run)
     run.reporter.progress("Drawing the preview", 0, None)
-    preview.write_picture(data, os.path.join(folder, "preview.png"))
-    atlas = make_atlas(data, paths, run.reporter)
-    preview.write_page(data, os.path.join(folder, "preview.html"), atlas)
+    write_picture(data, os.path.join(folder, "preview.png"))
+    atlas = draw_atlas(data, paths, run.reporter)
+    write_page(data, os.path.join(folder, "preview.html"), atlas)
     if contact_sheets:
-        preview.write_contact_sheets(data, os.path.join(folder, CONTACT_FOLDER))
+        write_contact_sheets(data, os.path.join(folder, CONTACT_FOLDER))
 
 
-def lay_out(collection: Collection, run: Run) -> tuple[preview.PreviewData, Sequence[str]]:
+def lay_out(collection: Collection, run: Run) -> tuple[PreviewData, Sequence[str]]:
     """What the previews show, and the path of each picture shown.
 
     Args:
@@ -95,7 +101,7 @@ def lay_out(collection: Collection, run: Run) -> tuple[preview.PreviewData, Sequ
     run.reporter.progress("Comparing pictures", 0, None)
     labels, sizes = np.unique(clustering.labels, return_counts=True)
     number = {NOISE: NOISE, **dict(enumerate(collection.numbers))}
-    data = preview.PreviewData(
+    data = PreviewData(
         coordinates=coordinates[rows],
         labels=np.array([number[label] for label in shown.labels.tolist()], dtype=np.int64),
         names=tuple(destinations.get(path, path) for path in paths),
@@ -134,11 +140,9 @@ def _folders(collection: Collection) -> dict[int, str]:
     return folders | manifest.most_common_folders(collection.placements)
 
 
-def make_atlas(
-    data: preview.PreviewData, paths: Sequence[str], reporter: Reporter
-) -> preview.Atlas:
+def draw_atlas(data: PreviewData, paths: Sequence[str], reporter: Reporter) -> Atlas:
     """The thumbnails on sheets; a damaged one, which has no tile, is told by its path."""
-    atlas = preview.make_atlas(data)
+    atlas = make_atlas(data)
     for row in sorted(data.thumbnails.keys() - atlas.tiles.keys()):
         reporter.warn(
             f"{printable(paths[row])} has no thumbnail in the preview: the one that was kept is "
@@ -153,6 +157,4 @@ def _rows_to_show(collection: Collection) -> NDArray[np.intp]:
     always = [row for members in typical.values() for row in members]
     paths = collection.embeddings.paths
     has_thumbnail = np.fromiter((path in collection.thumbnails for path in paths), dtype=np.bool_)
-    return preview.rows_to_show(
-        collection.clustering.labels, always, has_thumbnail, seed=collection.seed
-    )
+    return rows_to_show(collection.clustering.labels, always, has_thumbnail, seed=collection.seed)

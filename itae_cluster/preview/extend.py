@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from itae_cluster import preview
 from itae_cluster.clustering import similarity
 from itae_cluster.clustering.reduce import place_among
 from itae_cluster.core.documents import path_of
 from itae_cluster.core.text import printable
 from itae_cluster.embedding.vector_cache import VectorCache
-from itae_cluster.preview.build import make_atlas
+from itae_cluster.preview.build import draw_atlas
 from itae_cluster.preview.redraw import choose_examples, draw_files, find_preview, move_on_page
+from itae_cluster.preview.subset import MOST_SHOWN
 from itae_cluster.preview.thumbnails import complete_thumbnails
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from itae_cluster.core.cache import Cache
     from itae_cluster.core.run import Run
     from itae_cluster.core.types import Embeddings, Placement
-    from itae_cluster.preview import PreviewData
+    from itae_cluster.preview.data import PreviewData
     from itae_cluster.preview.redraw import DrawnPreview
     from itae_cluster.results.inventory import Inventory
 
@@ -82,14 +82,14 @@ def extend_previews(
             "has not kept the embeddings of the others; sort anew for a map of all"
         )
         return draw_files(drawn, shown, drawn.atlas)
-    room = max(0, preview.MOST_SHOWN - len(shown.names))
+    room = max(0, MOST_SHOWN - len(shown.names))
     arrivals = new.placements[:room]
     rows = {path: row for row, path in enumerate(new.embeddings.paths)}
     fresh = new.embeddings.vectors[[rows[item.source] for item in arrivals]]
     paths = [item.source for item in arrivals]
     jpegs = complete_thumbnails(new.thumbnails, {0: range(len(paths))}, paths, run)
     alone, after = _add_rows(shown, known, arrivals, fresh, jpegs)
-    atlas = drawn.atlas.join(make_atlas(alone, paths, run.reporter), len(shown.names))
+    atlas = drawn.atlas.join(draw_atlas(alone, paths, run.reporter), len(shown.names))
     vectors = np.concatenate([known, fresh])
     return draw_files(drawn, choose_examples(drawn.data, after, vectors), atlas)
 

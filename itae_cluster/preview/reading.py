@@ -75,7 +75,7 @@ def _data(payload: Mapping[str, Any], atlas: Atlas) -> PreviewData:
         title=str(payload["title"]),
         subtitle=str(payload["subtitle"]),
         diverse=_by_label(payload, labels, "diverse", n),
-        similarity=_likeness(payload, n),
+        similarity=_similarity(payload, n),
         sizes={label: int(group["count"]) for label, group in zip(labels, groups, strict=True)},
     )
 
@@ -95,7 +95,7 @@ def _by_label(
     return {label: tuple(_rows(group[key], n)) for label, group in zip(labels, groups, strict=True)}
 
 
-def _likeness(payload: Mapping[str, Any], n: int) -> Similarity | None:
+def _similarity(payload: Mapping[str, Any], n: int) -> Similarity | None:
     if not payload["neighbours"]:
         return None
     nearest = np.array([_rows(row, n) for row in payload["neighbours"]], dtype=np.int64)

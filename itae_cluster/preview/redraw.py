@@ -13,13 +13,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from itae_cluster import preview
 from itae_cluster.clustering import similarity
 from itae_cluster.core.documents import path_of
 from itae_cluster.core.files import file_digest
 from itae_cluster.core.text import printable
 from itae_cluster.core.types import NOISE
 from itae_cluster.preview.build import DIVERSE, TYPICAL, subtitle
+from itae_cluster.preview.contact import render_contact_sheet, sheet_name
+from itae_cluster.preview.groups import list_groups
+from itae_cluster.preview.page import render_page
+from itae_cluster.preview.picture import render_picture
+from itae_cluster.preview.reading import read_page
 from itae_cluster.results.journal import Journal, write_digests
 from itae_cluster.results.plan import CONTACT_FOLDER
 
@@ -29,7 +33,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from itae_cluster.core.types import Reporter
-    from itae_cluster.preview import Atlas, PreviewData
+    from itae_cluster.preview.atlas import Atlas
+    from itae_cluster.preview.data import PreviewData
+    from itae_cluster.preview.groups import Group
     from itae_cluster.results.inventory import Inventory
 
 __all__ = [
@@ -71,7 +77,7 @@ def find_preview(root: str, reporter: Reporter) -> DrawnPreview | None:
         if _PAGE not in own:
             raise ValueError("it was edited since it was drawn")
         with open(path, "rb") as file:
-            data, atlas = preview.read_page(file.read())
+            data, atlas = read_page(file.read())
     except ValueError as error:
         reporter.warn(f"{printable(path)} is left as it is, and so are the other previews: {error}")
         return None
@@ -118,33 +124,33 @@ def draw_files(drawn: DrawnPreview, after: PreviewData, atlas: Atlas) -> dict[st
         after: what they are to show.
         atlas: the thumbnails of the page from now on.
     """
-    found: dict[str, bytes | None] = {_PAGE: preview.render_page(after, atlas)}
+    found: dict[str, bytes | None] = {_PAGE: render_page(after, atlas)}
     if _PICTURE in drawn.own:
-        found[_PICTURE] = preview.render_picture(after)
+        found[_PICTURE] = render_picture(after)
     return found | _contact_sheets(drawn, after)
 
 
 def _contact_sheets(drawn: DrawnPreview, after: PreviewData) -> dict[str, bytes | None]:
     """Sheets of clusters that changed; those of clusters that are gone go."""
-    groups = preview.list_groups(drawn.data)
+    groups = list_groups(drawn.data)
     before = {_place(group): _sheet_key(drawn.data, group) for group in groups}
     own = before.keys() & drawn.own
     if not own:
         return {}
-    now = {_place(group): group for group in preview.list_groups(after)}
+    now = {_place(group): group for group in list_groups(after)}
     found: dict[str, bytes | None] = {}
     for name, group in now.items():
         is_free = name in own or not os.path.lexists(os.path.join(drawn.root, name))
         if is_free and before.get(name) != _sheet_key(after, group):
-            found[name] = preview.render_contact_sheet(after, group)
+            found[name] = render_contact_sheet(after, group)
     return found | dict.fromkeys(own - now.keys())
 
 
-def _place(group: preview.Group) -> str:
-    return f"{CONTACT_FOLDER}/{preview.sheet_name(group)}"
+def _place(group: Group) -> str:
+    return f"{CONTACT_FOLDER}/{sheet_name(group)}"
 
 
-def _sheet_key(data: PreviewData, group: preview.Group) -> tuple[object, ...]:
+def _sheet_key(data: PreviewData, group: Group) -> tuple[object, ...]:
     """Two sheets of which this is equal look the same."""
     names = [
         os.path.basename(data.names[row]) for row in np.flatnonzero(data.labels == group.label)

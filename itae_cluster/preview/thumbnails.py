@@ -11,6 +11,7 @@ import weakref
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from itae_cluster.core.batches import batches
 from itae_cluster.core.text import printable
 from itae_cluster.pictures.decode import PREPROCESSING, read_thumbnail, thumbnail
 from itae_cluster.pictures.decoders import Decoders
@@ -104,7 +105,7 @@ class ByRow(Mapping[int, bytes]):
 
 def store_thumbnails(jpegs: Mapping[str, bytes], cache: Cache) -> None:
     """Keep JPEG bytes by path in the cache, for previews that are drawn later."""
-    for part in _parts(list(jpegs)):
+    for part in batches(list(jpegs), _AT_ONCE):
         cache.store_thumbnails({path: jpegs[path] for path in part}, PREPROCESSING)
 
 
@@ -127,7 +128,7 @@ def complete_thumbnails(
         JPEG bytes by row.
     """
     jpegs = ThumbnailFile()
-    for part in _parts(paths):
+    for part in batches(paths, _AT_ONCE):
         known = {path: kept[path] for path in part if path in kept}
         run.cache.store_thumbnails(known, PREPROCESSING)
         missing = [path for path in part if path not in known]
@@ -135,7 +136,7 @@ def complete_thumbnails(
         for path, jpeg in known.items():
             jpegs.add(path, jpeg)
     with Decoders(run.reporter) as decoders:
-        for part in _parts(_to_read(chosen, paths, jpegs)):
+        for part in batches(_to_read(chosen, paths, jpegs), _AT_ONCE):
             fresh = _read(part, decoders, run.reporter)
             run.cache.store_thumbnails(fresh, PREPROCESSING)
             for path, jpeg in fresh.items():
@@ -162,7 +163,3 @@ def _read(paths: Sequence[str], decoders: Decoders, reporter: Reporter) -> dict[
         else:
             reporter.warn(f"{printable(path)} has no thumbnail in the preview: {jpeg}")
     return found
-
-
-def _parts(paths: Sequence[str]) -> Iterator[Sequence[str]]:
-    return (paths[start : start + _AT_ONCE] for start in range(0, len(paths), _AT_ONCE))

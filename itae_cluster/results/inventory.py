@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from itae_cluster.core.documents import named, path_of, to_json
+from itae_cluster.core.documents import path_of, path_record, to_json
 from itae_cluster.core.errors import ResultError
 from itae_cluster.core.text import printable
 from itae_cluster.core.types import NOISE
@@ -46,20 +46,17 @@ class HeldPicture:
 
     def as_record(self) -> dict[str, Any]:
         """What the manifest is to say; a distance to another cluster's centre is left out."""
-        record = {key: self.record[key] for key in self.record if not _follows(key)}
-        record |= named("destination", self.destination)
+        places = {"destination", "destination_base64", "sidecars"}
+        record = {key: value for key, value in self.record.items() if key not in places}
+        record |= path_record("destination", self.destination)
         if self.cluster != self.record["cluster"]:
             record |= {"cluster": self.cluster, "distance": None, "membership": None}
         if self.sidecars:
             record["sidecars"] = [
-                {**named("source", source), **named("destination", place)}
+                {**path_record("source", source), **path_record("destination", place)}
                 for source, place in self.sidecars
             ]
         return record
-
-
-def _follows(key: str) -> bool:
-    return key in {"destination", "destination_base64", "sidecars"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,7 +178,7 @@ def _content(root: str) -> bytes:
 
 
 def _removed_record(record: Mapping[str, Any]) -> dict[str, Any]:
-    return {**named("source", path_of(record, "source")), "sha256": record["sha256"]}
+    return {**path_record("source", path_of(record, "source")), "sha256": record["sha256"]}
 
 
 def _find_places(root: str, records: Sequence[Mapping[str, Any]]) -> list[str | None]:

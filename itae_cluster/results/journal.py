@@ -20,8 +20,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from itae_cluster import __version__
-from itae_cluster.core.documents import named, path_of, to_json
+from itae_cluster.core import __version__
+from itae_cluster.core.documents import path_of, path_record, to_json
 from itae_cluster.core.errors import JournalError
 from itae_cluster.core.files import write_all
 from itae_cluster.core.options import Action
@@ -205,7 +205,12 @@ class Journal:
     def relocate(self, ident: str, found: Mapping[int, str]) -> None:
         """Note where a person moved the files of these steps, by number, within the result."""
         self.append(
-            {"record": "moved", "id": ident, "step": number, **named("destination", destination)}
+            {
+                "record": "moved",
+                "id": ident,
+                "step": number,
+                **path_record("destination", destination),
+            }
             for number, destination in found.items()
         )
 
@@ -333,9 +338,9 @@ def _add_record(record: Mapping[str, Any], transactions: dict[str, Transaction])
 
 
 def _step_record(ident: str, step: Step) -> dict[str, Any]:
-    head = {"record": "step", "id": ident, **named("destination", step.destination)}
+    head = {"record": "step", "id": ident, **path_record("destination", step.destination)}
     if isinstance(step, Shift):
-        return {**head, "op": "shift", **named("origin", step.origin)}
+        return {**head, "op": "shift", **path_record("origin", step.origin)}
     record = {**head, "size": step.size, "sha256": step.sha256}
     if isinstance(step, Write):
         return {**record, "op": "write", **_earlier_record(step.earlier)}
@@ -343,10 +348,10 @@ def _step_record(ident: str, step: Step) -> dict[str, Any]:
         **record,
         "op": "place",
         "how": str(step.how),
-        **named("source", step.source),
+        **path_record("source", step.source),
         "mtime_ns": step.mtime_ns,
         "mode": step.mode,
-        **({} if step.link is None else named("link", step.link)),
+        **({} if step.link is None else path_record("link", step.link)),
     }
 
 
@@ -354,7 +359,7 @@ def _earlier_record(earlier: Earlier | None) -> dict[str, Any]:
     if earlier is None:
         return {}
     return {
-        **named("backup", earlier.backup),
+        **path_record("backup", earlier.backup),
         "earlier_size": earlier.size,
         "earlier_sha256": earlier.sha256,
     }

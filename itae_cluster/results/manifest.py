@@ -13,7 +13,7 @@ import os
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from itae_cluster.core.documents import named, path_of, run_metadata, skipped_record
+from itae_cluster.core.documents import path_of, path_record, run_metadata, skipped_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -99,7 +99,7 @@ def clusters(
         {
             "cluster": label,
             "size": sizes[label],
-            **(named("folder", folders[label]) if folders.get(label) else {}),
+            **(path_record("folder", folders[label]) if folders.get(label) else {}),
             **({"name": names[label]} if names and label in names else {}),
         }
         for label in sorted(sizes)
@@ -122,9 +122,9 @@ def _content(known: tuple[int, str] | None) -> dict[str, Any]:
 def to_record(item: Placement, *, placed: bool) -> dict[str, Any]:
     """One picture. `destination` is relative to OUT and null where nothing was written."""
     return {
-        **named("path", item.source),
-        **named("source", os.path.abspath(item.source)),
-        **(named("destination", item.destination) if placed else {"destination": None}),
+        **path_record("path", item.source),
+        **path_record("source", os.path.abspath(item.source)),
+        **(path_record("destination", item.destination) if placed else {"destination": None}),
         "cluster": item.cluster,
         "distance": None if math.isnan(item.distance) else round(item.distance, 6),
         "membership": None if item.membership is None else round(item.membership, 4),
@@ -135,8 +135,8 @@ def to_record(item: Placement, *, placed: bool) -> dict[str, Any]:
 def _sidecars(item: Placement, *, placed: bool) -> list[dict[str, Any]]:
     return [
         {
-            **named("source", os.path.abspath(source)),
-            **(named("destination", destination) if placed else {"destination": None}),
+            **path_record("source", os.path.abspath(source)),
+            **(path_record("destination", destination) if placed else {"destination": None}),
         }
         for source, destination in item.sidecars
     ]

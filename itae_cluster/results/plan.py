@@ -14,7 +14,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from itae_cluster.core.documents import named, path_of, skipped_record
+from itae_cluster.core.documents import path_of, path_record, skipped_record
 from itae_cluster.core.errors import PlanError
 from itae_cluster.core.files import is_unchanged
 from itae_cluster.core.options import Action
@@ -74,7 +74,7 @@ class Entry:
     sidecar_of: str | None = None
     membership: float | None = None
 
-    def shown(self) -> str:
+    def source_to_tell(self) -> str:
         """The source for the manifest: by the path given, where it leads there still."""
         return self.path if os.path.abspath(self.path) == self.source else self.source
 
@@ -102,11 +102,11 @@ def placements_of(entries: Iterable[Entry]) -> tuple[Placement, ...]:
         if entry.sidecar_of is None:
             pictures.append(entry)
         else:
-            pair = (entry.shown(), entry.destination)
+            pair = (entry.source_to_tell(), entry.destination)
             followers.setdefault(entry.sidecar_of, []).append(pair)
     return tuple(
         Placement(
-            entry.shown(),
+            entry.source_to_tell(),
             entry.destination,
             entry.cluster,
             entry.distance,
@@ -124,7 +124,7 @@ def document(plan: Plan) -> dict[str, Any]:
         "schema": SCHEMA,
         "schema_version": SCHEMA_VERSION,
         **kept,
-        **named("out", plan.out),
+        **path_record("out", plan.out),
         "action": str(plan.action),
         "files": [_record(entry) for entry in plan.entries],
         "skipped": [skipped_record(item) for item in plan.skipped],
@@ -133,16 +133,16 @@ def document(plan: Plan) -> dict[str, Any]:
 
 def _record(entry: Entry) -> dict[str, Any]:
     return {
-        **named("path", entry.path),
-        **named("source", entry.source),
-        **named("destination", entry.destination),
+        **path_record("path", entry.path),
+        **path_record("source", entry.source),
+        **path_record("destination", entry.destination),
         "cluster": entry.cluster,
         "distance": None if math.isnan(entry.distance) else round(entry.distance, 6),
         "size": entry.size,
         "mtime_ns": entry.mtime_ns,
         "sha256": entry.sha256,
         **({} if entry.membership is None else {"membership": round(entry.membership, 4)}),
-        **({} if entry.sidecar_of is None else named("sidecar_of", entry.sidecar_of)),
+        **({} if entry.sidecar_of is None else path_record("sidecar_of", entry.sidecar_of)),
     }
 
 

@@ -8,7 +8,7 @@ import stat
 
 import pytest
 
-from itae_cluster.changes import organize, originals, staging, transfer
+from itae_cluster.changes import originals, staging, transfer
 from itae_cluster.changes.apply import apply_plan
 from itae_cluster.core.errors import OutputError
 from itae_cluster.core.options import Action
@@ -16,7 +16,15 @@ from itae_cluster.core.types import NOISE
 from itae_cluster.results.placements import folder_name, place_pictures
 from support import results
 from support.fakes import RecordingReporter
-from support.results import SETTLED, clustering, collection, pictures, planned, tree
+from support.results import (
+    SETTLED,
+    clustering,
+    collection,
+    pictures,
+    planned,
+    touch_while_placed,
+    tree,
+)
 
 
 @pytest.fixture
@@ -151,7 +159,7 @@ def test_an_interrupt_while_originals_are_removed_says_how_to_go_on(photos, tmp_
     def interrupt(*_args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(originals, "_remove_original", interrupt)
+    monkeypatch.setattr(transfer, "is_other_name", interrupt)  # asked before each is removed
     with pytest.raises(KeyboardInterrupt, match=r"apply --resume.* undo"):
         organized(photos, tmp_path / "sorted", Action.MOVE)
     assert pictures(tmp_path / "sorted") == WANTED
@@ -169,14 +177,7 @@ def test_a_vanished_source_is_skipped_and_named(photos, tmp_path):
 @pytest.mark.parametrize("action", Action)
 def test_a_source_that_changes_while_it_is_placed_is_skipped(photos, tmp_path, action, monkeypatch):
     plan = planned(photos, tmp_path / "sorted", action, [0, 0, 1])
-    bring = organize._bring
-
-    def meddle(step, target):
-        bring(step, target)
-        if step.source == photos[1]:
-            os.utime(photos[1])
-
-    monkeypatch.setattr(organize, "_bring", meddle)
+    touch_while_placed(photos[1], monkeypatch)
     done = apply_plan(plan, RecordingReporter())
     assert [(s.path, s.reason) for s in done.lost] == [(photos[1], "changed since it was planned")]
     assert set(pictures(tmp_path / "sorted")) == set(WANTED) - {"cluster-000/img (2).jpg"}

@@ -5,15 +5,14 @@ from __future__ import annotations
 import os
 
 import pytest
-from typer.testing import CliRunner
 
 from itae_cluster.changes.apply import apply_plan, resume
 from itae_cluster.changes.locks import claim
 from itae_cluster.changes.undo import undo_result
-from itae_cluster.cli import app
 from itae_cluster.core.errors import BusyError, JournalError
 from itae_cluster.core.options import Action
 from itae_cluster.results.journal import Journal
+from support.command_line import run_cli
 from support.fakes import RecordingReporter
 from support.faults import Faults
 from support.results import collection, organized, pictures, planned, snapshot
@@ -478,8 +477,7 @@ def test_what_a_person_moved_stays_and_is_told(tmp_path):
     out = tmp_path / "sorted"
     organized(collection(tmp_path / "photos"), out, "copy")
     (out / "cluster-000").rename(out / "Mine")
-    said = CliRunner().invoke(app, ["undo", str(out)])
-    assert said.exit_code == 0, said.stderr
+    said = run_cli("undo", out, code=0)
     assert "stays, with what you put or moved there yourself" in said.stderr
     assert len(pictures(out)) == 3
     assert not (out / "manifest.json").exists()

@@ -16,10 +16,9 @@ import time
 import jsonschema
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
-from itae_cluster.cli import app
 from itae_cluster.results.validation import read_schema
+from support.command_line import run_cli
 
 
 @pytest.fixture
@@ -27,14 +26,9 @@ def run(tiny_weights):
     """Run the program in this process; the tiny model unless `model=False`."""
 
     def invoke(*args, model=True, stdin=None):
-        words = [os.fspath(arg) for arg in args]
-        if model:
-            words += ["--weights", tiny_weights]
-            words += [] if "--size" in words else ["--size", "28"]
-        result = CliRunner().invoke(app, words, input=stdin)
-        if result.exception and not isinstance(result.exception, SystemExit):
-            raise result.exception
-        return result
+        options = ["--weights", tiny_weights] if model else []
+        options += [] if not model or "--size" in args else ["--size", "28"]
+        return run_cli(*args, *options, stdin=stdin)
 
     return invoke
 

@@ -10,13 +10,12 @@ import shutil
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
-from itae_cluster.cli import app
 from itae_cluster.cli.commands.evaluate import parse_runs
 from itae_cluster.core.errors import UsageError
 from itae_cluster.paper.report import EvalOptions, Evaluation, ModelScores, ScoredVariant
 from itae_cluster.paper.scores import Scores
+from support.command_line import run_cli
 
 FULL = {"original": None, "ITAE": 0.62}
 THETA = "0.62"  # splits the tokens of the tiny model on some red pictures
@@ -25,14 +24,9 @@ THETA = "0.62"  # splits the tokens of the tiny model on some red pictures
 @pytest.fixture
 def run(tiny_weights):
     def invoke(*args, model=True):
-        words = ["eval", *map(os.fspath, args)]
-        words += ["--weights", tiny_weights] if model else []
-        words += ["--size", "28"]
-        words += [] if "--runs" in words else ["--runs", "3x2"]
-        result = CliRunner().invoke(app, words)
-        if result.exception and not isinstance(result.exception, SystemExit):
-            raise result.exception
-        return result
+        options = ["--weights", tiny_weights] if model else []
+        options += [] if "--runs" in args else ["--runs", "3x2"]
+        return run_cli("eval", *args, "--size", "28", *options)
 
     return invoke
 
@@ -272,6 +266,8 @@ def test_a_dataset_of_torchvision(run, cifar):
 
 
 def test_its_pictures_are_resized_as_files_are(cifar, tmp_path):
+    from torchvision.datasets import CIFAR10
+
     from itae_cluster.paper.labels import open_torchvision
     from itae_cluster.pictures.decode import decode
     from support.fakes import RecordingReporter
@@ -279,7 +275,7 @@ def test_its_pictures_are_resized_as_files_are(cifar, tmp_path):
     pictures = open_torchvision("CIFAR10", str(cifar), train=False)
     batches = list(pictures.batches(56, 4, RecordingReporter()))
     assert [batch.labels for batch in batches] == [("dark", "bright") * 2, ("dark", "bright")]
-    pictures._dataset[1][0].save(tmp_path / "1.png")
+    CIFAR10(str(cifar), train=False)[1][0].save(tmp_path / "1.png")
     np.testing.assert_array_equal(batches[0].pixels[1], decode(str(tmp_path / "1.png"), 56).pixels)
 
 

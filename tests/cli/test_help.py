@@ -8,10 +8,10 @@ from importlib.metadata import version
 
 import pytest
 from typer.main import get_command
-from typer.testing import CliRunner
 
 from itae_cluster import __version__
 from itae_cluster.cli import app
+from support.command_line import run_cli
 
 
 def commands(command, words=()):
@@ -28,9 +28,7 @@ def shown(monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
 
     def invoke(*words):
-        result = CliRunner().invoke(app, words)
-        assert result.exit_code == 0, result.output
-        return result.output
+        return run_cli(*words, code=0).output
 
     return invoke
 

@@ -5,21 +5,9 @@ from __future__ import annotations
 import os
 
 import pytest
-from typer.testing import CliRunner
 
-from itae_cluster.cli import app
 from itae_cluster.cli.libraries import explain
-
-
-@pytest.fixture
-def run():
-    def invoke(*args):
-        result = CliRunner().invoke(app, [os.fspath(arg) for arg in args])
-        if result.exception and not isinstance(result.exception, SystemExit):
-            raise result.exception
-        return result
-
-    return invoke
+from support.command_line import run_cli
 
 
 @pytest.mark.parametrize(
@@ -53,61 +41,63 @@ def run():
         (["calibrate", "ALBUM", "--rule", "lo"], "did you mean low?"),
     ],
 )
-def test_one_line_names_what_was_meant(run, album, words, answer):
-    result = run(*[album if word == "ALBUM" else word for word in words])
+def test_one_line_names_what_was_meant(album, words, answer):
+    result = run_cli(*[album if word == "ALBUM" else word for word in words])
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr.startswith("error: ")
     assert len(result.stderr.splitlines()) == 1
     assert answer in result.stderr
 
 
-def test_a_path_that_is_there_is_no_mistyped_command(run, album, tmp_path, monkeypatch):
+def test_a_path_that_is_there_is_no_mistyped_command(album, tmp_path, monkeypatch):
     os.rename(album, tmp_path / "clutser")
     monkeypatch.chdir(tmp_path)
-    result = run("clutser", "--k", "13")
+    result = run_cli("clutser", "--k", "13")
     assert "more clusters than there are pictures" in result.stderr
 
 
-def test_a_text_file_is_no_plan(run, tmp_path):
+def test_a_text_file_is_no_plan(tmp_path):
     (tmp_path / "note.txt").write_text("to do")
-    result = run("apply", tmp_path / "note.txt")
+    result = run_cli("apply", tmp_path / "note.txt")
     assert result.exit_code == 1
     assert "note.txt is not a plan; make one with 'itae-cluster plan'" in result.stderr
 
 
 @pytest.mark.parametrize("words", [[], ["--k", "3"]])
-def test_a_text_file_is_no_picture(run, tmp_path, words):
+def test_a_text_file_is_no_picture(tmp_path, words):
     note = tmp_path / "note.txt"
     note.write_text("to do")
-    result = run(note, *words)
+    result = run_cli(note, *words)
     assert result.exit_code == 1
     assert "not a picture" in result.stderr
     assert "more clusters" not in result.stderr
 
 
-def test_one_picture_is_too_few_to_calibrate(run, album):
-    result = run("calibrate", os.path.join(album, "red/0.png"), "--model", "mini", "--size", "28")
+def test_one_picture_is_too_few_to_calibrate(album):
+    result = run_cli(
+        "calibrate", os.path.join(album, "red/0.png"), "--model", "mini", "--size", "28"
+    )
     assert (result.exit_code, result.stdout) == (0, "off\n")
     assert "1 picture, 4 tokens: not bimodal; too few pictures to be sure" in result.stderr
 
 
-def test_what_does_not_matter_beside_vectors_is_harmless(run, album, tmp_path):
+def test_what_does_not_matter_beside_vectors_is_harmless(album, tmp_path):
     vectors = tmp_path / "v.npz"
-    made = run("embed", album, "--output", vectors, "--model", "mini", "--size", "28")
+    made = run_cli("embed", album, "--output", vectors, "--model", "mini", "--size", "28")
     assert made.exit_code == 0, made.stderr
-    result = run("--embeddings", vectors, "--k", "3", "--offline", "--model", "mini")
+    result = run_cli("--embeddings", vectors, "--k", "3", "--offline", "--model", "mini")
     assert result.exit_code == 0, result.stderr
-    assert run("--embeddings", vectors, "--k", "3", "--size", "28").exit_code == 2
+    assert run_cli("--embeddings", vectors, "--k", "3", "--size", "28").exit_code == 2
 
 
-def test_a_library_that_refuses_a_value_is_one_line(run, album, monkeypatch):
+def test_a_library_that_refuses_a_value_is_one_line(album, monkeypatch):
     from sklearn.cluster import KMeans
 
     def refuse(*_args, **_kwargs):
         KMeans(0).fit([[0.0]])
 
     monkeypatch.setattr("itae_cluster.clustering.recipe.cluster_vectors", refuse)
-    result = run(album, "--k", "3", "--model", "mini", "--size", "28")
+    result = run_cli(album, "--k", "3", "--model", "mini", "--size", "28")
     assert result.exit_code == 1
     assert result.stderr.startswith("error: scikit-learn refuses what it was given: The 'n_clus")
     assert len(result.stderr.splitlines()) == 1
@@ -119,9 +109,9 @@ def test_our_own_faults_are_no_one_liners():
     assert explain(caught.value) is None
 
 
-def test_the_largest_seed_works(run, album):
+def test_the_largest_seed_works(album):
     for seed in (858993459, 2**32 - 1):
         words = ["--seed", seed, "--model", "mini", "--size", "28"]
-        result = run(album, *map(str, words), "--k", "auto")
+        result = run_cli(album, *map(str, words), "--k", "auto")
         assert result.exit_code == 0, result.stderr
-        assert run(album, *map(str, words), "--algorithm", "hdbscan").exit_code == 0
+        assert run_cli(album, *map(str, words), "--algorithm", "hdbscan").exit_code == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import subprocess
 import sys
 
@@ -16,6 +17,11 @@ from itae_cluster.core.types import Skipped
 class Terminal(io.StringIO):
     def isatty(self):
         return True
+
+
+def plain(text):
+    """Without the escape codes of a terminal."""
+    return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", text)
 
 
 @pytest.fixture
@@ -64,18 +70,17 @@ def test_without_a_terminal_nothing_unless_verbose(said, clock):
 
 
 def test_time_left_counts_only_what_is_done_here(monkeypatch):
-    monkeypatch.setattr(sys, "stderr", Terminal())
+    stream = Terminal()
+    monkeypatch.setattr(sys, "stderr", stream)
     with ConsoleReporter(quiet=False, verbose=False) as reporter:
         reporter.progress("Embedding", 900, 1000)
-        (task,) = reporter._progress.tasks
-        assert (task.completed, task.speed) == (900, None)
+    assert re.search(r" 900/1000 -:--:--$", plain(stream.getvalue()), re.M)
 
 
 def test_the_first_word_comes_before_any_work(monkeypatch):
     stream = Terminal()
     monkeypatch.setattr(sys, "stderr", stream)
-    with ConsoleReporter(quiet=False, verbose=False) as reporter:
-        reporter._progress.refresh()
+    with ConsoleReporter(quiet=False, verbose=False):
         assert "Starting" in stream.getvalue()
 
 

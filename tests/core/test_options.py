@@ -5,9 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from typer.testing import CliRunner
 
-from itae_cluster.cli import app
 from itae_cluster.core.errors import UsageError
 from itae_cluster.core.options import (
     CalibrationOptions,
@@ -16,6 +14,7 @@ from itae_cluster.core.options import (
     parse_theta,
     theta_text,
 )
+from support.command_line import run_cli
 
 
 @pytest.mark.parametrize(
@@ -48,8 +47,7 @@ def test_options_take_no_theta_that_no_norm_could_have(theta):
 @pytest.mark.parametrize("command", ["cluster", "embed", "eval", "attention"])
 def test_a_negative_theta_is_an_error_of_usage_on_one_line(album, command):
     out = {"embed": ["-o", "v.npz"], "attention": ["--out", "a.png"]}.get(command, [])
-    result = CliRunner().invoke(app, [command, album, *out, "--theta", "-1"])
-    assert result.exit_code == 2
+    result = run_cli(command, album, *out, "--theta", "-1", code=2)
     assert result.stderr.startswith("error: --theta -1: norms are 0 or more; give a number")
     assert result.stderr.count("\n") == 1
 
@@ -72,6 +70,5 @@ def test_documents_tell_the_model_as_before():
 
 def test_theta_0_is_not_off(album, tiny_weights):
     words = [album, "--k", "2", "--weights", tiny_weights, "--size", "28", "--theta", "0", "-v"]
-    result = CliRunner().invoke(app, words)
-    assert result.exit_code == 0, result.stderr
+    result = run_cli(*words, code=0)
     assert ", theta 0\n" in result.stderr

@@ -8,15 +8,14 @@ from dataclasses import replace
 import pytest
 import torch
 from safetensors.torch import save_file
-from typer.testing import CliRunner
 
-from itae_cluster.cli import app
 from itae_cluster.core.errors import DownloadError, UsageError, WeightsError
 from itae_cluster.core.files import file_digest
 from itae_cluster.model import acquire, download, registry, store
 from itae_cluster.model.checkpoint import load_model
 from itae_cluster.model.config import DINOv2Config
 from itae_cluster.model.dinov2 import DINOv2
+from support.command_line import run_cli
 from support.fakes import RecordingReporter
 
 CONFIG = DINOv2Config(64, depth=1, grid=2)
@@ -217,7 +216,7 @@ def test_an_unknown_name():
 
 
 def run(*args):
-    return CliRunner().invoke(app, ["models", *map(str, args)])
+    return run_cli("models", *args)
 
 
 def test_list_names_every_model_and_where_it_is(vitb14, official_file):

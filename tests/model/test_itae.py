@@ -18,7 +18,9 @@ from itae_cluster.model.itae import (
     artifacts,
     attenuate,
     attenuate_cls,
-    cls_through_block,
+    cls_attention,
+    cls_output,
+    cls_row,
     low_group,
     minority,
     query_norms,
@@ -98,6 +100,11 @@ def model(request):
 @pytest.fixture
 def images():
     return torch.randn(3, 3, 70, 42, dtype=torch.float64, generator=torch.manual_seed(1))
+
+
+def cls_through_block(block, x, settings):
+    row = cls_row(block, x)
+    return cls_output(block, x, row, cls_attention(row, settings))
 
 
 @pytest.mark.parametrize("rule", ["minority", "low"])

@@ -10,9 +10,7 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import save_file
-from typer.testing import CliRunner
 
-from itae_cluster.cli import app
 from itae_cluster.embedding.encoder import TorchEncoder
 from itae_cluster.model.checkpoint import load_model
 from itae_cluster.model.config import DINOv2Config
@@ -20,6 +18,7 @@ from itae_cluster.model.dinov2 import DINOv2
 from itae_cluster.model.itae import Settings, artifacts
 from itae_cluster.paper.calibrate import mark_artifacts
 from itae_cluster.pictures.decode import decode
+from support.command_line import run_cli
 
 SIZE = 56  # 4 × 4 patches
 
@@ -48,12 +47,8 @@ def noise(tmp_path):
 @pytest.fixture
 def run(tiny_weights):
     def invoke(*args, weights=tiny_weights, stdin=None):
-        words = ["attention", *map(os.fspath, args)]
-        words += ["--weights", weights, "--size", str(SIZE), "--device", "cpu"]
-        result = CliRunner().invoke(app, words, input=stdin)
-        if result.exception and not isinstance(result.exception, SystemExit):
-            raise result.exception
-        return result
+        options = ["--weights", weights, "--size", SIZE, "--device", "cpu"]
+        return run_cli("attention", *args, *options, stdin=stdin)
 
     return invoke
 

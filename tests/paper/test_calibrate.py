@@ -7,15 +7,14 @@ import os
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
-from itae_cluster.cli import app
 from itae_cluster.core.errors import OutputError, UsageError
 from itae_cluster.core.options import parse_range
 from itae_cluster.core.types import TokenMeasures
 from itae_cluster.model import thresholds
 from itae_cluster.paper.calibrate import attenuated_share, draw_sample
 from itae_cluster.paper.sweep import score_clusters
+from support.command_line import run_cli
 from support.planted import SIZE, planted_weights
 from support.planted import album as planted_album
 
@@ -30,9 +29,8 @@ def folder(tmp_path_factory):
 
 @pytest.fixture
 def run(folder):
-    def invoke(*args):
-        words = ["calibrate", *map(str, args), "--weights", str(folder / "weights.safetensors")]
-        return CliRunner().invoke(app, [*words, "--size", str(SIZE)])
+    def invoke(*args, weights=folder / "weights.safetensors"):
+        return run_cli("calibrate", *args, "--weights", weights, "--size", SIZE)
 
     return invoke
 
@@ -140,14 +138,13 @@ def test_without_pictures(run):
     assert "name pictures or folders" in result.stderr
 
 
-def test_damaged_weights_are_named(folder, tmp_path):
+def test_damaged_weights_are_named(run, folder, tmp_path):
     from safetensors.torch import load_file, save_file
 
     state = load_file(folder / "weights.safetensors")
     state["blocks.0.attn.qkv.bias"][:] = float("nan")
     save_file(state, tmp_path / "nan.safetensors")
-    words = ["calibrate", str(folder / "planted"), "--weights", str(tmp_path / "nan.safetensors")]
-    result = CliRunner().invoke(app, [*words, "--size", str(SIZE)])
+    result = run(folder / "planted", weights=tmp_path / "nan.safetensors")
     assert result.exit_code == 1
     assert "weights are damaged" in result.stderr
 

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from itae_cluster.core.errors import OutputError, UsageError
-from itae_cluster.paper.figures import TokenMap, draw_attention, draw_norms, draw_sweep
+from itae_cluster.paper.figures import TokenMap, TokenSample, draw_attention, draw_norms, draw_sweep
 from itae_cluster.paper.figures.attention import OUTLINE
 from itae_cluster.paper.figures.chart import ARTIFACTS, PATCHES, REGISTERS, THETA
 from itae_cluster.paper.figures.maps import outline
@@ -23,13 +23,15 @@ NORMS = {
     "output_norms": RNG.normal(50, 9, 2090),
     "register_query_norms": RNG.normal(2.3, 0.2, 40),
     "register_output_norms": RNG.normal(80, 5, 40),
-    "theta": 3.0,
-    "valley": 2.75,
     "attention_artifacts": RNG.beta(2, 60, 130),
     "attention_normal": RNG.beta(1, 400, 2000),
-    "title": "vitb14",
 }
 NONE = np.zeros(0, np.float32)
+
+
+def norms(path, theta=3.0, valley=2.75, **tokens):
+    tokens = TokenSample(**{**NORMS, **tokens})
+    draw_norms(path, tokens, theta=theta, valley=valley, title="vitb14")
 
 
 def words(path):
@@ -75,7 +77,7 @@ def panel(path="photos/a.png", registers=0, width=40, height=30, marked=((1, 1),
 
 
 DRAWINGS = {
-    "norms": lambda path: draw_norms(path, **NORMS),
+    "norms": norms,
     "sweep": lambda path: draw_sweep(path, [point(1, acc=0.5), point(2, acc=0.6)], "t"),
     "attention": lambda path: draw_attention(path, [panel(registers=4)], 3.0),
 }
@@ -132,7 +134,7 @@ def test_an_svg_refers_only_to_what_it_defines(tmp_path):
 
 def test_norms_say_what_they_show(tmp_path):
     path = str(tmp_path / "norms.svg")
-    draw_norms(path, **NORMS)
+    norms(path)
     shown = words(path)
     for text in (
         "vitb14",
@@ -151,7 +153,7 @@ def test_norms_say_what_they_show(tmp_path):
 def test_theta_stands_where_it_belongs(tmp_path):
     """The line's share of the axis, read off the pixels, is θ's."""
     path = str(tmp_path / "norms.png")
-    draw_norms(path, **{**NORMS, "valley": None, "register_query_norms": NONE})
+    norms(path, valley=None, register_query_norms=NONE)
     columns = has(pixels(path)[190:660, 150:960], THETA).sum(axis=0)
     low, high = NORMS["query_norms"].min(), NORMS["query_norms"].max()
     margin = 0.02 * (high - low)
@@ -161,10 +163,10 @@ def test_theta_stands_where_it_belongs(tmp_path):
 
 
 def test_without_artifacts_the_panel_says_so(tmp_path):
-    nothing = {**NORMS, "attention_artifacts": NONE, "valley": None}
+    nothing = {"attention_artifacts": NONE, "valley": None}
     off, none = str(tmp_path / "off.svg"), str(tmp_path / "none.svg")
-    draw_norms(off, **{**nothing, "theta": None})
-    draw_norms(none, **{**nothing, "theta": 9.0})
+    norms(off, theta=None, **nothing)
+    norms(none, theta=9.0, **nothing)
     assert "no artifact tokens: θ is off" in words(off)
     assert THETA not in source(off).decode()
     assert ARTIFACTS not in source(off).decode()
@@ -176,10 +178,10 @@ def test_norms_without_registers_and_of_few_or_equal_values(tmp_path):
     for number, values in enumerate([NONE, np.ones(1), np.full(9, 2.0), np.array([np.nan, 1.0])]):
         path = str(tmp_path / f"{number}.svg")
         few = {key: values for key in NORMS if key.endswith("norms")}
-        draw_norms(path, **{**NORMS, **few, "attention_normal": NONE, "attention_artifacts": NONE})
+        norms(path, **few, attention_normal=NONE, attention_artifacts=NONE)
         assert ("no tokens" in words(path)) == (not len(values))
     path = str(tmp_path / "plain.svg")
-    draw_norms(path, **{**NORMS, "register_query_norms": NONE, "register_output_norms": NONE})
+    norms(path, register_query_norms=NONE, register_output_norms=NONE)
     assert not any("registers" in text for text in words(path))
     assert REGISTERS not in source(path).decode()
 

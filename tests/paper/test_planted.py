@@ -6,14 +6,13 @@ import json
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
-from itae_cluster.cli import app
 from itae_cluster.core.options import ModelOptions
 from itae_cluster.embedding.encoder import load_encoder
 from itae_cluster.model.itae import Settings
 from itae_cluster.paper.calibrate import mark_artifacts
 from itae_cluster.pictures.decode import decode
+from support.command_line import run_cli
 from support.fakes import RecordingReporter
 from support.planted import GAP, NORMAL_NORM, SIZE, album, planted_weights
 
@@ -43,10 +42,8 @@ def pixels(folder):
 
 
 def run(folder, *args, code=0):
-    words = [*map(str, args), "--weights", str(folder / "weights.safetensors")]
-    result = CliRunner().invoke(app, [*words, "--size", str(SIZE)])
-    assert result.exit_code == code, result.stderr
-    return result
+    options = ["--weights", folder / "weights.safetensors", "--size", SIZE]
+    return run_cli(*args, *options, code=code)
 
 
 def test_the_plant_is_what_the_paper_describes(encoder, folder):

@@ -16,6 +16,7 @@ from itae_cluster.paper import protocol, scores, tables
 from itae_cluster.paper.protocol import (
     KMeansOnce,
     RecipeOnce,
+    Repeats,
     compact,
     compare,
     estimate,
@@ -128,9 +129,15 @@ class SeedClusterer:
         return np.random.default_rng(seed).integers(0, 2, len(prepared))
 
 
-def protocol_run(variants, truth, clusterer, **kwargs):
-    settings = {"sets": 3, "runs": 4, "seed": 0, "reporter": RecordingReporter(), **kwargs}
-    return run_protocol(variants, truth, clusterer=clusterer, **settings)
+def protocol_run(variants, truth, clusterer, *, reporter=None, workers=None, **changes):
+    return run_protocol(
+        variants,
+        truth,
+        clusterer=clusterer,
+        repeats=Repeats(**{"sets": 3, "runs": 4, "seed": 0, **changes}),
+        reporter=reporter or RecordingReporter(),
+        workers=workers,
+    )
 
 
 def test_sets_are_paired_distinct_and_means_of_their_runs():

@@ -100,7 +100,7 @@ def test_warnings_of_pillow_are_contained_in_every_thread() -> None:
     meet = threading.Barrier(4)
 
     def work() -> None:
-        with formats.contained_warnings():
+        with formats.contain_warnings():
             meet.wait()
             _warn_from("PIL.TiffImagePlugin")
             _warn_from("pillow_heif.misc")
@@ -111,14 +111,14 @@ def test_warnings_of_pillow_are_contained_in_every_thread() -> None:
 
 
 def test_warnings_of_others_are_not_contained() -> None:
-    with formats.contained_warnings(), pytest.raises(UserWarning, match="odd picture"):
+    with formats.contain_warnings(), pytest.raises(UserWarning, match="odd picture"):
         _warn_from("numpy.core")
 
 
 def test_a_filter_set_later_does_not_hide_ours() -> None:
-    with formats.contained_warnings():
+    with formats.contain_warnings():
         pass
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        with formats.contained_warnings():
+        with formats.contain_warnings():
             _warn_from("PIL.Image")

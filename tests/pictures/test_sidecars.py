@@ -6,7 +6,6 @@ import os
 
 import pytest
 
-from itae_cluster.changes import organize
 from itae_cluster.changes.apply import apply_plan
 from itae_cluster.changes.undo import undo_result
 from itae_cluster.core.errors import PlanError
@@ -16,7 +15,7 @@ from itae_cluster.results import plan as plans
 from itae_cluster.results.filenames import Namer
 from itae_cluster.results.placements import place_pictures
 from support.fakes import RecordingReporter
-from support.results import clustering, collection, pictures, planned, snapshot
+from support.results import clustering, collection, pictures, planned, snapshot, touch_while_placed
 
 
 def find(tmp_path, *names):
@@ -128,14 +127,7 @@ def test_without_its_picture_none_is_moved(tmp_path):
 
 def test_none_is_moved_where_its_picture_changes_meanwhile(tmp_path, monkeypatch):
     paths, plan = album(tmp_path, Action.MOVE)
-    bring = organize._bring
-
-    def meddle(step, target):
-        bring(step, target)
-        if step.source == paths[1]:
-            os.utime(paths[1])
-
-    monkeypatch.setattr(organize, "_bring", meddle)
+    touch_while_placed(paths[1], monkeypatch)
     done = apply_plan(plan, RecordingReporter())
     assert sorted(item.path for item in done.lost) == sorted(paths[1:4])
     assert all(map(os.path.exists, paths[1:4]))

@@ -7,10 +7,9 @@ import os
 import re
 
 import pytest
-from typer.testing import CliRunner
 
-from itae_cluster.cli import app
 from itae_cluster.pipeline.demo import CLASSES, make_album
+from support.command_line import run_cli
 
 
 def test_the_album_has_known_labels_that_names_do_not_tell(tmp_path):
@@ -26,16 +25,14 @@ def test_the_album_has_known_labels_that_names_do_not_tell(tmp_path):
 
 def test_a_folder_with_something_in_it_is_refused(tmp_path):
     (tmp_path / "mine.txt").write_text("mine")
-    result = CliRunner().invoke(app, ["demo", str(tmp_path)])
-    assert result.exit_code == 1
+    result = run_cli("demo", tmp_path, code=1)
     assert "name a new folder" in result.stderr
     assert os.listdir(tmp_path) == ["mine.txt"]
 
 
 @pytest.mark.slow
 def test_the_demo_sorts_most_pictures_right(tmp_path):
-    result = CliRunner().invoke(app, ["demo", str(tmp_path / "demo")])
-    assert result.exit_code == 0, result.stderr
+    result = run_cli("demo", tmp_path / "demo", code=0)
     accuracy = float(re.search(r"^ACC +([01]\.\d+)", result.stdout, re.MULTILINE)[1])
     assert 0.8 < accuracy <= 1
     for line in result.stdout.splitlines()[:3]:

@@ -6,9 +6,7 @@ import contextlib
 import os
 
 import pytest
-from typer.testing import CliRunner
 
-from itae_cluster.cli import app
 from itae_cluster.core.errors import InputError, OutputError, ResultError, UsageError
 from itae_cluster.core.options import ModelOptions
 from itae_cluster.core.types import NOISE
@@ -16,6 +14,7 @@ from itae_cluster.pipeline.regroup import SplitOptions, merge_clusters, split_cl
 from itae_cluster.pipeline.rename import rename_clusters
 from itae_cluster.results import centres
 from support.albums import Sorted, picture, without_journal
+from support.command_line import run_cli
 from support.fakes import MeanColourEncoder, RecordingReporter, a_run
 from support.faults import Faults
 
@@ -213,11 +212,7 @@ def test_a_name_that_was_given_to_what_is_merged_goes(case):
 
 def test_the_commands(album, tmp_path, tiny_weights):
     def run(*words):
-        result = CliRunner().invoke(app, [*map(str, words)])
-        if result.exception and not isinstance(result.exception, SystemExit):
-            raise result.exception
-        assert result.exit_code == 0, result.stderr
-        return result
+        return run_cli(*words, code=0)
 
     out = tmp_path / "sorted"
     options = ["--weights", tiny_weights, "--size", "28", "--reduce", "none"]

@@ -8,11 +8,10 @@ import re
 
 import jsonschema
 import pytest
-from typer.testing import CliRunner
 
-from itae_cluster.cli import app
 from itae_cluster.results.filenames import folder_fault
 from itae_cluster.results.validation import read_schema
+from support.command_line import run_cli
 from support.results import collection, organized, snapshot
 
 JOURNAL = ".itae-cluster/journal.jsonl"
@@ -26,11 +25,7 @@ def out(tmp_path):
 
 
 def run(*words, code=0):
-    result = CliRunner().invoke(app, [*map(str, words)])
-    if result.exception and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    assert result.exit_code == code, result.stderr
-    return result
+    return run_cli(*words, code=code)
 
 
 def saved(path, **fields):

@@ -8,16 +8,15 @@ import shutil
 import numpy as np
 import pytest
 from PIL import Image
-from typer.testing import CliRunner
 
-from itae_cluster.cli import app
 from itae_cluster.core.errors import InputError, ResultError, UsageError, WeightsError
 from itae_cluster.core.types import NOISE, Clustering, Embeddings
 from itae_cluster.model.registry import MINI_VERSIONS
 from itae_cluster.pipeline.rename import rename_clusters
-from itae_cluster.pipeline.update import _advice
+from itae_cluster.pipeline.update import advise
 from itae_cluster.results.centres import content, load, measure_centres, write
 from support.albums import Sorted, picture, without_journal
+from support.command_line import run_cli
 from support.fakes import KnownEncoder, MeanColourEncoder, RecordingReporter
 from support.results import snapshot
 
@@ -273,21 +272,17 @@ def test_the_model_comes_back_as_it_was(tmp_path):
 
 
 def test_advice():
-    assert _advice(10, 2, 100, 100) is None
-    assert "other kinds" in _advice(10, 3, 100, 100)
-    assert _advice(9, 9, 100, 100) is None
-    assert "began with 100 pictures and holds 201" in _advice(1, 0, 200, 100)
+    assert advise(10, 2, 100, 100) is None
+    assert "other kinds" in advise(10, 3, 100, 100)
+    assert advise(9, 9, 100, 100) is None
+    assert "began with 100 pictures and holds 201" in advise(1, 0, 200, 100)
 
 
 # The command -----------------------------------------------------------------------------------
 
 
 def run(*words, code=0):
-    result = CliRunner().invoke(app, [*map(str, words)])
-    if result.exception and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    assert result.exit_code == code, result.stderr
-    return result
+    return run_cli(*words, code=code)
 
 
 def test_the_command(album, tmp_path, tiny_weights):

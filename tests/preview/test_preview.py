@@ -20,6 +20,7 @@ from PIL import Image
 
 from itae_cluster.clustering.similarity import Similarity
 from itae_cluster.core.errors import OutputError
+from itae_cluster.core.text import printable
 from itae_cluster.core.types import NOISE
 from itae_cluster.drawing.layout import Box, fit, place, to_unit_square
 from itae_cluster.drawing.palette import NOISE_COLOUR, colour, ink_on
@@ -31,7 +32,7 @@ from itae_cluster.preview import (
     write_picture,
 )
 from itae_cluster.preview.atlas import Atlas, make_atlas
-from itae_cluster.preview.build import make_atlas as warned_atlas
+from itae_cluster.preview.build import draw_atlas
 from itae_cluster.preview.page import SCRIPTS
 from itae_cluster.preview.thumbnails import ByRow, ThumbnailFile
 from support.fakes import RecordingReporter
@@ -237,7 +238,11 @@ def test_dollars_and_unknown_characters_are_plain_text(picture):
 
 def test_name_that_is_not_utf8_in_title_and_folder(picture):
     odd = os.fsdecode(b"caf\xe9\n$")
-    picture(sample(9, 2, title=odd, subtitle=odd, folders={0: odd}))
+    shown, wanted = (
+        picture(sample(9, 2, title=name, subtitle=name, folders={0: name}))
+        for name in (odd, printable(odd))
+    )
+    assert shown == wanted
 
 
 def ink_width(image: Image.Image) -> int:
@@ -450,7 +455,7 @@ def test_every_tile_shows_its_own_picture_however_threads_run(monkeypatch):
 def test_a_damaged_thumbnail_is_told_by_its_path():
     reporter = RecordingReporter()
     data = sample(3, 1, thumbnails={0: jpeg(), 2: b"damaged"})
-    atlas = warned_atlas(data, ["a.jpg", "b.jpg", "c.jpg"], reporter)
+    atlas = draw_atlas(data, ["a.jpg", "b.jpg", "c.jpg"], reporter)
     assert atlas.tiles.keys() == {0}
     assert [warning.split()[0] for warning in reporter.warnings] == ["c.jpg"]
 

@@ -12,11 +12,9 @@ import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from typer.testing import CliRunner
 
 from itae_cluster.changes.locks import claim
 from itae_cluster.changes.planning import check_sources
-from itae_cluster.cli import app
 from itae_cluster.core.documents import to_json
 from itae_cluster.core.errors import PlanError
 from itae_cluster.core.options import Action
@@ -25,6 +23,7 @@ from itae_cluster.results import centres
 from itae_cluster.results import plan as plans
 from itae_cluster.results.paths import is_inside, resolve
 from itae_cluster.results.validation import read_schema
+from support.command_line import run_cli
 from support.fakes import RecordingReporter
 from support.results import collection, pictures, planned, snapshot, tree
 
@@ -48,10 +47,7 @@ def read(record):
 def run(tiny_weights):
     def invoke(*words, model=False, stdin=None):
         options = ["--weights", tiny_weights, "--size", "28"] if model else []
-        result = CliRunner().invoke(app, [*map(os.fspath, words), *options], input=stdin)
-        if result.exception and not isinstance(result.exception, SystemExit):
-            raise result.exception
-        return result
+        return run_cli(*words, *options, stdin=stdin)
 
     return invoke
 

@@ -13,6 +13,7 @@ from itae_cluster.core.options import Action, OutputOptions
 from itae_cluster.core.types import Clustering
 from itae_cluster.results.manifest import head
 from itae_cluster.results.placements import place_pictures
+from itae_cluster.results.plan import Entry
 from support.fakes import RecordingReporter, a_run
 
 SETTLED = 1_000_000_000
@@ -52,6 +53,20 @@ def planned(paths, out, action, labels=None, placements=None):
 def organized(paths, out, action, labels=None):
     """A result; what `apply_plan` says of it."""
     return apply_plan(planned(paths, out, action, labels), RecordingReporter())
+
+
+def touch_while_placed(path, monkeypatch):
+    """Have a picture change after it was planned and before what was made of it is looked at."""
+    is_unchanged, looks = Entry.is_unchanged, []
+
+    def meddle(entry):
+        if entry.source == path:
+            looks.append(path)
+            if len(looks) == 2:
+                os.utime(path)
+        return is_unchanged(entry)
+
+    monkeypatch.setattr(Entry, "is_unchanged", meddle)
 
 
 def pictures(folder):

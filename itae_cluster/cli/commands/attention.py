@@ -10,7 +10,7 @@ import typer
 from itae_cluster.cli import parameters as given
 from itae_cluster.cli.option_groups import ModelGroup, with_option_groups
 from itae_cluster.cli.reporting import ConsoleReporter
-from itae_cluster.core.documents import named, skipped_record, to_json
+from itae_cluster.core.documents import path_record, skipped_record, to_json
 from itae_cluster.core.errors import UsageError
 from itae_cluster.core.text import quantity, to_tsv
 
@@ -89,7 +89,7 @@ def _as_json(result: AttentionMaps) -> bytes:
 
 def _record(item: TokenMap) -> dict[str, Any]:
     return {
-        **named("path", item.path),
+        **path_record("path", item.path),
         "artifacts": item.count,
         "tokens": item.tokens,
         "registers": item.registers,

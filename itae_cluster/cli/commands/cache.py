@@ -30,7 +30,7 @@ Examples:
 cache = typer.Typer(cls=Group, no_args_is_help=True, help=_HELP)
 
 
-def _opened(folder: str | None, reporter: ConsoleReporter) -> Cache:
+def _open_existing(folder: str | None, reporter: ConsoleReporter) -> Cache:
     from itae_cluster.core.cache import Cache, file_in
 
     path = file_in(folder)
@@ -51,9 +51,9 @@ def info(
     from itae_cluster.core.cache import file_in
 
     with ConsoleReporter(quiet=False, verbose=False) as reporter:
-        opened = _opened(folder, reporter)
-        found = opened.info()
-        opened.close()
+        store = _open_existing(folder, reporter)
+        found = store.info()
+        store.close()
     if json_:
         record = {**asdict(found), "path": file_in(folder)}
         record["recipes"] = [{**recipe, "vectors": n} for recipe, n in found.recipes]
@@ -111,10 +111,10 @@ def prune(
     """
     wanted = given.parse_size("--max-size", max_size)
     with ConsoleReporter(quiet=quiet, verbose=False) as reporter:
-        opened = _opened(folder, reporter)
-        dropped = opened.prune(wanted)
-        left = opened.info()
-        opened.close()
+        store = _open_existing(folder, reporter)
+        dropped = store.prune(wanted)
+        left = store.info()
+        store.close()
         reporter.summary(
             f"{quantity(dropped, 'vector')} dropped, {left.vectors} left in "
             f"{left.bytes / 1e6:.1f} MB"
@@ -133,9 +133,9 @@ def clear(folder: given.CacheFolder = None, quiet: given.Quiet = False) -> None:
 
     path = file_in(folder)
     with ConsoleReporter(quiet=quiet, verbose=False) as reporter:
-        opened = _opened(folder, reporter)
-        vectors = opened.info().vectors
-        opened.close()
+        store = _open_existing(folder, reporter)
+        vectors = store.info().vectors
+        store.close()
         for file in (path, f"{path}-wal", f"{path}-shm"):
             try:
                 os.unlink(file)

@@ -134,18 +134,18 @@ def calibrate(
         inputs = pictures.read()
         from itae_cluster.pipeline.calibrate import draw, run_calibration, save_theta
 
-        found = run_calibration(inputs, model_options, options, reporter)
+        calibration = run_calibration(inputs, model_options, options, reporter)
         if plot is not None:
-            draw(found, plot)
+            draw(calibration, plot)
         if save:
-            reporter.note(f"saved in {save_theta(found)}")
+            reporter.note(f"saved in {save_theta(calibration)}")
     if not quiet:
-        _explain(found)
-    print(to_json(found.document(), indent=2) if json_ else theta_text(found.theta))
-    check_strict(strict, found.sample.skipped)
+        _explain(calibration)
+    print(to_json(calibration.document(), indent=2) if json_ else theta_text(calibration.theta))
+    check_strict(strict, calibration.sample.skipped)
 
 
-def _explain(found: Calibration) -> None:
+def _explain(calibration: Calibration) -> None:
     """The histogram, the finding and the sweep, for a person, on standard error."""
     import numpy as np
     from rich.console import Console
@@ -153,49 +153,49 @@ def _explain(found: Calibration) -> None:
     from itae_cluster.cli.histogram import print_histogram
 
     console = Console(stderr=True, highlight=False, soft_wrap=True)
-    norms = found.sample.measures.query_norms[:, 1:]
-    registers = found.sample.measures.registers
+    norms = calibration.sample.measures.query_norms[:, 1:]
+    registers = calibration.sample.measures.registers
     is_register = np.broadcast_to(np.arange(norms.shape[1]) < registers, norms.shape)
-    lines = {"theta": found.theta, "published": found.published}
+    lines = {"theta": calibration.theta, "published": calibration.published}
     print_histogram(
         norms,
         registers=is_register if registers else None,
         lines={name: value for name, value in lines.items() if value is not None},
         console=console,
     )
-    verdict = "bimodal" if found.finding.bimodal else "not bimodal"
-    if len(found.sample.paths) < _FEWEST:
+    verdict = "bimodal" if calibration.finding.bimodal else "not bimodal"
+    if len(calibration.sample.paths) < _FEWEST:
         verdict += f"; too few pictures to be sure, name {_FEWEST} or more"
     console.print(
-        f"{quantity(len(found.sample.paths), 'picture')}, {quantity(norms.size, 'token')}: "
+        f"{quantity(len(calibration.sample.paths), 'picture')}, {quantity(norms.size, 'token')}: "
         f"{verdict}",
         style="bold",
     )
-    console.print(found.finding.reason)
-    console.print(_touches("recommended", found, found.theta))
-    console.print(_touches("published for this model", found, found.published))
-    if found.sweep:
-        console.print(_sweep_table(found))
+    console.print(calibration.finding.reason)
+    console.print(_describe_theta("recommended", calibration, calibration.theta))
+    console.print(_describe_theta("published for this model", calibration, calibration.published))
+    if calibration.sweep:
+        console.print(_sweep_table(calibration))
     sys.stderr.flush()
 
 
-def _touches(kind: str, found: Calibration, theta: float | None) -> str:
+def _describe_theta(kind: str, calibration: Calibration, theta: float | None) -> str:
     if theta is None:
         return f"theta {kind}: off"
-    touched = found.touched(theta)
+    share = calibration.attenuated_share(theta)
     return (
-        f"theta {kind}: {theta:g}, which attenuates {touched.tokens:.1%} of the tokens, in "
-        f"{touched.pictures:.1%} of the pictures"
+        f"theta {kind}: {theta:g}, which attenuates {share.tokens:.1%} of the tokens, in "
+        f"{share.pictures:.1%} of the pictures"
     )
 
 
-def _sweep_table(found: Calibration) -> Table:
+def _sweep_table(calibration: Calibration) -> Table:
     from rich.table import Table
 
     names = ["theta", "tokens", "pictures", "silhouette", "stability"]
-    labelled = found.sweep[0].acc is not None
+    labelled = calibration.sweep[0].acc is not None
     table = Table(*names, *(["ACC", "ARI", "NMI"] if labelled else []), box=None)
-    for point in found.sweep:
+    for point in calibration.sweep:
         scores = [point.silhouette, point.stability]
         if labelled:
             scores += [point.acc, point.ari, point.nmi]

@@ -19,7 +19,7 @@ from itae_cluster.cli.option_groups import (
 )
 from itae_cluster.cli.output import Format, check_kept, check_strict, write_plan, write_result
 from itae_cluster.cli.reporting import ConsoleReporter
-from itae_cluster.core.errors import InputError, UsageError
+from itae_cluster.core.errors import UsageError
 from itae_cluster.core.options import Action, OutputOptions
 from itae_cluster.core.text import quantity
 from itae_cluster.core.types import NOISE
@@ -121,14 +121,10 @@ def cluster(
         from itae_cluster.core.run import open_run
         from itae_cluster.pipeline import sort_pictures
 
-        with open_run(reporter, cache_options) as run:
-            try:
-                result = sort_pictures(
-                    inputs, model_options, cluster_options, output, run, embeddings_file=embeddings
-                )
-            except InputError:
-                pictures.check_files()  # a better reason than that there are too few pictures
-                raise
+        with open_run(reporter, cache_options) as run, pictures.explain_too_few():
+            result = sort_pictures(
+                inputs, model_options, cluster_options, output, run, embeddings_file=embeddings
+            )
     choice = result.clustering.choice
     if choice is not None and choice.scores and reporter.terminal is not None:
         print_curve(choice, reporter.terminal)

@@ -169,17 +169,17 @@ def evaluate(
         )
         if csv is not None:
             check_new(csv)
-        found = evaluate_models(options, model_options, reporter)
+        evaluation = evaluate_models(options, model_options, reporter)
     if csv is not None:
-        write_csv(found, csv)
+        write_csv(evaluation, csv)
     if json_:
         from itae_cluster.core.documents import to_json
 
-        print(to_json(found.document(), indent=2))
+        print(to_json(evaluation.document(), indent=2))
     else:
-        _print_tables(found)
-    reporter.summary(_summary(found))
-    check_strict(strict, found.skipped)
+        _print_tables(evaluation)
+    reporter.summary(_summary(evaluation))
+    check_strict(strict, evaluation.skipped)
 
 
 def parse_runs(text: str) -> tuple[int, int]:
@@ -195,28 +195,28 @@ def parse_runs(text: str) -> tuple[int, int]:
     return sets, runs
 
 
-def _print_tables(found: Evaluation) -> None:
+def _print_tables(evaluation: Evaluation) -> None:
     from rich.console import Console
 
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = _PIPE_WIDTH
-    console.print(_table(found))
-    if found.options.paper is not None:
+    console.print(_table(evaluation))
+    if evaluation.options.paper is not None:
         console.print()
-        console.print(_paper_table(found))
+        console.print(_paper_table(evaluation))
 
 
-def _table(found: Evaluation) -> Table:
+def _table(evaluation: Evaluation) -> Table:
     from rich.table import Table
 
-    both = any(len(judged.variants) > 1 for judged in found.models)
+    both = any(len(judged.variants) > 1 for judged in evaluation.models)
     table = Table("model", box=None)
     headings = ("theta", "metric", "original", "ITAE", "difference", "p")
     for heading in headings if both else ("metric", "original"):
         table.add_column(heading, justify="left" if heading == "metric" else "right", no_wrap=True)
-    for judged in found.models:
-        for number, metric in enumerate(found.metrics):
+    for judged in evaluation.models:
+        for number, metric in enumerate(evaluation.metrics):
             first = number == 0
             row = [judged.name if first else "", *_row(judged, metric, first)]
             table.add_row(*row if both else (row[0], row[2], row[3]))
@@ -239,20 +239,20 @@ def _title(metric: str) -> str:
     return "k-NN" if metric == "knn" else metric.upper()
 
 
-def _score(found: Estimate | None) -> str:
-    if found is None:
+def _score(estimate: Estimate | None) -> str:
+    if estimate is None:
         return ""
-    mean = f"{100 * found.mean:.2f}"
-    return mean if found.error is None else f"{mean} ± {100 * found.error:.2f}"
+    mean = f"{100 * estimate.mean:.2f}"
+    return mean if estimate.error is None else f"{mean} ± {100 * estimate.error:.2f}"
 
 
-def _difference(found: Comparison | None) -> tuple[str, str]:
-    if found is None:
+def _difference(comparison: Comparison | None) -> tuple[str, str]:
+    if comparison is None:
         return "", ""
-    shown = f"{100 * found.difference.mean:+.2f}"
-    if found.difference.error is not None:
-        shown += f" ± {100 * found.difference.error:.2f}"
-    return shown, _p(found.p)
+    shown = f"{100 * comparison.difference.mean:+.2f}"
+    if comparison.difference.error is not None:
+        shown += f" ± {100 * comparison.difference.error:.2f}"
+    return shown, _p(comparison.p)
 
 
 def _p(p: float | None) -> str:
@@ -261,14 +261,14 @@ def _p(p: float | None) -> str:
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
-def _paper_table(found: Evaluation) -> Table:
+def _paper_table(evaluation: Evaluation) -> Table:
     from rich.table import Table
 
-    table = Table(box=None, title=f"Nakamura et al. 2024, {found.options.paper}")
+    table = Table(box=None, title=f"Nakamura et al. 2024, {evaluation.options.paper}")
     for heading in ("table", "model", "variant", "metric", "paper", "here", "verdict"):
         right = heading in {"paper", "here"}
         table.add_column(heading, justify="right" if right else "left", no_wrap=True)
-    for row in found.paper_rows():
+    for row in evaluation.paper_rows():
         cell = row.cell
         printed = f"{cell.mean:.2f}" + ("" if cell.error is None else f" ± {cell.error:.2f}")
         here = ""
@@ -281,16 +281,16 @@ def _paper_table(found: Evaluation) -> Table:
     return table
 
 
-def _summary(found: Evaluation) -> str:
-    options = found.options
+def _summary(evaluation: Evaluation) -> str:
+    options = evaluation.options
     runs = f"{options.sets} seeds"
     if options.is_protocol:
         runs = f"{options.sets} sets of {options.runs} K-Means runs"
     how = str(options.clustering.algorithm)
-    if found.k is not None:
-        how = quantity(found.k, "cluster")
-    if not options.is_protocol and found.k is not None:
+    if evaluation.k is not None:
+        how = quantity(evaluation.k, "cluster")
+    if not options.is_protocol and evaluation.k is not None:
         how += f" by {options.clustering.algorithm}, --reduce {options.clustering.reduce}"
-    skipped = f", {len(found.skipped)} skipped" if found.skipped else ""
-    pictures = quantity(found.pictures, "picture")
-    return f"{pictures} of {found.classes} classes, {how}, {runs}{skipped}"
+    skipped = f", {len(evaluation.skipped)} skipped" if evaluation.skipped else ""
+    pictures = quantity(evaluation.pictures, "picture")
+    return f"{pictures} of {evaluation.classes} classes, {how}, {runs}{skipped}"

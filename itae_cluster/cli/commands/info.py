@@ -9,8 +9,8 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from itae_cluster import __version__
 from itae_cluster.cli import parameters as given
+from itae_cluster.core import __version__
 
 __all__ = ["info"]
 

@@ -17,7 +17,6 @@ from itae_cluster.cli.option_groups import (
 )
 from itae_cluster.cli.output import check_strict
 from itae_cluster.cli.reporting import ConsoleReporter
-from itae_cluster.core.errors import InputError
 from itae_cluster.core.options import OutputOptions
 from itae_cluster.core.text import quantity
 
@@ -71,14 +70,10 @@ def plan(
         from itae_cluster.pipeline import plan_pictures
         from itae_cluster.results import plan as plans
 
-        with open_run(reporter, cache_options) as run:
-            try:
-                made = plan_pictures(
-                    inputs, model_options, cluster_options, output, run, embeddings_file=embeddings
-                )
-            except InputError:
-                pictures.check_files()  # a better reason than that there are too few pictures
-                raise
+        with open_run(reporter, cache_options) as run, pictures.explain_too_few():
+            made = plan_pictures(
+                inputs, model_options, cluster_options, output, run, embeddings_file=embeddings
+            )
     sys.stdout.write(to_json(plans.document(made), indent=2) + "\n")
     sys.stdout.flush()
     reporter.summary(

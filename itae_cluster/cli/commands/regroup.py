@@ -87,7 +87,7 @@ def split(
         itae-cluster split ./sorted cluster-003 --k 4 --dry-run
     """
     given.check_result(out)
-    asked = compute.frozen_model()
+    asked = compute.result_model()
     cache_options = caching.options()
     with ConsoleReporter(quiet=quiet, verbose=verbose) as reporter:
         from itae_cluster.core.run import open_run

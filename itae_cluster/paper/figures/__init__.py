@@ -13,8 +13,8 @@ from __future__ import annotations
 
 from itae_cluster.paper.figures.attention import draw_attention
 from itae_cluster.paper.figures.maps import TokenMap
-from itae_cluster.paper.figures.norms import draw_norms
+from itae_cluster.paper.figures.norms import TokenSample, draw_norms
 from itae_cluster.paper.figures.sweeps import draw_sweep
 from itae_cluster.paper.figures.target import check_target
 
-__all__ = ["TokenMap", "check_target", "draw_attention", "draw_norms", "draw_sweep"]
+__all__ = ["TokenMap", "TokenSample", "check_target", "draw_attention", "draw_norms", "draw_sweep"]

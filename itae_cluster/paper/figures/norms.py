@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
-__all__ = ["draw_norms"]
+__all__ = ["TokenSample", "draw_norms"]
 
 _WIDTH, _HEIGHT = 2000, 1440
 _BINS = 96
@@ -39,18 +40,24 @@ _ATTENTION = Box(150, 870, 1960, 1340)
 _Groups = dict[str, tuple["NDArray[np.float64]", str]]  # name → values, colour
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenSample:
+    """Norms of (P,) patches and (Q,) registers; CLS attention, 0 to 1, of (A,) and (M,) tokens.
+
+    Query norms are Eq. 4, output norms those of the last block's output. There may be no registers
+    and no artifacts.
+    """
+
+    query_norms: NDArray[np.float32]
+    output_norms: NDArray[np.float32]
+    register_query_norms: NDArray[np.float32]
+    register_output_norms: NDArray[np.float32]
+    attention_artifacts: NDArray[np.float32]
+    attention_normal: NDArray[np.float32]
+
+
 def draw_norms(
-    path: str,
-    *,
-    query_norms: NDArray[np.float32],
-    output_norms: NDArray[np.float32],
-    register_query_norms: NDArray[np.float32],
-    register_output_norms: NDArray[np.float32],
-    theta: float | None,
-    valley: float | None,
-    attention_artifacts: NDArray[np.float32],
-    attention_normal: NDArray[np.float32],
-    title: str,
+    path: str, tokens: TokenSample, *, theta: float | None, valley: float | None, title: str
 ) -> None:
     """Fig. 2 and, below it, Fig. 3. The same data give the same bytes.
 
@@ -59,14 +66,9 @@ def draw_norms(
 
     Args:
         path: the file to write, `.png` or `.svg`.
-        query_norms: (P,) Eq. 4, of patches.
-        output_norms: (P,) norms of the last block's output, of patches.
-        register_query_norms: (Q,) the same of registers; may be empty.
-        register_output_norms: (Q,) the same of registers; may be empty.
+        tokens: what is counted.
         theta: the threshold, None where ITAE is off.
         valley: the lowest point between two modes, None where there is none.
-        attention_artifacts: (A,) CLS attention of artifact tokens, 0 to 1; may be empty.
-        attention_normal: (M,) CLS attention of all other tokens, 0 to 1.
         title: what the figure is about, on one line.
 
     Raises:
@@ -79,9 +81,9 @@ def draw_norms(
     # Fig. 2; θ and the valley are about query norms alone.
     y = "tokens (square-root scale)"
     axes = add_axes(figure, _QUERY, title="Query norms", x="‖q‖ / √d (Eq. 4)", y=y)
-    _draw_norms(axes, _kinds(query_norms, register_query_norms), theta, valley)
+    _draw_norms(axes, _kinds(tokens.query_norms, tokens.register_query_norms), theta, valley)
     axes = add_axes(figure, _OUTPUT, title="Output norms", x="‖x‖ of the last block", y=y)
-    _draw_norms(axes, _kinds(output_norms, register_output_norms), None, None)
+    _draw_norms(axes, _kinds(tokens.output_norms, tokens.register_output_norms), None, None)
     # Fig. 3
     axes = add_axes(
         figure,
@@ -90,7 +92,8 @@ def draw_norms(
         x="share of the attention (mean over heads)",
         y="tokens (log scale)",
     )
-    _draw_attention(axes, _finite(attention_artifacts), _finite(attention_normal), theta)
+    artifacts, normal = _finite(tokens.attention_artifacts), _finite(tokens.attention_normal)
+    _draw_attention(axes, artifacts, normal, theta)
     write(to_bytes(figure, suffix_of(path)), path)
 
 

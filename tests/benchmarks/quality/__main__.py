@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--render", action="store_true", help="make the tables anew, and no more")
     asked = parser.parse_args(arguments)
     if asked.limits:
-        _keep({"limits": limits.measured(_MANY)})
+        _keep({"limits": limits.measure_all(_MANY)})
     elif not asked.render:
         reporter = ConsoleReporter(quiet=False, verbose=False)
         model = ModelOptions(model=asked.model, weights=asked.weights)

@@ -22,13 +22,13 @@ from itae_cluster.core.errors import ItaeClusterError
 from itae_cluster.core.options import ClusterOptions
 from itae_cluster.paper.scores import score
 
-__all__ = ["AUTO", "measured"]
+__all__ = ["AUTO", "measure", "measure_all"]
 
 AUTO = f"{named(ClusterOptions())}, k auto"
 _GROUPS = 40
 
 
-def measured(n: int) -> list[dict[str, Any]]:
+def measure_all(n: int) -> list[dict[str, Any]]:
     """What became of each recipe with `n` pictures, and of the search for k."""
     found = []
     for recipe in (*RECIPES, AUTO):
@@ -37,7 +37,7 @@ def measured(n: int) -> list[dict[str, Any]]:
     return found
 
 
-def _one(recipe: str, n: int) -> dict[str, Any]:
+def measure(recipe: str, n: int) -> dict[str, Any]:
     name = recipe.removesuffix(", k auto")
     known = recipe == name and numbers(name) != ("found",)
     options = replace(RECIPES[name], k=_GROUPS if known else None)
@@ -59,4 +59,4 @@ def _one(recipe: str, n: int) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(_one(sys.argv[1], int(sys.argv[2])), ensure_ascii=False))
+    print(json.dumps(measure(sys.argv[1], int(sys.argv[2])), ensure_ascii=False))

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["PAGE", "RESULTS", "page_with_tables", "ranks", "tables"]
+__all__ = ["PAGE", "RESULTS", "near_shares", "page_with_tables", "ranks", "tables"]
 
 DOCS = Path(__file__).parents[3] / "docs"
 RESULTS = DOCS / "quality.json"
@@ -161,7 +161,7 @@ def _found_k(results: dict[str, Any]) -> list[str]:
         middle = {key: str(statistics.median_low(numbers)) for key, numbers in found.items()}
         cells = [f"**{middle[key]}**" if right[key] > 0.5 else middle[key] for key in criteria]
         lines.append(f"| {name} | {classes[name]} | {' | '.join(cells)} |")
-        near = _shares(found, classes[name])
+        near = near_shares(found, classes[name])
         shares[name.partition(", ")[2] or "whole"].append(near)
         shares["all"].append(near)
     for kind in sorted(shares, key="all".__eq__):
@@ -178,7 +178,7 @@ def _draws(entries: Sequence[dict[str, Any]]) -> list[str]:
         f"| within a factor of 1.5 | pictures / classes | sets | {' | '.join(criteria)} |",
         "|---|---|---|" + "---|" * len(criteria),
     ]
-    found = [_shares(entry["found"], entry["classes"]) for entry in entries]
+    found = [near_shares(entry["found"], entry["classes"]) for entry in entries]
     rows = [[shares[each] for each in criteria] for shares in found]
     for entry, shares in zip(entries, rows, strict=True):
         size = f"{entry['pictures']} / {entry['in']} | {len(entry['classes'])}"
@@ -187,7 +187,9 @@ def _draws(entries: Sequence[dict[str, Any]]) -> list[str]:
     return [*lines, f"| mean ± standard error over sources | | | {means} |"]
 
 
-def _shares(found: Mapping[str, Sequence[int]], classes: Sequence[int] | int) -> dict[str, float]:
+def near_shares(
+    found: Mapping[str, Sequence[int]], classes: Sequence[int] | int
+) -> dict[str, float]:
     """Of each criterion, how often it is near the truth; of the runner-up, if not the first is."""
     near = {criterion: _near(numbers, classes) for criterion, numbers in found.items()}
     if RUNNER_UP in near:
