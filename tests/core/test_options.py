@@ -50,7 +50,7 @@ def test_a_negative_theta_is_an_error_of_usage_on_one_line(album, command):
     out = {"embed": ["-o", "v.npz"], "attention": ["--out", "a.png"]}.get(command, [])
     result = CliRunner().invoke(app, [command, album, *out, "--theta", "-1"])
     assert result.exit_code == 2
-    assert result.stderr.startswith("error: --theta -1: norms are 0 or more; give a number")
+    assert result.stderr.startswith("error: --theta -1: norms are never negative; give a number")
     assert result.stderr.count("\n") == 1
 
 
