@@ -243,9 +243,7 @@ def _check_finished(real: str, out: str) -> Transaction:
     last = last_to_undo(Journal(real).read())
     shown = printable(out)
     if last is None or "undo" in last.marks:
-        raise ResultError(
-            f"undoing {shown} was begun and is not finished; run 'itae-cluster undo {shown}' first"
-        )
+        raise ResultError(f"undo of {shown} is not finished; run 'itae-cluster undo {shown}' first")
     if "staged" not in last.marks:
         raise ResultError(
             f"the last change of {shown} ({last.kind}) was cut off; take it back first, with "

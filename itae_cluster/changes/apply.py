@@ -170,10 +170,10 @@ def resume(out: str, reporter: Reporter) -> tuple[int, tuple[Skipped, ...]]:
 def _last(real: str, out: str) -> Transaction:
     last = last_to_undo(Journal(real).read())
     if last is None:
-        raise JournalError(f"{printable(out)} was taken back; finish that with 'itae-cluster undo'")
+        raise JournalError(f"{printable(out)} was undone; finish that with 'itae-cluster undo'")
     if "undo" in last.marks:
         raise JournalError(
-            f"undoing {printable(out)} was begun; finish that with 'itae-cluster undo'"
+            f"undo of {printable(out)} has begun; finish it with 'itae-cluster undo'"
         )
     if "staged" not in last.marks and last.kind != KIND:
         raise JournalError(

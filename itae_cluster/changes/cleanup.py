@@ -56,10 +56,10 @@ def clear(real: str, reporter: Reporter) -> int:
         try:
             _clear_one(path, real)
         except (OSError, ValueError, JournalError):
-            reporter.warn(f"{path} was left by an earlier run and holds more; look and remove it")
+            reporter.warn(f"{path}, left by an earlier run, holds other files; look and remove it")
             continue
         removed += 1
-        reporter.note(f"removed {path}, which a run that was killed had left; nothing was lost")
+        reporter.note(f"removed {path}, left by a run that was killed; nothing was lost")
     return removed
 
 

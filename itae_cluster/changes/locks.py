@@ -58,8 +58,8 @@ def claim(out: str, sources: Iterable[str], reporter: Reporter) -> Iterator[bool
             _write(f"{own}.json", wanted)
     except (OSError, Timeout) as error:
         reporter.warn(
-            f"no lock can be had in {printable(folder)} ({error}); see that no other itae-cluster "
-            f"works on {printable(out)}, or set ITAE_CLUSTER_CACHE"
+            f"cannot lock {printable(out)}: no lock can be made in {printable(folder)} ({error}); "
+            "make sure that no other itae-cluster is at work there, or set ITAE_CLUSTER_CACHE"
         )
         yield False
         return
@@ -105,7 +105,7 @@ def _is_held(path: str) -> bool:
 def _compare(wanted: Claim, other: Claim) -> None:
     if wanted[0] == other[0]:
         raise BusyError(
-            f"another itae-cluster works on {printable(wanted[0])}; wait until it is done"
+            f"another itae-cluster is working on {printable(wanted[0])}; wait until it is done"
         )
     shared = wanted[1] & other[1]
     shared |= {place for place in wanted[1] if _is_below(place, other[0])}

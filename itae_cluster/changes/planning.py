@@ -143,5 +143,5 @@ def check_sources(plan: Plan, reporter: Reporter) -> None:
         names = ", ".join(printable(item.path) for item in changed[:_SHOWN])
         more = f" and {len(changed) - _SHOWN} more" if len(changed) > _SHOWN else ""
         raise PlanError(
-            f"changed since the plan was made: {names}{more}; nothing was begun; make the plan anew"
+            f"changed since the plan was made: {names}{more}; nothing was done; make the plan again"
         )

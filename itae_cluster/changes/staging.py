@@ -40,7 +40,7 @@ def check_output(out: str) -> None:
     shown = printable(out)
     real = os.path.realpath(out)
     if os.path.lexists(out) and not os.path.isdir(real):
-        raise OutputError(f"{shown} exists and is no folder; choose another --out")
+        raise OutputError(f"{shown} exists and is not a folder; choose another --out")
     if os.path.isdir(real) and os.listdir(real):
         raise OutputError(f"{shown} is not empty; choose a new folder for --out or empty this one")
     if os.path.isdir(real) and os.path.samefile(real, os.curdir):

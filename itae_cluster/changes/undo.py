@@ -345,16 +345,16 @@ def undo_result(out: str, reporter: Reporter, *, dry_run: bool = False) -> UndoR
             earlier = last_to_undo([item for item in transactions if item is not last])
             if earlier is not None and not undone.refused:
                 reporter.note(
-                    f"this takes back the last change ({last.kind}); {printable(out)} stays as it "
-                    f"was before, and undo again takes back what came before ({earlier.kind})"
+                    f"undoing the last change of {printable(out)} ({last.kind}); to undo the one "
+                    f"before it too ({earlier.kind}), run this again"
                 )
             return undone
         except KeyboardInterrupt:
             raise KeyboardInterrupt("nothing is lost; run undo again to finish") from None
         except OSError as error:
             raise OutputError(
-                f"undoing {printable(out)} stopped: {error.strerror}; nothing is lost; remove the "
-                "cause and run it again"
+                f"cannot undo {printable(out)}: {error.strerror}; nothing is lost; remove the "
+                "cause and run undo again"
             ) from error
 
 

@@ -80,7 +80,7 @@ def root(
 ) -> None:
     """Sort a folder of pictures into clusters of pictures that look alike.
 
-    The command cluster is the default: its name may be left out.
+    'cluster' is the default command; you can leave out its name.
 
     Examples:
         itae-cluster ./photos --k 20 --out ./sorted

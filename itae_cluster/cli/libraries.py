@@ -30,7 +30,7 @@ def explain(error: BaseException) -> str | None:
     if isinstance(error, ValueError) and library is not None:
         first = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
         return (
-            f"{library} refuses what it was given: {first}; change --algorithm, --reduce or the "
+            f"{library} does not accept this: {first}; change --algorithm, --reduce or the "
             "options that belong to them"
         )
     return None

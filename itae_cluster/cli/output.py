@@ -93,8 +93,8 @@ def check_kept(kept: Sequence[Skipped], reporter: ConsoleReporter) -> None:
         reporter.warn(f"{original.path} is still there: {original.reason}")
     if kept:
         raise OutputError(
-            f"{quantity(len(kept), 'original')} could not be removed, so that there are two copies "
-            "now; remove the cause and run 'itae-cluster apply --resume', or take all back with "
+            f"{quantity(len(kept), 'original')} could not be removed and now exist twice; remove "
+            "the cause and run 'itae-cluster apply --resume', or take everything back with "
             "'itae-cluster undo'"
         )
 

@@ -129,7 +129,7 @@ MaxPixels = Annotated[
     str,
     typer.Option(
         metavar="N",
-        help="Skip pictures that claim to have more pixels, without decoding them; such as 400M.",
+        help="Skip pictures that declare more pixels than this, without decoding them.",
         rich_help_panel=PICTURES,
     ),
 ]
@@ -138,7 +138,7 @@ Strict = Annotated[
     bool,
     typer.Option(
         "--strict",
-        help="Exit with code 3 if anything was skipped; the result is written all the same.",
+        help="Exit with code 3 if anything was skipped; the result is still written.",
         rich_help_panel=GENERAL,
     ),
 ]
@@ -210,7 +210,7 @@ Theta = Annotated[
     typer.Option(
         metavar="N|off|auto",
         help="ITAE's threshold on query norms: a number, off, or auto, which is the value that "
-        "'calibrate --save' found for these weights, else the published one.",
+        "'calibrate --save' saved for these weights, or else the published one.",
         rich_help_panel=MODEL,
     ),
 ]
@@ -227,7 +227,7 @@ Device = Annotated[
     DeviceName,
     typer.Option(
         metavar="|".join(DeviceName),
-        help="Where to compute; auto takes CUDA if it is there, else MPS, else the CPU.",
+        help="Where to compute; auto takes CUDA if available, else MPS, else the CPU.",
         rich_help_panel=MODEL,
     ),
 ]
@@ -235,7 +235,7 @@ BatchSize = Annotated[
     int | None,
     typer.Option(
         metavar="N",
-        help="Pictures to embed at once. Default: as suits the device. Halved if memory runs out.",
+        help="Pictures to embed at once. Default: set by the device. Halved if memory runs out.",
         rich_help_panel=MODEL,
         show_default=False,
     ),
@@ -329,8 +329,8 @@ WithSidecars = Annotated[
     bool,
     typer.Option(
         "--with-sidecars",
-        help="Take along the files that belong to a picture: .xmp, .aae, a RAW, the .mov of a live "
-        "photo.",
+        help="Take along the files that belong to a picture: .xmp, .aae, raw files, the .mov of a "
+        "live photo.",
         rich_help_panel=RESULT,
     ),
 ]
@@ -461,7 +461,7 @@ def read_inputs(
     if "-" in given:
         listed = read_list(sys.stdin.buffer, null=null)
     elif null:
-        raise UsageError("--null is about a list on standard input; add - to read one")
+        raise UsageError("--null needs a list on standard input; add - to read one")
     return InputOptions(
         paths=tuple(path for path in given if path != "-"),
         listed=tuple(listed),

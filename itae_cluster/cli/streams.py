@@ -50,7 +50,7 @@ class _Strict(io.FileIO):
                 raise
             reason = "it is closed" if error.errno == errno.EBADF else error.strerror
             raise OutputError(
-                f"cannot write to standard output: {reason}; send it to another place"
+                f"cannot write to standard output: {reason}; redirect it elsewhere"
             ) from None
 
 

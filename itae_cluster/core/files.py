@@ -47,7 +47,7 @@ def check_new(path: str) -> None:
     folder = os.path.dirname(os.path.abspath(path))
     if not os.path.isdir(folder) or not os.access(folder, os.W_OK):
         raise OutputError(
-            f"{printable(folder)} is no folder that can be written to; make it or choose another"
+            f"{printable(folder)} is not a folder you can write to; make it, or choose another"
         )
 
 

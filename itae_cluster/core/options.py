@@ -378,8 +378,8 @@ def check_theta(theta: Theta) -> None:
     """Raise `UsageError` where no norm could be so small."""
     if theta is not None and theta != "auto" and not theta >= 0:
         raise UsageError(
-            f"--theta {theta:g}: norms are 0 or more; give a number (typically 2 to 5), 'off' or "
-            "'auto'"
+            f"--theta {theta:g}: norms are never negative; give a number (typically 2 to 5), "
+            "'off' or 'auto'"
         )
 
 

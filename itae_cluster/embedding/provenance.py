@@ -36,7 +36,7 @@ def recall_options(made_by: Mapping[str, Any], asked: ModelOptions) -> ModelOpti
     if not isinstance(name, str) or type(size) is not int:
         raise ResultError(
             "the result was made from vectors of an unknown model, so nothing can be added to it; "
-            "sort anew with the main command"
+            "sort the pictures again, into a new folder"
         )
     _check("--model", asked.model, name, same=asked.model in {"auto", name})
     wanted, made = theta_text(asked.theta), theta_text(theta)
@@ -58,7 +58,7 @@ def _check(option: str, given: object, frozen: object, *, same: bool) -> None:
     if not same:
         raise UsageError(
             f"{option} {given} contradicts the result, which was made with {frozen}; leave it out, "
-            "or sort anew with the main command"
+            "or sort the pictures again, into a new folder"
         )
 
 
@@ -88,13 +88,12 @@ def matching_encoder(
     prepared = found.metadata.get("preprocessing")
     if made_by.get("preprocessing") != prepared:
         raise ResultError(
-            "this version of the tool reads pictures in another way (colours, transparency), so "
-            "new vectors do not fit the result; sort its pictures anew with the main command, "
-            "into a new folder"
+            "an earlier version made the result and read colours and transparency differently, so "
+            "nothing can be added to it; sort its pictures again, into a new folder"
         )
     if made_by.get("dim") != found.dim:
         raise ResultError(
-            "the result was made by another version of this tool, whose vectors differ; sort anew"
+            "the result was made by another version of this tool, whose vectors differ; sort again"
         )
     return found
 
@@ -104,7 +103,7 @@ def _other_weights(made_by: Mapping[str, Any], found: Encoder) -> str:
     if then in MINI_VERSIONS and now in MINI_VERSIONS:
         return (
             f"the model has changed: the result was made with {MINI} {MINI_VERSIONS[then]}, and "
-            f"{MINI} {MINI_VERSIONS[now]} makes other vectors; sort anew with the main command, or "
+            f"{MINI} {MINI_VERSIONS[now]} makes other vectors; sort the pictures again, or "
             "name the earlier file with --weights FILE"
         )
     return (

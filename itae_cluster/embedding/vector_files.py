@@ -90,7 +90,7 @@ def load(path: str) -> Embeddings:
     ) as error:
         raise InputError(
             f"{printable(path)} holds no embeddings that can be read ({error}); "
-            "make it anew with 'itae-cluster embed'"
+            "make it again with 'itae-cluster embed'"
         ) from error
 
 
@@ -109,7 +109,8 @@ def _normalise(vectors: NDArray[Any], n: int) -> NDArray[np.float32]:
 def _suffix(path: str) -> str:
     suffix = os.path.splitext(path)[1].lower()
     if suffix not in SUFFIXES:
-        raise UsageError(f"{printable(path)}: name a file that ends in {', '.join(SUFFIXES)}")
+        known = f"{', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}"
+        raise UsageError(f"{printable(path)}: name a file that ends in {known}")
     return suffix
 
 

@@ -63,7 +63,7 @@ def locate(name: str, *, weights: str | None, offline: bool, reporter: Reporter)
     if weights is not None:
         asked = None if name == AUTO else variant(name)
         if not os.path.isfile(weights):
-            raise WeightsError(f"{printable(weights)} is no file; check --weights")
+            raise WeightsError(f"{printable(weights)} is not a file; check --weights")
         return ModelFile(asked, weights, "file", checkpoint_digest(weights))
     if name != AUTO:
         return _get(variant(name), offline, reporter)
@@ -164,7 +164,7 @@ def import_checkpoint(source: str, name: str | None) -> tuple[Variant, str]:
     if asked is not None and asked.checkpoint is None:
         raise UsageError(f"{asked.name} is part of the package; import another model")
     if not os.path.isfile(source):
-        raise WeightsError(f"{printable(source)} is no file; check the path")
+        raise WeightsError(f"{printable(source)} is not a file; check the path")
     from itae_cluster.model.checkpoint import load_model
 
     folder = _make_cache()

@@ -113,7 +113,7 @@ def read_state_dict(path: str) -> dict[str, Tensor]:
     except Exception as error:  # a damaged pickle can raise anything
         reason = " ".join(str(error).split())[:120] or type(error).__name__
         raise WeightsError(
-            f"{printable(path)} is no checkpoint or is damaged ({reason}); fetch it again"
+            f"{printable(path)} is not a checkpoint, or is damaged ({reason}); fetch it again"
         ) from error
 
 
@@ -212,7 +212,7 @@ def infer_config(state: Mapping[str, Tensor]) -> DINOv2Config:
     Raises:
         WeightsError: if there is none; the message goes on after the file's name.
     """
-    wrong = WeightsError("is no DINOv2 with patches of 14 pixels; use a checkpoint of one")
+    wrong = WeightsError("is not a DINOv2 with patches of 14 pixels; use the checkpoint of one")
     try:
         dim, channels, *patch = state["patch_embed.proj.weight"].shape
         side = isqrt(state["pos_embed"].shape[1] - 1)

@@ -97,7 +97,7 @@ def source_url(checkpoint: Checkpoint) -> str:
         parsed = httpx.URL()
     if parsed.scheme not in {"http", "https"} or not parsed.host:
         raise DownloadError(
-            f"{MIRROR} is '{printable(mirror)}', which is no address; set it to https://HOST/FOLDER"
+            f"{MIRROR} is '{printable(mirror)}', which is not an address; set it to https://HOST/FOLDER"
         )
     folder, file = checkpoint.url.rsplit("/", 2)[1:]
     return f"{mirror.rstrip('/')}/{folder}/{file}"

@@ -231,4 +231,4 @@ def _duration(size: int, speed: int) -> str:
 
 
 def _explain(error: Exception) -> str:
-    return str(error) or type(error).__name__
+    return re.sub(r"^\[Errno -?\d+\] ", "", str(error)) or type(error).__name__

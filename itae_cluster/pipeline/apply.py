@@ -80,8 +80,8 @@ def apply_saved_plan(plan: Plan, run: Run) -> ApplyResult:
         applied = apply_plan(plan, run.reporter)
         shown = printable(plan.out)
         run.reporter.warn(
-            "the cache has not kept the vectors of this plan, so there is no preview, and nothing "
-            f"that update and split need; 'itae-cluster preview {shown}' makes both later"
+            "the vectors of this plan are no longer in the cache, so there is no preview, and "
+            f"update cannot add pictures; 'itae-cluster preview {shown}' makes both later"
         )
         return applied
     placements = plans.placements_of(plan.entries)

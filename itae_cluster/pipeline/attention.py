@@ -63,7 +63,7 @@ def draw_attention_maps(
     if len(found.files) > MOST_PICTURES:
         raise InputError(
             f"{len(found.files)} pictures are too many for one sheet; "
-            f"name {MOST_PICTURES} at most, and draw more sheets for more"
+            f"name {MOST_PICTURES} at most, and draw the others on another sheet"
         )
     encoder = load_float32_encoder(model, reporter)
     theta = encoder.metadata["theta"]

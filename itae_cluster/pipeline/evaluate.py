@@ -109,8 +109,8 @@ def _sources(
 def _folder(root: str, excludes: tuple[str, ...], reporter: Reporter) -> FolderPictures:
     if not os.path.isdir(root):
         raise InputError(
-            f"{printable(root)} is no folder; name one whose subfolders hold the pictures of a "
-            "class each"
+            f"{printable(root)} is not a folder; name one that has a subfolder of pictures for "
+            "each class"
         )
     found = find_pictures(InputOptions(paths=(root,), excludes=excludes), None, reporter)
     return FolderPictures(root, found.files, reporter)

@@ -1,4 +1,4 @@
-"""The previews of a result drawn anew, and its centres, where it has none."""
+"""The previews of a result, redrawn, and its centres, if it has none."""
 
 from __future__ import annotations
 

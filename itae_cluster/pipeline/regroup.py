@@ -191,7 +191,7 @@ def split_cluster(
     found = algorithms.describe(embeddings.vectors, labels)
     if len(found.centres) < 2:
         raise InputError(
-            f"the pictures of {printable(folder)} are identical; nothing to take apart"
+            f"the pictures of {printable(folder)} are identical; there is nothing to split"
         )
     # The largest part is the cluster from now on, so that most pictures stay where they are.
     numbers, folders = _number_parts(held, label, len(found.centres))

@@ -8,7 +8,7 @@
     legend, map_view, picture     → preview.png
     contact                       → contact/cluster-007.jpg
     atlas, payload, page          → preview.html (its parts lie in assets/)
-    reading                       preview.html → data and atlas, for drawing it anew
+    reading                       preview.html → data and atlas, for redrawing it
     build, redraw, extend         a run, a changed result, an update → the previews
 
 The same data give the same bytes: no file holds a date or a version.

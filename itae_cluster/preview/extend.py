@@ -79,7 +79,7 @@ def extend_previews(
     if known is None:
         run.reporter.note(
             f"{printable(held.root)}: the previews do not show the new pictures, because the cache "
-            "has not kept the embeddings of the others; sort anew for a map of all"
+            "does not have the embeddings of the others; 'itae-cluster preview' draws all"
         )
         return draw_files(drawn, shown, drawn.atlas)
     room = max(0, MOST_SHOWN - len(shown.names))

@@ -1,4 +1,4 @@
-"""`preview.html` → what it was drawn from, so that it can be drawn anew after a change.
+"""`preview.html` → what it was drawn from, so that it can be redrawn after a change.
 
 The file may have been edited by anyone: what does not fit together is refused, nothing is run, and
 a thumbnail is decoded only when it is looked at.

@@ -1,4 +1,4 @@
-"""The previews of a result that was changed, drawn anew from what they show themselves.
+"""The previews of a result that was changed, redrawn from what they show themselves.
 
 Neither model nor cache is needed: map, thumbnails and likeness stay, while names, clusters, places
 and typical pictures follow. A file that a person edited is left as it is.

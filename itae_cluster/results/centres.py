@@ -185,11 +185,11 @@ def load(root: str) -> Centres:
             return _read(np.load(file, allow_pickle=False))
     except FileNotFoundError:
         raise ResultError(
-            f"{shown} is not there, by which new pictures are sorted; make it with 'itae-cluster "
-            f"preview {printable(root)}'"
+            f"{shown} is missing, and new pictures cannot be sorted without it; make it with "
+            f"'itae-cluster preview {printable(root)}'"
         ) from None
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
-        raise ResultError(f"{shown} cannot be followed: {error}; nothing was changed") from error
+        raise ResultError(f"{shown} cannot be used: {error}; nothing was changed") from error
 
 
 def _read(arrays: Any) -> Centres:

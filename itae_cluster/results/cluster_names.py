@@ -91,7 +91,7 @@ def label_of(held: Inventory, folder: str, number: int | None = None) -> int:
     known_folders = [held.folders[label] for label in sorted(held.folders)]
     shown = ", ".join(map(printable, known_folders[:_SHOWN]))
     more = f" and {len(known_folders) - _SHOWN} more" if len(known_folders) > _SHOWN else ""
-    raise ResultError(f"no cluster is in {printable(folder)}; there are {shown}{more}")
+    raise ResultError(f"there is no cluster {printable(folder)}; choose one of {shown}{more}")
 
 
 def check_free(held: Inventory, folder: str, name: str) -> str:

@@ -118,7 +118,7 @@ def take_inventory(root: str) -> Inventory:
                 removed.append(_removed_record(record))
     except (ValueError, RecursionError) as error:
         raise ResultError(
-            f"{printable(os.path.join(root, _MANIFEST))} cannot be followed: {error}; nothing was "
+            f"{printable(os.path.join(root, _MANIFEST))} cannot be used: {error}; nothing was "
             "changed; put it back as it was"
         ) from error
     # A name that a person gave goes with the folder; one who renamed that has named it anew.
@@ -173,7 +173,7 @@ def _content(root: str) -> bytes:
             return file.read()
     except FileNotFoundError:
         raise ResultError(
-            f"{printable(path)} is gone, without which the result cannot be changed; put it back"
+            f"{printable(path)} is missing, and nothing can be changed without it; put it back"
         ) from None
 
 

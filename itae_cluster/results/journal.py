@@ -250,8 +250,8 @@ class Journal:
             text = self.content()
         except (FileNotFoundError, NotADirectoryError):
             raise JournalError(
-                f"{printable(self.root)} holds no journal: it is no result of this tool, or was "
-                "made by a version before it kept one"
+                f"{printable(self.root)} is not a result of this tool: it holds no journal; name "
+                "the folder that --out made"
             ) from None
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error)
@@ -267,7 +267,7 @@ class Journal:
                     _add_record(record, transactions)
             except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
                 raise JournalError(
-                    f"{shown}, line {number}, cannot be followed: {error}; nothing was changed"
+                    f"{shown}, line {number}, cannot be used: {error}; nothing was changed"
                 ) from error
         return list(transactions.values())
 
@@ -312,7 +312,7 @@ def _end_of_last_line(handle: int) -> int:
 
 def _check_head(record: Mapping[str, Any]) -> None:
     if record["schema"] != SCHEMA:
-        raise ValueError("it is no journal of this tool")
+        raise ValueError("it is not a journal of this tool")
     if record["schema_version"] != SCHEMA_VERSION:
         raise ValueError("it was written by another version of this tool; use that one")
 

@@ -230,6 +230,6 @@ def _parents(name: str) -> Iterator[str]:
 
 def _refusal(reason: str) -> PlanError:
     return PlanError(
-        f"the plan cannot be followed: {reason}; nothing was begun; make it anew with "
+        f"the plan cannot be used: {reason}; nothing was done; make it again with "
         "'itae-cluster plan'"
     )

@@ -44,7 +44,7 @@ def check_document(document: Any, name: str) -> None:
         ValueError: if it does not keep to the schema; the message names the place, in one line.
     """
     if not isinstance(document, dict) or document.get("schema") != f"itae-cluster/{name}":
-        raise ValueError(f"it is no {name} of this tool")
+        raise ValueError(f"it is not a {name} of this tool")
     version = read_schema(name)["properties"]["schema_version"]["const"]
     if document.get("schema_version") != version:
         raise ValueError("it was made by another version of this tool")

@@ -311,9 +311,9 @@ def test_a_picture_moved_to_another_cluster_counts_as_its(tmp_path):
     [
         (lambda m: m["pictures"][0].update(destination="../x"), "leads out of the result"),
         (lambda m: m["pictures"][0].update(destination=".itae-cluster/x"), "leads out"),
-        (lambda m: m.pop("pictures"), "cannot be followed"),
+        (lambda m: m.pop("pictures"), "cannot be used"),
         (lambda m: m.update(schema_version=9), "another version"),
-        (lambda m: m["clusters"][0].update(folder="../.."), "cannot be followed"),
+        (lambda m: m["clusters"][0].update(folder="../.."), "cannot be used"),
     ],
 )
 def test_a_manifest_that_cannot_be_followed_is_refused(tmp_path, edit, words):
@@ -345,7 +345,7 @@ def test_a_manifest_that_calls_the_tools_own_folder_a_cluster_changes_nothing(tm
 def test_without_a_manifest_nothing_is_changed(tmp_path):
     case = Case(tmp_path)
     os.rename(os.path.join(case.out, "manifest.json"), os.path.join(tmp_path, "m"))
-    with pytest.raises(ResultError, match="is gone"):
+    with pytest.raises(ResultError, match="is missing"):
         inspect_result(case.out)
     os.symlink(os.path.join(tmp_path, "m"), os.path.join(case.out, "manifest.json"))
     with pytest.raises(ResultError, match="is a link"):

@@ -281,7 +281,7 @@ def test_a_folder_filled_meanwhile_is_left_alone(photos, tmp_path):
 
 def test_places_where_nothing_can_be_made(photos, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
-    with pytest.raises(OutputError, match="no folder"):
+    with pytest.raises(OutputError, match="not a folder"):
         staging.check_output(str(tmp_path / "file"))
     with pytest.raises(OutputError, match="cannot be written"):
         staging.check_output(str(tmp_path / "file" / "below"))

@@ -266,7 +266,7 @@ def test_a_journal_that_points_outside_is_refused(sorted_, destination):
     journal.write_text(text)
     before = snapshot(case.root)
     for job in (undo_result, resume):
-        with pytest.raises(JournalError, match="line 3, cannot be followed"):
+        with pytest.raises(JournalError, match="line 3, cannot be used"):
             job(str(case.out), RecordingReporter())
     assert snapshot(case.root) == before
 
@@ -345,7 +345,7 @@ def test_resume_does_not_go_against_an_undo_that_was_begun(sorted_):
     case = sorted_("move")
     journal = Journal(str(case.out))
     journal.mark(journal.read()[0].id, "undo")
-    with pytest.raises(JournalError, match="finish that with 'itae-cluster undo'"):
+    with pytest.raises(JournalError, match="finish it with 'itae-cluster undo'"):
         resume(str(case.out), RecordingReporter())
 
 
@@ -426,7 +426,7 @@ def test_two_processes_never_work_on_one_result(sorted_):
     case = sorted_("move")
     with (
         claim(str(case.out), (), RecordingReporter()),
-        pytest.raises(BusyError, match=r"another itae-cluster works on .*sorted; wait"),
+        pytest.raises(BusyError, match=r"another itae-cluster is working on .*sorted; wait"),
     ):
         case.undo()
     case.undo()
@@ -469,7 +469,7 @@ def test_where_no_lock_can_be_had_the_run_goes_on_and_says_so(tmp_path, monkeypa
     reporter = RecordingReporter()
     paths = collection(str(tmp_path / "photos"))
     apply_plan(planned(paths, tmp_path / "sorted", Action.COPY), reporter)
-    assert "no lock can be had" in reporter.warnings[0]
+    assert "cannot lock" in reporter.warnings[0]
     assert len(pictures(tmp_path / "sorted")) == 3
 
 

@@ -111,7 +111,7 @@ def test_csv_is_written_once(run, album, tmp_path):
     before = target.read_bytes()
     refused(run(album, "--csv", target), "table.csv exists; choose another name")
     assert target.read_bytes() == before
-    refused(run(album, "--csv", tmp_path / "no/t.csv"), "is no folder that can be written to")
+    refused(run(album, "--csv", tmp_path / "no/t.csv"), "is not a folder you can write to")
 
 
 def test_other_numbers_of_clusters(run, album):
@@ -311,7 +311,10 @@ def test_fewer_pictures_than_clusters(run, album):
 
 
 def test_no_folder(run, album):
-    refused(run(os.path.join(album, "red/0.png")), "0.png is no folder; name one whose subfolders")
+    refused(
+        run(os.path.join(album, "red/0.png")),
+        "0.png is not a folder; name one that",
+    )
 
 
 def test_training_pictures_that_do_not_fit(run, album, tmp_path):

@@ -99,7 +99,14 @@ def test_the_version_has_a_short_option(shown):
 
 def test_info_tells_what_a_bug_report_needs(shown, monkeypatch):
     text = shown("info")
-    for word in (__version__, "python", f"torch {version('torch')}", "scikit-learn", "mini "):
+    for word in (
+        __version__,
+        "python",
+        f"torch {version('torch')}",
+        "scikit-learn",
+        "rawpy",
+        "mini ",
+    ):
         assert word in text
     record = json.loads(shown("info", "--json"))
     assert record["device"].startswith(("cpu", "cuda", "mps"))

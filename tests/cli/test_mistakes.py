@@ -99,7 +99,7 @@ def test_a_library_that_refuses_a_value_is_one_line(album, monkeypatch):
     monkeypatch.setattr("itae_cluster.clustering.recipe.cluster_vectors", refuse)
     result = run_cli(album, "--k", "3", "--model", "mini", "--size", "28")
     assert result.exit_code == 1
-    assert result.stderr.startswith("error: scikit-learn refuses what it was given: The 'n_clus")
+    assert result.stderr.startswith("error: scikit-learn does not accept this: The 'n_clus")
     assert len(result.stderr.splitlines()) == 1
 
 

@@ -30,7 +30,7 @@ def shell(album, tmp_path, tiny_weights):
     return run
 
 
-REFUSED = "error: cannot write to standard output: {}; send it to another place\n"
+REFUSED = "error: cannot write to standard output: {}; redirect it elsewhere\n"
 FULL = REFUSED.format("No space left on device").encode()
 CLOSED = REFUSED.format("it is closed").encode()
 

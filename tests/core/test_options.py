@@ -48,7 +48,7 @@ def test_options_take_no_theta_that_no_norm_could_have(theta):
 def test_a_negative_theta_is_an_error_of_usage_on_one_line(album, command):
     out = {"embed": ["-o", "v.npz"], "attention": ["--out", "a.png"]}.get(command, [])
     result = run_cli(command, album, *out, "--theta", "-1", code=2)
-    assert result.stderr.startswith("error: --theta -1: norms are 0 or more; give a number")
+    assert result.stderr.startswith("error: --theta -1: norms are never negative; give a number")
     assert result.stderr.count("\n") == 1
 
 

@@ -52,9 +52,9 @@ def test_an_existing_file_is_never_written_over(tmp_path, embeddings):
 
 
 def test_other_suffixes_and_missing_folders_are_refused(tmp_path):
-    with pytest.raises(UsageError, match=r"\.npz, \.parquet, \.npy"):
+    with pytest.raises(UsageError, match=r"\.npz, \.parquet or \.npy"):
         vector_files.check_target("v.csv")
-    with pytest.raises(OutputError, match="no folder"):
+    with pytest.raises(OutputError, match="not a folder"):
         vector_files.check_target(str(tmp_path / "nowhere" / "v.npz"))
 
 
@@ -65,7 +65,7 @@ def test_missing_and_damaged_files_are_named(tmp_path, suffix, embeddings):
         vector_files.load(str(path))
     vector_files.save(str(path), embeddings, METADATA)
     path.write_bytes(path.read_bytes()[:60])
-    with pytest.raises(InputError, match="make it anew"):
+    with pytest.raises(InputError, match="make it again"):
         vector_files.load(str(path))
 
 

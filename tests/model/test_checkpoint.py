@@ -179,11 +179,11 @@ def test_a_checkpoint_of_something_else(tmp_path):
         {**official(CONFIGS["plain"]), "patch_embed.proj.weight": torch.ones(128, 3, 16, 16)},
     ):
         save_file(state, path)
-        with pytest.raises(WeightsError, match=r"is no DINOv2 with patches of 14 pixels"):
+        with pytest.raises(WeightsError, match=r"is not a DINOv2 with patches of 14 pixels"):
             load_model(path, None)
     without = {k: v for k, v in official(CONFIGS["plain"]).items() if not k.startswith("blocks.")}
     save_file(without, path)
-    with pytest.raises(WeightsError, match=r"is no DINOv2"):
+    with pytest.raises(WeightsError, match=r"is not a DINOv2"):
         load_model(path, None)
     state = official(CONFIGS["plain"])
     del state["blocks.1.norm2.weight"]
@@ -268,7 +268,7 @@ def test_a_missing_file_and_a_text_file(tmp_path):
     with pytest.raises(WeightsError, match="does not exist"):
         load_model(str(tmp_path / "nowhere.pth"), None)
     (tmp_path / "page.pth").write_text("<html>Not found</html>")
-    with pytest.raises(WeightsError, match=r"page\.pth is no checkpoint"):
+    with pytest.raises(WeightsError, match=r"page\.pth is not a checkpoint"):
         load_model(str(tmp_path / "page.pth"), None)
 
 
@@ -289,7 +289,7 @@ def test_code_in_a_checkpoint_is_not_run(tmp_path, kind):
     else:
         with open(path, "wb") as file:
             pickle.dump(content, file)
-    with pytest.raises(WeightsError, match=r"not loaded, for safety|is no checkpoint"):
+    with pytest.raises(WeightsError, match=r"not loaded, for safety|is not a checkpoint"):
         load_model(path, None)
     assert not os.path.exists(target)
 

@@ -516,6 +516,15 @@ def test_a_connection_that_fails_after_a_good_beginning_is_tried_again(case, mon
     assert case.content == CONTENT
 
 
+def test_an_error_is_told_without_its_number(case, monkeypatch):
+    def refuse(transport, request):
+        raise httpx.ConnectError("[Errno -2] Name or service not known")
+
+    monkeypatch.setattr(httpx.HTTPTransport, "handle_request", refuse)
+    with pytest.raises(DownloadError, match=r"from 127\.0\.0\.1: Name or service not known;"):
+        case.fetch()
+
+
 def test_the_proxy_of_the_environment_is_used(case, monkeypatch):
     monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{case.server.server_port}")
     monkeypatch.setenv("ITAE_CLUSTER_MIRROR", "http://weights.invalid/mirror")

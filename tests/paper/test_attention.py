@@ -184,7 +184,7 @@ def test_errors_are_one_line_and_leave_nothing(run, album, tmp_path):
     assert "name pictures or folders" in only_line(run("-o", out), 2)
     assert "--theta 'x'" in only_line(run(picture, "-o", out, "--theta", "x"), 2)
     assert "no picture found" in only_line(run(empty, "-o", out), 1)
-    assert "is no folder" in only_line(run(picture, "-o", tmp_path / "no" / "a.png"), 1)
+    assert "is not a folder" in only_line(run(picture, "-o", tmp_path / "no" / "a.png"), 1)
     assert not out.exists()
     out.write_bytes(b"mine")
     assert "a.png exists" in only_line(run(picture, "-o", out), 1)

@@ -102,7 +102,7 @@ def test_where_a_figure_cannot_go(tmp_path, name):
         (there, OutputError, "there.png exists; choose another name or remove it first"),
         (tmp_path / "a.pdf", UsageError, "a picture file that ends in .png or .svg"),
         (tmp_path / "a", UsageError, "a picture file that ends in .png or .svg"),
-        (tmp_path / "no" / "a.png", OutputError, "is no folder that can be written to"),
+        (tmp_path / "no" / "a.png", OutputError, "is not a folder you can write to"),
     ):
         with pytest.raises(error, match=message):
             DRAWINGS[name](str(path))

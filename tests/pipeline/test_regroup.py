@@ -184,7 +184,7 @@ def test_what_cannot_be_is_refused(case):
     for folders in ([red], [red, red]):
         with pytest.raises(UsageError, match="two or more different"):
             merge(case, *folders)
-    with pytest.raises(ResultError, match="no cluster is in nowhere"):
+    with pytest.raises(ResultError, match="there is no cluster nowhere"):
         merge(case, red, "nowhere")
     with pytest.raises(ResultError, match="is there already"):
         merge(case, red, blue, name=green)

@@ -65,7 +65,8 @@ def test_pairs_rename_folders_and_documents(out):
     result = run("rename", out, "cluster-000=Beach", "cluster-001=Two cats")
     assert "2 clusters renamed" in result.stderr
     is_renamed(out)
-    assert "takes back the last change (rename)" in run("undo", out).stderr
+    assert "nothing to resume in " in run("apply", "--resume", out).stderr
+    assert f"undoing the last change of {out} (rename); " in run("undo", out).stderr
     assert without_journal(out) == before
     assert "last change" not in run("undo", out).stderr
     assert not out.exists()
@@ -136,7 +137,11 @@ def test_a_dry_run_prints_and_changes_nothing(out):
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
-        (["cluster-007=x"], 1, "no cluster is in cluster-007; there are unclustered, cluster-000"),
+        (
+            ["cluster-007=x"],
+            1,
+            "no cluster cluster-007; choose one of unclustered, cluster-000",
+        ),
         (["cluster-000=cluster-001"], 1, "is there already; .* merge"),
         (["cluster-000=CLUSTER-001"], 1, "is there already"),
         (["cluster-000=a", "cluster-001=A"], 2, "two clusters cannot both be 'A'"),

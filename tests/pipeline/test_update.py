@@ -176,7 +176,7 @@ def test_a_result_of_an_earlier_mini_says_so_and_can_be_changed_otherwise(album,
         case.update(new, encoder=mini(2))
     assert str(refused.value) == (
         "the model has changed: the result was made with mini 1, and mini 2 makes other vectors; "
-        "sort anew with the main command, or name the earlier file with --weights FILE"
+        "sort the pictures again, or name the earlier file with --weights FILE"
     )
     assert snapshot(case.out) == before
     rename_clusters(str(case.out), [(case.folder["red"], None, "Sunsets")], RecordingReporter())
@@ -191,7 +191,9 @@ def test_a_result_of_an_earlier_way_to_read_pictures_says_what_to_do(case, tmp_p
     other = MeanColourEncoder()
     other.metadata = {**other.metadata, "preprocessing": 3}
     before = snapshot(case.out)
-    with pytest.raises(ResultError, match=r"reads pictures in another way.*sort its pictures anew"):
+    with pytest.raises(
+        ResultError, match=r"read colours and transparency differently.*sort its pictures again"
+    ):
         case.update(picture(tmp_path / "r.png", COLOURS["red"]), encoder=other)
     assert snapshot(case.out) == before
 
@@ -214,7 +216,7 @@ def test_without_a_model_the_remedy_is_named(case, album):
 @pytest.mark.parametrize("content", [b"", b"no archive", b"PK\x03\x04 torn"])
 def test_a_damaged_model_is_refused(case, album, content):
     (case.out / ".itae-cluster" / "model.npz").write_bytes(content)
-    with pytest.raises(ResultError, match="cannot be followed"):
+    with pytest.raises(ResultError, match="cannot be used"):
         case.update(album)
 
 
@@ -227,7 +229,7 @@ def test_a_model_with_a_pickle_in_it_is_never_loaded(case, album, tmp_path):
     path = case.out / ".itae-cluster" / "model.npz"
     with open(path, "wb") as file:
         np.savez(file, about=np.array(Evil(), dtype=object), centres=model.centres)
-    with pytest.raises(ResultError, match="cannot be followed"):
+    with pytest.raises(ResultError, match="cannot be used"):
         case.update(album)
     assert not (tmp_path / "pwned").exists()
 
@@ -295,7 +297,7 @@ def test_the_command(album, tmp_path, tiny_weights):
     done = run("update", out, album, new, "--format", "tsv")
     assert done.stdout.startswith(f"{new}\t")
     assert "1 picture added" in done.stderr
-    assert "12 were there before" in done.stderr
+    assert "12 already there" in done.stderr
     again = run("update", out, album, new)
     assert "nothing to add" in again.stderr
     assert again.stdout == ""

@@ -116,7 +116,7 @@ def test_a_destination_outside_is_refused_in_its_bytes_too(record):
         (lambda r: r["files"][1].update(source="img.jpg"), "not absolute"),
         (lambda r: r["files"][1].update(source="/a\0b"), "no source"),
         (lambda r: r["files"][1].update(source=7), "source must be string"),
-        (lambda r: r["files"][1].update(source_base64="?"), "cannot be followed"),
+        (lambda r: r["files"][1].update(source_base64="?"), "cannot be used"),
         (lambda r: r["files"][1].update(size="1"), r"files\[1\]\.size must be integer"),
         (lambda r: r["files"][1].update(cluster=True), r"files\[1\]\.cluster must be integer"),
         (lambda r: r["files"][1].update(cluster=-2), r"cluster must be bigger than or equal to -1"),
@@ -129,7 +129,7 @@ def test_a_destination_outside_is_refused_in_its_bytes_too(record):
         (lambda r: r.update(out="sorted"), "not absolute"),
         (lambda r: r.update(action="burn"), "action must be one of"),
         (lambda r: r.update(model=[]), "model must be object"),
-        (lambda r: r.update(schema="x"), "no plan of this tool"),
+        (lambda r: r.update(schema="x"), "not a plan of this tool"),
         (lambda r: r.update(schema_version=2), "another version"),
     ],
 )
@@ -137,7 +137,7 @@ def test_what_does_not_fit_together_is_refused(record, change, words):
     change(record)
     with pytest.raises(PlanError, match=words) as caught:
         read(record)
-    assert "nothing was begun" in str(caught.value)
+    assert "nothing was done" in str(caught.value)
 
 
 def test_a_field_that_is_not_known_is_passed_over(record):
@@ -148,7 +148,7 @@ def test_a_field_that_is_not_known_is_passed_over(record):
 
 @pytest.mark.parametrize("data", [b"", b"[]", b"7", b"{", b"\xff\xfe", b"[" * 100_000])
 def test_what_is_no_plan_is_refused(data):
-    with pytest.raises(PlanError, match="cannot be followed"):
+    with pytest.raises(PlanError, match="cannot be used"):
         plans.read(data)
 
 
@@ -195,7 +195,7 @@ def test_changed_sources_are_refused_and_named(photos, record, tmp_path, change,
     change(photos[1])
     before = snapshot(tmp_path)
     reporter = RecordingReporter()
-    with pytest.raises(PlanError, match=r"b/img\.jpg; nothing was begun; make the plan anew"):
+    with pytest.raises(PlanError, match=r"b/img\.jpg; nothing was done; make the plan again"):
         check_sources(plan, reporter)
     assert reporter.warnings == [f"{photos[1]} has changed since it was planned: {reason}"]
     assert snapshot(tmp_path) == before
@@ -409,7 +409,7 @@ def test_work_of_another_process_is_exit_4(run, record, tmp_path):
     with claim(str(tmp_path / "sorted"), (), RecordingReporter()):
         result = run("apply", "-", stdin=json.dumps(record))
     assert (result.exit_code, result.stderr.count("\n")) == (4, 1)
-    assert "another itae-cluster works on" in result.stderr
+    assert "another itae-cluster is working on" in result.stderr
     assert run("apply", "-", stdin=json.dumps(record)).exit_code == 0
 
 

@@ -33,7 +33,7 @@ def apply(
         str | None,
         typer.Option(
             metavar="DIR",
-            help="Instead of a plan: finish the move into this result, which was interrupted.",
+            help="Instead of a plan: finish the interrupted move into this result.",
             show_default=False,
         ),
     ] = None,
@@ -45,9 +45,9 @@ def apply(
     """Carry out a plan, or finish a move that was interrupted.
 
     Before anything is done, every source is read and compared with the plan; if one has changed,
-    nothing is done. Writes what the main command writes. Preview and centres need the embeddings,
-    which the cache has kept since the plan was made; if it has not, they are left out, and a line
-    says so.
+    nothing is done. The result is that of the main command. The preview, and what 'itae-cluster
+    update' needs, are made from the embeddings in the cache; if those are gone, both are left
+    out, and a line says so.
 
     Examples:
         itae-cluster apply plan.json
@@ -67,7 +67,8 @@ def _resume(out: str, reporter: ConsoleReporter) -> None:
     from itae_cluster.changes.apply import resume
 
     files, kept = resume(out, reporter)
-    reporter.summary(f"{quantity(files, 'file')} in {out}, {quantity(len(kept), 'original')} left")
+    left = f"{quantity(files, 'file')} in {printable(out)}, {quantity(len(kept), 'original')} left"
+    reporter.summary(left if files else f"nothing to resume in {printable(out)}")
     check_kept(kept, reporter)
 
 
@@ -90,7 +91,7 @@ def _apply(
     with open_run(reporter, cache_options) as run:
         applied = apply_saved_plan(plan, run)
     files = sum(1 + len(item.sidecars) for item in applied.placed)
-    reporter.summary(f"{quantity(files, 'file')} in {plan.out}")
+    reporter.summary(f"{quantity(files, 'file')} in {printable(plan.out)}")
     check_kept(applied.kept, reporter)
     check_strict(strict, plan.skipped + applied.lost)
 

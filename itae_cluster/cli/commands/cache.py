@@ -98,7 +98,7 @@ def _show(found: CacheInfo, path: str) -> None:
 def prune(
     max_size: Annotated[
         str,
-        typer.Option(metavar="SIZE", help="How much may be left, such as 500M or 2G."),
+        typer.Option(metavar="SIZE", help="How large the cache may be, such as 500M or 2G."),
     ],
     folder: given.CacheFolder = None,
     quiet: given.Quiet = False,

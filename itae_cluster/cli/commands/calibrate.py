@@ -48,15 +48,17 @@ def calibrate(
     ] = None,
     json_: Annotated[
         bool,
-        typer.Option("--json", help="Print all that was found, as JSON."),
+        typer.Option("--json", help="Print everything, as JSON."),
     ] = False,
     save: Annotated[
         bool,
-        typer.Option("--save", help="Keep theta for these weights; --theta auto takes it."),
+        typer.Option("--save", help="Save theta for these weights, for --theta auto."),
     ] = False,
     reset: Annotated[
         bool,
-        typer.Option("--reset", help="Only forget what was saved for these weights."),
+        typer.Option(
+            "--reset", help="Forget the theta saved for these weights, and do nothing else."
+        ),
     ] = False,
     sweep: Annotated[
         str | None,
@@ -79,7 +81,7 @@ def calibrate(
         bool,
         typer.Option(
             "--labels",
-            help="Take the names of the folders as true labels, and add ACC, ARI and NMI.",
+            help="Use the folder names as true labels, and add ACC, ARI and NMI.",
             rich_help_panel=_SWEEP,
         ),
     ] = CalibrationOptions.labels,

@@ -117,7 +117,7 @@ def evaluate(
         bool,
         typer.Option(
             "--json",
-            help="Print all that was found, with every set, as JSON.",
+            help="Print everything, each set too, as JSON.",
             rich_help_panel=given.RESULT,
         ),
     ] = False,

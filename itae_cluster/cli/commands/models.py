@@ -118,7 +118,7 @@ def import_(
     ] = None,
     quiet: given.Quiet = False,
 ) -> None:
-    """Add a checkpoint file that you got in another way, and print where it is now.
+    """Add a checkpoint file that you downloaded yourself, and print where it is now.
 
     Examples:
         itae-cluster models import dinov2_vitb14_pretrain.pth
@@ -137,7 +137,7 @@ def import_(
 
 @models.command(cls=Command)
 def path(name: Name) -> None:
-    """Print where the weights of a model are; it is an error if they are not here.
+    """Print where the weights of a model are; fails if they are not on this machine.
 
     Examples:
         itae-cluster models path mini

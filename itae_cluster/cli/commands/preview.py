@@ -1,4 +1,4 @@
-"""`itae-cluster preview OUT`: the previews of a result drawn anew."""
+"""`itae-cluster preview OUT`: redraw the previews of a result."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ def preview(
     quiet: given.Quiet = False,
     verbose: given.Verbose = False,
 ) -> None:
-    """Draw preview.html and preview.png of a result anew, on a new map of all its pictures.
+    """Redraw preview.html and preview.png of a result, on a new map of all its pictures.
 
-    For a result that has no preview, whose page was edited, or that many updates have changed.
-    Embeddings come from the cache; pictures that it does not know are embedded again. A result
-    without centres gets those, too, so that 'itae-cluster update' can add to it. 'itae-cluster
+    Use it for a result that has no preview, whose page you edited, or that has had many updates.
+    Embeddings come from the cache; pictures that are not in it are embedded again. A result
+    without centres gets them, so that 'itae-cluster update' can add pictures to it. 'itae-cluster
     undo' takes it back.
 
     Examples:

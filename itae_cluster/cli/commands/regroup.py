@@ -39,8 +39,8 @@ def merge(
 ) -> None:
     """Put two or more clusters of a result together, in the folder of the first.
 
-    The manifest, the table and the previews are brought up to date, and later updates know of it.
-    'itae-cluster undo' takes it back.
+    The manifest, the table and the previews are brought up to date, and 'itae-cluster update' goes
+    by the new clusters. 'itae-cluster undo' takes it back.
 
     Examples:
         itae-cluster merge ./sorted cluster-003 cluster-007
@@ -79,8 +79,8 @@ def split(
     """Split one cluster of a result, by K-Means on the embeddings of its pictures.
 
     The largest part stays in its folder; the others get new folders beside it. The manifest, the
-    table and the previews are brought up to date, and later updates know of it. 'itae-cluster
-    undo' takes it back.
+    table and the previews are brought up to date, and 'itae-cluster update' goes by the new
+    clusters. 'itae-cluster undo' takes it back.
 
     Examples:
         itae-cluster split ./sorted cluster-003 --k 4

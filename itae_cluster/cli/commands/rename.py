@@ -31,7 +31,7 @@ def rename(
 ) -> None:
     """Give clusters names: to their folders, in manifest.json, in clusters.csv, in the previews.
 
-    Either all names are given or none. 'itae-cluster undo' takes it back.
+    Either all clusters are renamed or none. 'itae-cluster undo' takes it back.
 
     Examples:
         itae-cluster rename ./sorted cluster-003=Beach cluster-007="Aunt Vera"

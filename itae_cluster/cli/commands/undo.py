@@ -24,7 +24,7 @@ def undo(
     quiet: given.Quiet = False,
     verbose: given.Verbose = False,
 ) -> None:
-    """Take back the last change to a result; after the first change, the result itself.
+    """Take back the last change to a result, or, if it has none, the result itself.
 
     Pictures that were moved return to where they were, and files that were added are removed.
     Clusters that were renamed, merged or split are as they were before.

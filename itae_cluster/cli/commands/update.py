@@ -97,7 +97,7 @@ def _summary(updated: UpdateResult, *, dry_run: bool) -> str:
     if new and updated.beyond:
         text += f", {updated.beyond} of them ({updated.beyond / new:.0%}) near no cluster"
     if updated.known:
-        text += f"; {updated.known} were there before, or are equal to others"
+        text += f"; {updated.known} already there, or equal to others"
     if damaged := updated.result.embeddings.damaged:
         text += f"; {len(damaged)} damaged"
     if updated.result.skipped:
