@@ -47,7 +47,14 @@ _ROWS_AT_ONCE = 16_384  # few enough to be copied
 _FEWEST_A_CLUSTER = 3  # pictures on average; below, a neighbour graph has no cuts to find
 
 
-def kmeans(points: NDArray[np.float32], k: int, *, seed: int, restarts: int) -> NDArray[np.int64]:
+def kmeans(
+    points: NDArray[np.float32],
+    k: int,
+    *,
+    seed: int,
+    restarts: int,
+    weights: NDArray[np.int64] | None = None,
+) -> NDArray[np.int64]:
     """K-Means with k-means++ starts; the best of `restarts` by inertia.
 
     Above 50,000 pictures (or 256 a cluster) the restarts compete on a random sample of so many, and
@@ -60,30 +67,37 @@ def kmeans(points: NDArray[np.float32], k: int, *, seed: int, restarts: int) -> 
         k: number of clusters, 1 to n.
         seed: of the starts.
         restarts: independent starts.
+        weights: (n,) how many pictures each point stands for; None for one each.
 
     Raises:
         InputError: if there are fewer pictures than clusters.
     """
     check_k(k, len(points))
+    weights = np.ones(len(points), dtype=np.int64) if weights is None else weights
     most = max(_MOST_AT_ONCE, _SAMPLED_PER_CLUSTER * k)
     if len(points) <= most:
-        return np.asarray(_started(points, k, seed, restarts).labels_, dtype=np.int64)
-    starts = _started(
-        points[sample_rows(len(points), most, seed)], k, seed, restarts
-    ).cluster_centers_
-    return _refined(points, starts.astype(np.float32))
+        return np.asarray(_started(points, weights, k, seed, restarts).labels_, dtype=np.int64)
+    rows = sample_rows(len(points), most, seed)
+    starts = _started(points[rows], weights[rows], k, seed, restarts).cluster_centers_
+    return _refined(points, starts.astype(np.float32), weights)
 
 
-def _started(vectors: NDArray[np.float32], k: int, seed: int, restarts: int) -> Any:
+def _started(
+    vectors: NDArray[np.float32], weights: NDArray[np.int64], k: int, seed: int, restarts: int
+) -> Any:
     """A fitted `sklearn.cluster.KMeans`."""
     from sklearn.cluster import KMeans
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # identical pictures are reported in our own words
-        return KMeans(k, n_init=restarts, random_state=seed).fit(vectors)
+        return KMeans(k, n_init=restarts, random_state=seed).fit(vectors, sample_weight=weights)
 
 
-def _refined(vectors: NDArray[np.float32], centres: NDArray[np.float32]) -> NDArray[np.int64]:
+def _refined(
+    vectors: NDArray[np.float32],
+    centres: NDArray[np.float32],
+    weights: NDArray[np.int64] | None = None,
+) -> NDArray[np.int64]:
     """Lloyd's algorithm from given centres, in place of scikit-learn's, which copies the vectors.
 
     An empty cluster keeps its centre. The end is scikit-learn's: centres that move, squared, by
@@ -94,7 +108,7 @@ def _refined(vectors: NDArray[np.float32], centres: NDArray[np.float32]) -> NDAr
     rest = _REST * float(np.mean([np.var(column) for column in vectors[:_MOST_AT_ONCE].T]))
     labels = pairwise_distances_argmin(vectors, centres)
     for _ in range(_MOST_ROUNDS):
-        sums, counts = _sums(vectors, labels, len(centres))
+        sums, counts = _sums(vectors, labels, len(centres), weights)
         moved = centres.copy()
         moved[counts > 0] = sums[counts > 0] / counts[counts > 0, None]
         shift = float(((moved - centres) ** 2).sum())
@@ -267,18 +281,24 @@ def _centres(vectors: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray
 
 
 def _sums(
-    vectors: NDArray[np.float32], labels: NDArray[np.int64], clusters: int
+    vectors: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    clusters: int,
+    weights: NDArray[np.int64] | None = None,
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Sum (K, D) and number (K,) of each cluster's vectors; noise is left out."""
+    """Sum (K, D) and number (K,) of each cluster's vectors, weighted; noise is left out."""
     from scipy.sparse import csr_array
 
-    sums = np.zeros((clusters, vectors.shape[1]))
+    weights = np.ones(len(labels), dtype=np.int64) if weights is None else weights
+    sums, counts = np.zeros((clusters, vectors.shape[1])), np.zeros(clusters, dtype=np.int64)
     for rows in slices(len(vectors), _ROWS_AT_ONCE):
         kept = np.flatnonzero(labels[rows] != NOISE)
         shape = (clusters, len(labels[rows]))
-        members = csr_array((np.ones(len(kept)), (labels[rows][kept], kept)), shape=shape)
+        heavy = weights[rows][kept].astype(np.float64)
+        members = csr_array((heavy, (labels[rows][kept], kept)), shape=shape)
         sums += members @ vectors[rows].astype(np.float64)
-    return sums, np.bincount(labels[labels != NOISE], minlength=clusters)
+        np.add.at(counts, labels[rows][kept], weights[rows][kept])
+    return sums, counts
 
 
 def _distances(

@@ -11,9 +11,10 @@ They err in opposite ways. The silhouette likes two groups, or hundreds; modular
 between. Modularity does not see groups that are small for the number of links (Fortunato &
 Barthélemy 2007), so each picture has few.
 
-Where K-Means starts makes both curves jagged, so five searches are made, and the middle one of
-their answers is taken. A search draws its starts once, by k-means++, which draws one centre after
-the other: the first k of them are those of K-Means with k clusters.
+Where K-Means starts makes both curves jagged, so five searches are made, and a score is the mean of
+all of them and of those of like numbers. The number whose score is highest is taken; what each
+search would have said alone tells how sure that is. A search draws its starts once, by k-means++,
+which draws one centre after the other: the first k of them are those of K-Means with k clusters.
 
 Both are taken about the mean of the pictures, in principal components, so that no k costs another
 reduction; docs/quality.md compares them with others.
@@ -21,7 +22,6 @@ reduction; docs/quality.md compares them with others.
 
 from __future__ import annotations
 
-import statistics
 import warnings
 from typing import TYPE_CHECKING
 
@@ -30,6 +30,7 @@ import numpy as np
 from itae_cluster.clustering.reduce import pca_reduce
 from itae_cluster.clustering.sampling import sample_rows
 from itae_cluster.core.errors import InputError
+from itae_cluster.core.text import quantity
 from itae_cluster.core.types import Choice
 
 if TYPE_CHECKING:
@@ -39,13 +40,14 @@ if TYPE_CHECKING:
 
     from itae_cluster.core.types import Reporter
 
-__all__ = ["ScoredSample", "candidates", "check_range", "choose", "search"]
+__all__ = ["ScoredSample", "candidates", "check_range", "choose", "is_beyond", "search"]
 
 _CRITERION = "silhouette + modularity"
 _MOST_SAMPLED = 2000
 _FEWEST_EACH = 2  # pictures a cluster on average, or nothing is gathered
 _STEP = 1.15
 _SEARCHES = 5
+_ALIKE = 2  # times as many clusters, or as few, say nothing any more of a number's score
 _ANOTHER = 1.5  # times as many clusters, or as few, are another answer
 _DIM = 256  # many, or hundreds of small groups fall together
 _NEIGHBOURS = 3  # beyond the picture itself; more would hide small groups
@@ -132,12 +134,17 @@ def _locally_scaled(distances: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(distances / roots / roots[:, None], dtype=np.float32)
 
 
+def is_beyond(n: int, k_range: tuple[int, int]) -> bool:
+    """Whether a range begins beyond what can be tried with `n` pictures."""
+    return k_range[0] > _highest(n)
+
+
 def check_range(n: int, k_range: tuple[int, int] | None) -> None:
     """Raise `InputError` where a range begins beyond what can be tried with `n` pictures."""
-    highest = _highest(n)
-    if k_range is not None and k_range[0] > highest:
+    if k_range is not None and is_beyond(n, k_range):
         raise InputError(
-            f"--k {k_range[0]}..{k_range[1]}: with {n} pictures k is looked for up to {highest}; "
+            f"--k {k_range[0]}..{k_range[1]}: with {quantity(n, 'picture')} k is looked for up to "
+            f"{_highest(n)}; "
             "give a lower range, or one number"
         )
 
@@ -184,17 +191,16 @@ def search(sample: ScoredSample, first: Sequence[int], reporter: Reporter | None
     """The best of some numbers, two or more in ascending order, and of those around it."""
     total = _most_tried(first)
     scores = _tried(sample, first, reporter, 0, total)
-    around = _around(first, first.index(statistics.median_low(_answers(scores))))
+    around = _around(first, first.index(_best(scores)))
     scores |= _tried(sample, around, reporter, total - len(around), total)
-    found = sorted(_answers(scores))
-    k = statistics.median_low(found)
-    judged = dict(zip(sorted(scores), _judged(scores).mean(axis=0).round(4).tolist(), strict=True))
+    judged = _means(scores)
+    k = _best(scores)
     return Choice(
         k=k,
         runner_up=_runner_up(judged, k),
         criterion=_CRITERION,
         sample=len(sample.points),
-        found=tuple(found),
+        found=tuple(sorted(_answers(scores))),
         scores=tuple(judged.items()),
     )
 
@@ -221,14 +227,34 @@ def _tried(
 
 
 def _judged(scores: Mapping[int, NDArray[np.float64]]) -> NDArray[np.float64]:
-    """(searches, numbers) 0 to 1, k ascending: the mean of both, each scaled over all k."""
+    """(searches, numbers) 0 to 1, k ascending: the mean of both, each scaled over all k.
+
+    Each is then a mean with those of like numbers, which weigh the less the further their
+    logarithms are apart; so do numbers that were tried close together.
+    """
+    numbers = np.log(sorted(scores))
     curves = np.array([scores[k] for k in sorted(scores)])  # (numbers, searches, 2)
     spread = np.maximum(np.ptp(curves, axis=0), _SMALLEST_SPREAD)
-    return np.asarray(((curves - curves.min(axis=0)) / spread).mean(axis=2).T)
+    each = ((curves - curves.min(axis=0)) / spread).mean(axis=2)
+    apart = np.abs(numbers[:, None] - numbers) / np.log(_ALIKE)
+    weights = np.maximum(1 - apart, 0) * np.gradient(numbers)
+    return np.asarray((weights / weights.sum(axis=1, keepdims=True) @ each).T)
+
+
+def _means(scores: Mapping[int, NDArray[np.float64]]) -> dict[int, float]:
+    """The score of each k, as it is told: the mean over the searches."""
+    means = _judged(scores).mean(axis=0).round(4).tolist()
+    return dict(zip(sorted(scores), means, strict=True))
+
+
+def _best(scores: Mapping[int, NDArray[np.float64]]) -> int:
+    """The k of the highest score; of equal ones the smallest."""
+    means = _means(scores)
+    return max(means, key=means.__getitem__)
 
 
 def _answers(scores: Mapping[int, NDArray[np.float64]]) -> list[int]:
-    """The best k of each search; of equal ones the smallest."""
+    """The best k of each search alone; of equal ones the smallest."""
     numbers = sorted(scores)
     return [numbers[place] for place in _judged(scores).argmax(axis=1)]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 from math import sqrt
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,11 +17,13 @@ from itae_cluster.core.options import NoiseRule
 from itae_cluster.core.types import NOISE
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from itae_cluster.core.types import Reporter
 
-__all__ = ["check_density", "default_min_cluster_size", "hdbscan"]
+__all__ = ["check_density", "clearest", "default_min_cluster_size", "hdbscan"]
 
 _MOST_DIM = 50  # HDBSCAN's trees are no quicker than all pairs above
 _MOST_IN_MANY_DIMENSIONS = 10_000
@@ -46,6 +48,7 @@ def check_density(n: int, dim: int) -> None:
 
 def hdbscan(
     points: NDArray[np.float32],
+    of: NDArray[np.int64] | None = None,
     *,
     min_cluster_size: int | None,
     noise: NoiseRule | None,
@@ -55,6 +58,8 @@ def hdbscan(
 
     Args:
         points: (n, any) embeddings or their reduction, best in no more than 50 dimensions.
+        of: (n,) the group of copies and near-duplicates that each picture is in, which stay
+            together; None for one each.
         min_cluster_size: smallest cluster, at least 2; None for `default_min_cluster_size`.
         noise: where points outside every group go: to the cluster of the `NEAREST` point that has
             one, to the one of highest `SOFT` membership, or nowhere (`KEEP`). None: nowhere, but
@@ -65,8 +70,9 @@ def hdbscan(
         Labels (n,), `NOISE` for none, and membership (n,): the probability, 0 to 1, of the cluster
         that the point is in, of noise the highest of any.
     """
+    of = np.arange(len(points)) if of is None else of
     smallest = min_cluster_size or default_min_cluster_size(len(points))
-    found, soft = _fitted(points, smallest)
+    found, soft = _kept_together(*_fitted(points, smallest), of, smallest)
     if not soft.shape[1]:
         if reporter:
             reporter.warn(
@@ -82,10 +88,33 @@ def hdbscan(
     elif noise is None:
         many = len(lost) - int(_MOST_NOISE * len(points))
         surest = lost[np.argsort(-soft[lost].max(axis=1), kind="stable")[: max(0, many)]]
+        surest = lost[np.isin(of[lost], of[surest])]  # no group is parted
         found[surest] = soft[surest].argmax(axis=1)
     own = soft[np.arange(len(points)), np.maximum(found, 0)]
     membership = np.where(found == NOISE, soft.max(axis=1), own)
     return found, membership.clip(0, 1).astype(np.float32)
+
+
+def clearest(
+    spaces: Sequence[NDArray[np.float32]], min_cluster_size: int | None
+) -> NDArray[np.float32]:
+    """Of several reductions of the same points the one with the most dense groups; else the first.
+
+    Where HDBSCAN fails, it does so to one side: two groups at the edge of a reduction are so far
+    from the rest that all the others count as one.
+
+    Args:
+        spaces: one or more, (n, any) each.
+        min_cluster_size: as for `hdbscan`.
+    """
+    n = len(spaces[0])
+    smallest = min_cluster_size or default_min_cluster_size(n)
+    if len(spaces) == 1 or n < max(2, smallest):
+        return spaces[0]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        groups = [_model(each, smallest, prediction_data=False).labels_.max() for each in spaces]
+    return spaces[int(np.argmax(groups))]
 
 
 def _fitted(
@@ -97,19 +126,51 @@ def _fitted(
         return nothing
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # invalid escapes and renamed arguments inside the library
-        from hdbscan import HDBSCAN, all_points_membership_vectors
+        from hdbscan import all_points_membership_vectors
 
-        model = HDBSCAN(
-            min_cluster_size=smallest,
-            min_samples=min(_MIN_SAMPLES, smallest, len(points) - 1),
-            core_dist_n_jobs=1,
-            prediction_data=True,
-        )
-        labels = np.asarray(model.fit_predict(points.astype(np.float64)), dtype=np.int64)
+        model = _model(points, smallest, prediction_data=True)
+        labels = np.asarray(model.labels_, dtype=np.int64)
         if (labels == NOISE).all():
             return nothing
         soft = np.asarray(all_points_membership_vectors(model), dtype=np.float64)
     return labels, np.nan_to_num(soft.reshape(len(points), -1))
+
+
+def _model(points: NDArray[np.float32], smallest: int, *, prediction_data: bool) -> Any:
+    """A fitted `hdbscan.HDBSCAN`."""
+    from hdbscan import HDBSCAN
+
+    model = HDBSCAN(
+        min_cluster_size=smallest,
+        min_samples=min(_MIN_SAMPLES, smallest, len(points) - 1),
+        core_dist_n_jobs=1,
+        prediction_data=prediction_data,
+    )
+    return model.fit(points.astype(np.float64))
+
+
+def _kept_together(
+    found: NDArray[np.int64], soft: NDArray[np.float64], of: NDArray[np.int64], smallest: int
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """All pictures of a group where most of it is; in noise, a group of its own if large enough.
+
+    HDBSCAN divides by distances, which are 0 between copies: it can part them, knows no soft
+    membership of theirs, and finds no group where there is nothing else.
+    """
+    order = np.argsort(of, kind="stable")
+    for rows in np.split(order, np.flatnonzero(np.diff(of[order])) + 1):
+        if len(rows) < 2:
+            continue
+        labels, votes = np.unique(found[rows], return_counts=True)
+        label = labels[::-1][votes[::-1].argmax()]  # as many for noise: not noise
+        soft[rows] = soft[rows].mean(axis=0)
+        if label == NOISE and len(rows) >= smallest:
+            label = soft.shape[1]
+            soft = np.column_stack([soft, np.isin(np.arange(len(of)), rows)])
+        found[rows] = label
+    sure = np.flatnonzero((found != NOISE) & ~soft.any(axis=1))
+    soft[sure, found[sure]] = 1
+    return found, soft
 
 
 def _of_nearest(

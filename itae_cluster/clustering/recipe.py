@@ -1,6 +1,7 @@
 """Embeddings to clusters as the options say: find k where it is not given, reduce, cluster.
 
-k comes first, because how many neighbours a reduction looks at depends on it.
+Copies and near-duplicates come first: they are one point from there on, see `distinct`. Then k,
+because how many neighbours a reduction looks at depends on it.
 
 Whatever space the clusters are found in, their centres and the pictures' distances are those of
 the embeddings, so that they mean the same for every recipe.
@@ -13,18 +14,25 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from itae_cluster.clustering import algorithms, choose_k, density
+from itae_cluster.clustering.distinct import find_copies, join_similar
 from itae_cluster.clustering.reduce import cached_umap, pca_reduce
 from itae_cluster.core.options import Algorithm, Reduction
+from itae_cluster.core.text import quantity
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy as np
     from numpy.typing import NDArray
 
+    from itae_cluster.clustering.distinct import Distinct
     from itae_cluster.core.cache import Cache
     from itae_cluster.core.options import ClusterOptions
     from itae_cluster.core.types import Choice, Clustering, Reporter
 
 __all__ = ["check_size", "cluster_vectors", "label_points", "reduce_vectors"]
+
+_SPACES = 3  # reductions that HDBSCAN chooses from
 
 
 def check_size(n: int, dim: int | None, options: ClusterOptions) -> None:
@@ -66,35 +74,100 @@ def cluster_vectors(
         InputError: if there are too few or too many pictures for the recipe.
     """
     check_size(len(vectors), vectors.shape[1], options)
-    choice = None
-    if options.k is None and options.algorithm is not Algorithm.HDBSCAN:
-        choice = choose_k.choose(vectors, options.k_range, seed=options.seed, reporter=reporter)
-        options = replace(options, k=choice.k)
-        if reporter:
-            reporter.note(_reason(choice))
-    if reporter and options.reduce is not Reduction.NONE:
-        reporter.progress("Reducing", 0, None)
-    points = reduce_vectors(vectors, options, cache, reporter)
-    neighbours = options.graph(len(vectors)) if options.has_graph else None
-    if reporter:
-        reporter.progress("Clustering", 0, None)
+    copies = find_copies(vectors)
+    distinct = join_similar(copies, _fewest(options))
     if options.algorithm is Algorithm.HDBSCAN:
-        labels, membership = density.hdbscan(
-            points,
+        spaces = _dense_spaces(copies.points, options, cache, reporter)
+        found, membership = density.hdbscan(
+            density.clearest([each[copies.of] for each in spaces], options.min_cluster_size),
+            distinct.of,
             min_cluster_size=options.min_cluster_size,
             noise=options.assign_noise,
             reporter=reporter,
         )
-        clustering = algorithms.describe(vectors, labels, membership)
-        return replace(clustering, neighbours=neighbours)
-    k = options.k or 1
-    clustering = algorithms.describe(vectors, label_points(points, k, options))
-    if reporter and len(clustering.centres) < k:
-        reporter.warn(
-            f"only {len(clustering.centres)} of {k} clusters have pictures: the others "
-            "are identical to one another"
+        clustering = algorithms.describe(vectors, found, membership)
+        return replace(clustering, neighbours=_neighbours(copies, options))
+    options = _possible(options, distinct, reporter)
+    choice = None
+    if options.k is None:
+        choice = choose_k.choose(
+            distinct.points, options.k_range, seed=options.seed, reporter=reporter
         )
-    return replace(clustering, choice=choice, neighbours=neighbours)
+        options = replace(options, k=choice.k)
+        if reporter:
+            reporter.note(_reason(choice))
+    points = _reduced(distinct.points, options, cache, reporter)
+    labels = label_points(points, options.k or 1, options, distinct.weights)[distinct.of]
+    clustering = algorithms.describe(vectors, labels)
+    return replace(clustering, choice=choice, neighbours=_neighbours(distinct, options))
+
+
+def _fewest(options: ClusterOptions) -> int:
+    """How many points the recipe needs at least."""
+    return options.k or (options.k_range or (1, 1))[0]
+
+
+def _possible(
+    options: ClusterOptions, distinct: Distinct, reporter: Reporter | None
+) -> ClusterOptions:
+    """The recipe with no more clusters than there are different pictures, which is told."""
+    different, wanted = len(distinct.points), _fewest(options)
+    if options.k_range is not None and choose_k.is_beyond(different, options.k_range):
+        options = replace(options, k=min(wanted, different), k_range=None)
+    if wanted <= different:
+        return options
+    if reporter:
+        reporter.warn(
+            f"only {different} of {quantity(wanted, 'cluster')}: of "
+            f"{quantity(len(distinct.of), 'picture')} no more are different, the others are copies"
+        )
+    return replace(options, k=different, k_range=None)
+
+
+def _reduced(
+    points: NDArray[np.float32],
+    options: ClusterOptions,
+    cache: Cache | None,
+    reporter: Reporter | None,
+) -> NDArray[np.float32]:
+    """`reduce_vectors`, and both stages announced."""
+    if reporter and options.reduce is not Reduction.NONE:
+        reporter.progress("Reducing", 0, None)
+    reduced = reduce_vectors(points, options, cache, reporter)
+    if reporter:
+        reporter.progress("Clustering", 0, None)
+    return reduced
+
+
+def _dense_spaces(
+    points: NDArray[np.float32],
+    options: ClusterOptions,
+    cache: Cache | None,
+    reporter: Reporter | None,
+) -> list[NDArray[np.float32]]:
+    """What HDBSCAN may choose from: several reductions by UMAP, whose seed it hangs on."""
+    if options.reduce is not Reduction.UMAP:
+        return [_reduced(points, options, cache, reporter)]
+    if reporter:
+        reporter.progress("Reducing", 0, None)
+    spaces = []
+    for number in range(_SPACES):
+        seed = (_SPACES * options.seed + number) % 2**32
+        part = partial(_tell_part, reporter, number) if reporter else None
+        spaces.append(_umap(points, replace(options, seed=seed), cache, part))
+    if reporter:
+        reporter.progress("Clustering", 0, None)
+    return spaces
+
+
+def _tell_part(reporter: Reporter, number: int, done: int, total: int) -> None:
+    """How far one reduction of several is, as a part of one bar."""
+    reporter.progress("Reducing", number * total + done, _SPACES * total)
+
+
+def _neighbours(distinct: Distinct, options: ClusterOptions) -> int | None:
+    """How many each picture had in the graph; None where there was none."""
+    return options.graph(len(distinct.points)) if options.has_graph else None
 
 
 def reduce_vectors(
@@ -108,32 +181,52 @@ def reduce_vectors(
         return vectors
     if options.reduce is Reduction.PCA:
         return pca_reduce(vectors, options.dim)
+    told = partial(reporter.progress, "Reducing") if reporter else None
+    return _umap(vectors, options, cache, told)
+
+
+def _umap(
+    vectors: NDArray[np.float32],
+    options: ClusterOptions,
+    cache: Cache | None,
+    told: Callable[[int, int], None] | None,
+) -> NDArray[np.float32]:
     return cached_umap(
         vectors,
         options.dim,
         seed=options.seed,
         neighbours=options.graph(len(vectors)),
         cache=cache,
-        progress=partial(reporter.progress, "Reducing") if reporter else None,
+        progress=told,
     )
 
 
-def label_points(points: NDArray[np.float32], k: int, options: ClusterOptions) -> NDArray[np.int64]:
-    """(n,) labels by the algorithm, which is any but HDBSCAN."""
+def label_points(
+    points: NDArray[np.float32],
+    k: int,
+    options: ClusterOptions,
+    weights: NDArray[np.int64] | None = None,
+) -> NDArray[np.int64]:
+    """(n,) labels by the algorithm, which is any but HDBSCAN; K-Means looks at the weights."""
     if options.algorithm is Algorithm.AGGLOMERATIVE:
         return algorithms.agglomerative(points, k, seed=options.seed, linkage=options.linkage)
     if options.algorithm is Algorithm.SPECTRAL:
         neighbours = options.graph(len(points))
         return algorithms.spectral(points, k, seed=options.seed, neighbours=neighbours)
-    return algorithms.kmeans(points, k, seed=options.seed, restarts=options.restarts)
+    return algorithms.kmeans(
+        points, k, seed=options.seed, restarts=options.restarts, weights=weights
+    )
 
 
 def _reason(choice: Choice) -> str:
-    """One line on a k that was found out."""
-    low, high = choice.found[0], choice.found[-1]
-    spread = f" ({len(choice.found)} searches: {low} to {high})" if low < high else ""
-    another = f", or else {choice.runner_up}" if choice.runner_up else ""
+    """One line on a k that was found out: why this one, and how sure it is."""
+    looked = f"{choice.criterion} on {quantity(choice.sample, 'different picture')}"
+    if not choice.scores:
+        return f"k {choice.k}: nothing else to try with {looked}; --k N asks for another number"
+    one, *more = dict.fromkeys(choice.found)
+    alone = ", ".join(map(str, (one, *more))) if more else f"all {one}"
+    another = f"; the next best is {choice.runner_up}" if choice.runner_up else ""
     return (
-        f"k {choice.k} fits best{spread}{another}; {choice.criterion} on {choice.sample} pictures; "
-        "--k N asks for another number"
+        f"k {choice.k} scores highest ({looked}); {len(choice.found)} searches alone say {alone}"
+        f"{another}; --k N asks for another number"
     )

@@ -154,9 +154,10 @@ class Embeddings:
 class Choice:
     """A number of clusters that was found out, by `criterion`, on `sample` of the pictures.
 
-    `k` is the middle one of `found`, the answers of several searches, ascending. `scores` are pairs
-    of k and score, the mean over the searches, k ascending, higher is better. `runner_up` is the
-    best k that differs from the chosen one by a factor of 1.5 or more; None where there is none.
+    `scores` are pairs of k and score, the mean over several searches and over like numbers, k
+    ascending; `k` has the highest. `found` are the answers that each search gives alone, ascending.
+    `runner_up` is the best k that differs from the chosen one by a factor of 1.5 or more; None
+    where there is none. The sample is of different pictures: copies and near-duplicates count once.
     """
 
     k: int

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from itae_cluster.changes.amend import Amendment, amend, inspect_result
-from itae_cluster.clustering import algorithms
+from itae_cluster.clustering import algorithms, recipe
 from itae_cluster.core.errors import InputError, UsageError
-from itae_cluster.core.options import check_seed
+from itae_cluster.core.options import ClusterOptions, Reduction, check_seed
 from itae_cluster.core.text import printable
 from itae_cluster.core.types import NOISE
 from itae_cluster.embedding.embed import embed_files
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from itae_cluster.results.inventory import HeldPicture, Inventory
 
 __all__ = ["RegroupResult", "SplitOptions", "merge_clusters", "split_cluster"]
-
-_RESTARTS = 10
 
 
 @dataclass(frozen=True)
@@ -187,8 +185,8 @@ def split_cluster(
     paths = [os.path.join(held.root, item.destination) for item in members]
     embeddings = _embed(paths, model, asked, run)
     algorithms.check_k(options.k, len(embeddings.paths))
-    labels = algorithms.kmeans(embeddings.vectors, options.k, seed=options.seed, restarts=_RESTARTS)
-    found = algorithms.describe(embeddings.vectors, labels)
+    parting = ClusterOptions(k=options.k, seed=options.seed, reduce=Reduction.NONE)
+    found = recipe.cluster_vectors(embeddings.vectors, parting, reporter=run.reporter)
     if len(found.centres) < 2:
         raise InputError(
             f"the pictures of {printable(folder)} are identical; there is nothing to split"

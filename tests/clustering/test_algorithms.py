@@ -281,7 +281,7 @@ def test_a_picture_has_as_many_neighbours_as_its_cluster_pictures(n, k, neighbou
     ],
 )
 def test_that_many_are_used_and_told(monkeypatch, options, neighbours):
-    vectors, _ = blobs([4, 4, 4])
+    vectors, _ = blobs([4, 4, 4], spread=0.1)  # twelve pictures, no near-duplicates
     used = []
     monkeypatch.setattr(
         "itae_cluster.clustering.recipe.cached_umap",
@@ -289,7 +289,8 @@ def test_that_many_are_used_and_told(monkeypatch, options, neighbours):
     )
     options = ClusterOptions(**options)
     assert cluster_vectors(vectors, options).neighbours == neighbours
-    assert used == ([neighbours] if options.reduce is Reduction.UMAP else [])
+    reductions = 3 if options.algorithm is Algorithm.HDBSCAN else 1
+    assert used == ([neighbours] * reductions if options.reduce is Reduction.UMAP else [])
 
 
 @pytest.mark.parametrize("reduce", Reduction)
@@ -387,6 +388,34 @@ def test_by_default_no_more_than_a_fifth_is_noise_and_the_surest_leave_it(monkey
     assert (found[8:12] == 0).all()
     few, _ = noisy(monkeypatch, None, lost=8)
     assert (few[:8] == NOISE).all()
+
+
+def test_one_reduction_that_falls_together_is_not_taken(monkeypatch):
+    """Two groups may lie so far off that all the others are one."""
+    vectors, truth = blobs([30] * 6, spread=0.1)
+    far = np.repeat([[0.0], [1.0]], 90, axis=0)
+    fallen = (far + np.random.default_rng(0).normal(size=(180, 2)) / 100).astype(np.float32)
+    seeds = []
+
+    def reduce(vectors, dim, *, seed, **_):
+        seeds.append(seed)
+        return fallen if seed % 3 == 0 else umap_reduce(vectors, dim, seed=seed)
+
+    monkeypatch.setattr("itae_cluster.clustering.recipe.cached_umap", reduce)
+    found = run_hdbscan(vectors, seed=1)
+    assert seeds == [3, 4, 5]
+    assert len(found.centres) == 6
+    assert clustering_accuracy([str(t) for t in truth], found.labels) > 0.9
+
+
+def test_several_reductions_are_one_bar():
+    vectors, _ = blobs([20] * 3)
+    reporter = RecordingReporter()
+    run_hdbscan(vectors, reporter)
+    told = [(done, total) for stage, done, total in reporter.stages if stage == "Reducing"]
+    assert told[0] == (0, None)
+    assert told[-1] == (600, 600)
+    assert [done for done, _ in told] == sorted(done for done, _ in told)
 
 
 def test_membership_is_a_probability_and_lower_far_from_the_core():
