@@ -7,7 +7,7 @@ is none it has no name. `docs/names.md` has the rule and how often it is right.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -32,6 +32,9 @@ _MOST = 500  # pictures of a cluster that vote
 _VOTE = 0.5  # of a picture's probability
 _COVERED = 0.6  # of a cluster's votes, for a name
 _LIFT = 2.5  # times the share elsewhere, for a name
+_BROAD = 25  # classes below a word from which on it says little
+_BROAD_COVERED = 0.75
+_MOST_EQUAL = 2  # clusters that a broad word may be the name of
 _TAG_COVERED = 0.15
 _TAGS = 3
 
@@ -75,6 +78,9 @@ def suggest_names(
         suggestion = _suggest(shares[row], elsewhere[row], breadth, words)
         if number != NOISE and suggestion is not None:
             found[number] = suggestion
+    found = _without_common(
+        found, {word for word, b in zip(words.words, breadth, strict=True) if b >= _BROAD}
+    )
     largest_first = numbers[np.argsort(-sizes, kind="stable")].tolist()
     return _number_equals(found, [number for number in largest_first if number in found])
 
@@ -118,7 +124,8 @@ def _shares(
     rows = np.flatnonzero(members)
     rows = rows[np.linspace(0, len(rows) - 1, min(_MOST, len(rows))).round().astype(np.intp)]
     mass = class_probabilities(vectors[rows], vocabulary) @ words.under
-    return np.asarray((mass >= _VOTE).mean(axis=0), dtype=np.float64)
+    votes = (mass >= _VOTE).sum(axis=0)
+    return np.asarray(votes / (len(rows) + 1), dtype=np.float64)  # two of three would be a guess
 
 
 def _elsewhere(shares: NDArray[np.float64], sizes: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -137,7 +144,8 @@ def _suggest(
     """The name and the tags of one cluster; all arrays are (W,)."""
     apart = inside >= _LIFT * elsewhere
     narrow_first = np.lexsort((np.arange(len(inside)), -inside, breadth))
-    sure = [w for w in narrow_first.tolist() if inside[w] >= _COVERED and apart[w]]
+    covered = inside >= np.where(breadth >= _BROAD, _BROAD_COVERED, _COVERED)
+    sure = [w for w in narrow_first.tolist() if covered[w] and apart[w]]
     likely = [w for w in narrow_first.tolist() if inside[w] >= _TAG_COVERED and apart[w]]
     if not likely:
         return None
@@ -162,6 +170,17 @@ def _tags(likely: Sequence[int], inside: NDArray[np.float64], words: _Words) -> 
     lowest = [w for w in likely if not any(is_above(w, other) for other in likely)]
     lowest.sort(key=lambda w: -inside[w])
     return [*lowest, *(w for w in likely if w not in lowest)][:_TAGS]
+
+
+def _without_common(found: Mapping[int, Suggestion], broad: set[str]) -> dict[int, Suggestion]:
+    """Broad words that three clusters or more would be called by become tags of theirs."""
+    counts = Counter(each.name for each in found.values())
+    return {
+        number: replace(each, name=None, offset=None, tags=(each.name, *each.tags)[:_TAGS])
+        if each.name is not None and each.name in broad and counts[each.name] > _MOST_EQUAL
+        else each
+        for number, each in found.items()
+    }
 
 
 def _number_equals(

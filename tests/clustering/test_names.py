@@ -39,7 +39,7 @@ def suggest(*clusters: list[int], noise: list[int] | None = None):
 
 
 def test_a_cluster_has_the_most_specific_name_that_covers_it():
-    found = suggest([0] * 9 + [1], [0, 1, 0, 1, 0, 1], [3] * 5)
+    found = suggest([0] * 9 + [1], [0, 1, 0, 1, 0, 1, 0, 1], [3] * 5)
     assert found[0].name == "beagle"
     assert found[0].offset == "00"
     assert found[2].name == "church"
@@ -55,6 +55,12 @@ def test_where_it_would_be_a_guess_there_is_no_name():
     assert found[0].name is None
     assert set(found[0].tags) == {"beagle", "church", "dog"}
     assert 1 not in found
+
+
+def test_two_of_three_are_a_guess():
+    found = suggest([0, 0, 3], [2, 2, 2])
+    assert found[0].name is None
+    assert found[1].name == "cat"
 
 
 def test_a_word_that_nobody_uses_is_no_name():
