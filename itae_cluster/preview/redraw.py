@@ -20,7 +20,9 @@ from itae_cluster.core.files import file_digest
 from itae_cluster.core.text import printable
 from itae_cluster.core.types import NOISE
 from itae_cluster.preview.build import DIVERSE, TYPICAL, subtitle
+from itae_cluster.results.inventory import still_suggested
 from itae_cluster.results.journal import Journal, write_digests
+from itae_cluster.results.manifest import read_suggestions
 from itae_cluster.results.plan import CONTACT_FOLDER
 
 if TYPE_CHECKING:
@@ -186,6 +188,7 @@ def move_on_page(
         folders={**data.folders, **folders},
         sizes=sizes,
         subtitle=subtitle(len(records), len(sizes.keys() - {NOISE}), held.head["model"]),
+        suggested=read_suggestions(still_suggested(held, sizes)),
     )
     return choose_examples(data, shown)
 
