@@ -11,7 +11,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PAPERS = {"LICENSE", "NOTICE", "itae_cluster/preview/assets/vendor.LICENSES.txt"}
+PAPERS = {
+    "LICENSE",
+    "NOTICE",
+    "itae_cluster/model/WORDNET-LICENSE.txt",
+    "itae_cluster/preview/assets/vendor.LICENSES.txt",
+}
 
 pytestmark = pytest.mark.slow
 
@@ -37,6 +42,7 @@ def test_the_wheel_holds_the_package_and_nothing_else(built):
     assert {f"{about}/licenses/{paper}" for paper in PAPERS} <= rest
     assert not [name for name in own if "/build/" in name or "test" in name or ".pyc" in name]
     assert {"itae_cluster/model/mini.safetensors", "itae_cluster/py.typed"} <= own
+    assert {"itae_cluster/model/mini-classes.safetensors", "itae_cluster/model/wordnet.json"} <= own
     assert "itae_cluster/preview/assets/vendor.min.js" in own
 
 

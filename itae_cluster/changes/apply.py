@@ -113,9 +113,11 @@ def _write_documents(
     }
     contents = {entry.destination: (entry.size, entry.sha256) for entry in plan.entries}
     skipped = (*plan.skipped, *lost)
-    document = manifest.document(head, placed, skipped, placed=True, contents=contents)
+    document = manifest.document(
+        head, placed, skipped, placed=True, contents=contents, suggested=plan.suggested
+    )
     write_json(document, os.path.join(staging, "manifest.json"))
-    manifest.write_csv(placed, os.path.join(staging, "clusters.csv"))
+    manifest.write_csv(placed, os.path.join(staging, "clusters.csv"), plan.suggested)
 
 
 def finish_move(real: str, reporter: Reporter) -> tuple[Skipped, ...]:

@@ -260,6 +260,8 @@ class OutputOptions:
     sidecars: bool = False
     contact_sheets: bool = False
     preview: bool = True
+    names: bool = True
+    name_folders: bool = False
 
 
 @dataclass(frozen=True)

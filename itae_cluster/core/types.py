@@ -30,7 +30,10 @@ __all__ = [
     "Reporter",
     "ScanResult",
     "Skipped",
+    "Suggestion",
+    "Synset",
     "TokenMeasures",
+    "Vocabulary",
 ]
 
 NOISE = -1
@@ -201,3 +204,42 @@ class Placement:
     distance: float
     sidecars: tuple[tuple[str, str], ...] = ()
     membership: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Synset:
+    """A thing that words mean: `offset` in WordNet 3.0, `parents` by their place in the vocabulary.
+
+    `said` is the word that people use for it, None where it is no name for a cluster.
+    """
+
+    offset: str
+    words: tuple[str, ...]
+    parents: tuple[int, ...]
+    said: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vocabulary:
+    """What can be seen in a picture. The classes are the first C of the synsets.
+
+    `weight` (C, D) and `bias` (C,) float32: logits of an embedding e are `weight @ e + bias`.
+    """
+
+    weight: NDArray[np.float32]
+    bias: NDArray[np.float32]
+    synsets: tuple[Synset, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """What a cluster may be called: `name` where that is sure, up to three `tags`, likeliest first.
+
+    `confidence` is that of the name, or of the first tag where there is none; 0 to 1. `offset` is
+    the synset of the name in WordNet 3.0.
+    """
+
+    name: str | None
+    tags: tuple[str, ...]
+    confidence: float
+    offset: str | None = None

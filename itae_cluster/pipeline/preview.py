@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from itae_cluster import preview
@@ -14,6 +14,7 @@ from itae_cluster.embedding.provenance import matching_encoder, recall_options
 from itae_cluster.preview.build import draw_atlas, lay_out
 from itae_cluster.preview.collection import collect
 from itae_cluster.results import centres
+from itae_cluster.results.manifest import read_suggestions
 from itae_cluster.results.plan import CONTACT_FOLDER, MODEL_FILE
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ def draw_preview(
     paths = [os.path.join(held.root, item.destination) for item in held.pictures]
     embeddings = embed_files(paths, options, encoder, cache=run.cache, reporter=run.reporter)
     collection = collect(embeddings, _placements(held, embeddings), held.head["options"])
+    collection = replace(collection, suggested=read_suggestions(held.suggested))
     contents = _documents(collection, run, contact_sheets=contact_sheets)
     if not os.path.lexists(os.path.join(held.root, MODEL_FILE)):
         contents[MODEL_FILE] = centres.content(collection.centres())

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from itae_cluster.changes.amend import Amendment, amend, inspect_result
-from itae_cluster.core.errors import UsageError
+from itae_cluster.core.errors import ResultError, UsageError
 from itae_cluster.core.text import printable
 from itae_cluster.preview.redraw import redraw_previews
 from itae_cluster.results import cluster_names, inventory
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from itae_cluster.results.cluster_names import Wish
     from itae_cluster.results.inventory import HeldPicture, Inventory
 
-__all__ = ["follow_folders", "rename_clusters"]
+__all__ = ["follow_folders", "rename_as_suggested", "rename_clusters"]
 
 
 def rename_clusters(
@@ -59,6 +59,26 @@ def rename_clusters(
         steps = tuple(Shift(*pair) for pair in shifts)
         amend(held, Amendment("rename", lambda *_: changed, steps), reporter)
     return shifts
+
+
+def rename_as_suggested(
+    out: str, reporter: Reporter, *, dry_run: bool = False
+) -> list[tuple[str, str]]:
+    """Give clusters the names that the manifest suggests, where nobody has named them.
+
+    Returns and raises as `rename_clusters`.
+
+    Raises:
+        ResultError: if it suggests none.
+    """
+    held = inspect_result(out)
+    if not held.suggested:
+        raise ResultError(
+            f"{printable(out)} suggests no names; sort anew without --no-names, or write pairs "
+            "such as cluster-003=Beach"
+        )
+    wishes = cluster_names.suggested_wishes(held)
+    return rename_clusters(out, wishes, reporter, dry_run=dry_run)
 
 
 def _resolve_wishes(held: Inventory, wishes: Sequence[Wish]) -> dict[int, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -21,14 +21,18 @@ from itae_cluster.embedding import vector_files
 from itae_cluster.pictures import sidecars
 from itae_cluster.pipeline.apply import apply_and_draw
 from itae_cluster.pipeline.embed import embed_pictures
+from itae_cluster.pipeline.names import suggest_names
 from itae_cluster.preview.collection import Collection
 from itae_cluster.preview.thumbnails import Thumbnails, store_thumbnails
 from itae_cluster.results import manifest
+from itae_cluster.results.cluster_names import safe_folders
 from itae_cluster.results.placements import place_pictures
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from itae_cluster.core.run import Run
-    from itae_cluster.core.types import Clustering, Embeddings, Placement, Skipped
+    from itae_cluster.core.types import Clustering, Embeddings, Placement, Skipped, Suggestion
     from itae_cluster.results.plan import Plan
 
 __all__ = ["RecordedOptions", "SortOptions", "SortResult", "plan_pictures", "sort_pictures"]
@@ -77,7 +81,8 @@ class SortOptions:
 class SortResult:
     """A finished run. `placed` tells whether the destinations exist in OUT.
 
-    `kept` are the originals that `--action move` could not remove.
+    `kept` are the originals that `--action move` could not remove, `suggested` what clusters may be
+    called.
     """
 
     embeddings: Embeddings
@@ -87,10 +92,17 @@ class SortResult:
     options: RecordedOptions
     placed: bool = False
     kept: tuple[Skipped, ...] = ()
+    suggested: Mapping[int, Suggestion] = field(default_factory=dict)
 
     def document(self) -> dict[str, Any]:
         """The manifest of this run."""
-        return manifest.document(self.head(), self.placements, self.skipped, placed=self.placed)
+        return manifest.document(
+            self.head(),
+            self.placements,
+            self.skipped,
+            placed=self.placed,
+            suggested=self.suggested,
+        )
 
     def head(self) -> dict[str, Any]:
         """The manifest's head: tool, time, model, options, what was passed over or is damaged."""
@@ -144,6 +156,7 @@ def sort_pictures(
         thumbnails=thumbnails.kept if thumbnails else {},
         paths=inputs.paths,
         seed=clustering.seed,
+        suggested=result.suggested,
     )
     applied = apply_and_draw(plan, collection, output, run)
     return replace(
@@ -216,17 +229,34 @@ def _embed_and_cluster(
         embeddings.vectors, options.clustering, cache=run.cache, reporter=run.reporter
     )
     followers = sidecars.find(embeddings.paths) if output and output.sidecars else None
+    suggested = _suggest_names(embeddings, clustering, options, run)
+    by_name = output is not None and output.name_folders
+    words = {label: each.name for label, each in suggested.items() if each.name}
     return SortResult(
         embeddings=embeddings,
         clustering=clustering,
-        placements=place_pictures(embeddings.paths, clustering, followers),
+        placements=place_pictures(
+            embeddings.paths, clustering, followers, safe_folders(words) if by_name else None
+        ),
         skipped=embeddings.skipped,
         options=options,
+        suggested=suggested,
     )
 
 
+def _suggest_names(
+    embeddings: Embeddings, clustering: Clustering, options: SortOptions, run: Run
+) -> dict[int, Suggestion]:
+    if options.output is None or not options.output.names:
+        return {}
+    # The pictures of a vector file may be elsewhere, and an encoder of the caller's may be a fake.
+    pictures = None if options.embeddings_file or run.encoder else options.model
+    return suggest_names(embeddings, clustering, pictures, run)
+
+
 def _plan(result: SortResult, output: OutputOptions, run: Run) -> Plan:
-    return make_plan(result.placements, result.skipped, result.head(), output, run)
+    plan = make_plan(result.placements, result.skipped, result.head(), output, run)
+    return replace(plan, suggested=result.suggested)
 
 
 def _check_no_pictures(options: SortOptions) -> None:

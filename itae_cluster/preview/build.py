@@ -113,6 +113,7 @@ def lay_out(collection: Collection, run: Run) -> tuple[PreviewData, Sequence[str
         subtitle=subtitle(len(embeddings.paths), len(number) - 1, embeddings.metadata),
         diverse={number[label]: members for label, members in diverse.items()},
         similarity=similarity.find_similar(vectors),
+        suggested=collection.suggested,
         sizes={
             number[label]: size for label, size in zip(labels.tolist(), sizes.tolist(), strict=True)
         },

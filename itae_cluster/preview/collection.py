@@ -15,7 +15,7 @@ from itae_cluster.results.centres import measure_centres
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from itae_cluster.core.types import Clustering, Embeddings, Placement
+    from itae_cluster.core.types import Clustering, Embeddings, Placement, Suggestion
     from itae_cluster.results.centres import Centres
 
 __all__ = ["Collection", "collect"]
@@ -28,7 +28,8 @@ class Collection:
     `numbers` (K) are those that the clusters have in the result: a person may have taken some away
     · `placements` may lack pictures that have gone since they were embedded · `paths` the inputs of
     the run, for the title · `seed` of the map, and of the sample where there are too many pictures
-    for a page · `thumbnails` JPEG bytes by path, as far as they were kept.
+    for a page · `thumbnails` JPEG bytes by path, as far as they were kept ·
+    `suggested` number → what the cluster may be called.
     """
 
     embeddings: Embeddings
@@ -38,6 +39,7 @@ class Collection:
     paths: Sequence[str]
     seed: int
     thumbnails: Mapping[str, bytes] = field(default_factory=dict)
+    suggested: Mapping[int, Suggestion] = field(default_factory=dict)
 
     @property
     def title(self) -> str:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from itae_cluster.clustering.similarity import Similarity
+    from itae_cluster.core.types import Suggestion
 
 __all__ = ["PreviewData"]
 
@@ -26,7 +27,8 @@ class PreviewData:
     indices, most typical first · `folders` label → folder name · `thumbnails` picture index → JPEG,
     long side ≤ 160 px, may lack entries · `title` and `subtitle` head both previews · `diverse`
     cluster → picture indices that show how far it reaches · `similarity` of the n pictures ·
-    `sizes` label → pictures in the whole collection, where the n are a sample of it.
+    `sizes` label → pictures in the whole collection, where the n are a sample of it · `suggested`
+    label → what the cluster may be called.
     """
 
     coordinates: NDArray[np.float32]
@@ -41,3 +43,4 @@ class PreviewData:
     diverse: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
     similarity: Similarity | None = None
     sizes: Mapping[int, int] = field(default_factory=dict)
+    suggested: Mapping[int, Suggestion] = field(default_factory=dict)

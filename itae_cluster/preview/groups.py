@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ import numpy as np
 from itae_cluster.core.text import printable
 from itae_cluster.core.types import NOISE
 from itae_cluster.drawing.palette import colour
+from itae_cluster.results.placements import is_unnamed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +31,7 @@ class Group:
 
     `anchor` is the picture nearest to the median of the group's coordinates: a place that is
     surely inside the group. `typical` are the representatives that have a thumbnail.
+    `suggested` is a name for it, where nobody has named its folder.
     """
 
     label: int
@@ -37,6 +40,7 @@ class Group:
     colour: str
     anchor: int
     typical: tuple[int, ...]
+    suggested: str | None = None
 
     @property
     def number(self) -> str:
@@ -57,14 +61,17 @@ def list_groups(data: PreviewData) -> tuple[Group, ...]:
 
 def _group(data: PreviewData, label: int) -> Group:
     members = np.flatnonzero(data.labels == label)
+    found = data.suggested.get(label)
+    folder = data.folders.get(label, str(label))
     representatives = data.representatives.get(label, ())
     return Group(
         label=label,
-        folder=printable(data.folders.get(label, str(label))),
+        folder=printable(folder),
         count=data.sizes.get(label, len(members)),
         colour=colour(label),
         anchor=_nearest_to_median(data.coordinates, members),
         typical=tuple(index for index in representatives if index in data.thumbnails),
+        suggested=found.name if found and is_unnamed(os.path.basename(folder)) else None,
     )
 
 

@@ -21,6 +21,7 @@ LEGEND = Box(1400, 136, 1960, 1210)
 MOST_LISTED = 60  # clusters with a line of their own, and with a number on the map
 _MOST_WIDE_ROWS = 24  # rows of one column with thumbnails; more go to two columns without
 _THUMBNAILS = 3
+_TWO_LINES = 44.0  # height of a row from which on a suggested name has its folder below it
 
 
 def draw_legend(sheet: Sheet, data: PreviewData, groups: tuple[Group, ...]) -> None:
@@ -59,7 +60,13 @@ def _draw_row(sheet: Sheet, data: PreviewData, group: Group, row: Box, roomy: bo
     count = f"{group.count:,}"
     left = row.left + side + 12
     sheet.text(right, middle, count, face, width=row.width, ink=QUIET, align="right")
-    sheet.text(left, middle, group.folder, face, width=right - left - face.width(count) - 12)
+    width = right - left - face.width(count) - 12
+    if group.suggested is None or row.height < _TWO_LINES:
+        sheet.text(left, middle, group.suggested or group.folder, face, width=width)
+        return
+    sheet.text(left, middle - face.pixels * 0.62, group.suggested, face, width=width)
+    small = Typeface(face.pixels * 0.75)
+    sheet.text(left, middle + face.pixels * 0.62, group.folder, small, width=width, ink=QUIET)
 
 
 def _draw_row_thumbnails(

@@ -19,6 +19,7 @@ from itae_cluster.preview.groups import list_groups
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from itae_cluster.core.types import Suggestion
     from itae_cluster.preview.atlas import Atlas
     from itae_cluster.preview.data import PreviewData
     from itae_cluster.preview.groups import Group
@@ -75,9 +76,17 @@ def _group(group: Group, data: PreviewData) -> dict[str, Any]:
         "colour": group.colour,
         "ink": ink_on(group.colour),
         "anchor": group.anchor,
+        "suggested": _suggested(data.suggested.get(group.label), group),
         "typical": list(data.representatives.get(group.label, ())),
         "diverse": list(data.diverse.get(group.label, ())),
     }
+
+
+def _suggested(found: Suggestion | None, group: Group) -> dict[str, Any] | None:
+    """Of the suggestion what the page shows; a folder that has a name needs no other."""
+    if found is None:
+        return None
+    return {"name": group.suggested, "tags": list(found.tags), "confidence": found.confidence}
 
 
 def _readable_names(names: Sequence[str]) -> dict[int, str]:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from itae_cluster.clustering.similarity import Similarity
-from itae_cluster.core.types import NOISE
+from itae_cluster.core.types import NOISE, Suggestion
 from itae_cluster.preview.atlas import SHEET, Atlas, Tile
 from itae_cluster.preview.data import PreviewData
 
@@ -77,6 +77,11 @@ def _data(payload: Mapping[str, Any], atlas: Atlas) -> PreviewData:
         diverse=_by_label(payload, labels, "diverse", n),
         similarity=_similarity(payload, n),
         sizes={label: int(group["count"]) for label, group in zip(labels, groups, strict=True)},
+        suggested={
+            label: Suggestion(found["name"], tuple(map(str, found["tags"])), found["confidence"])
+            for label, group in zip(labels, groups, strict=True)
+            if (found := group.get("suggested")) is not None
+        },
     )
 
 

@@ -24,7 +24,9 @@ from itae_cluster.preview.groups import list_groups
 from itae_cluster.preview.page import render_page
 from itae_cluster.preview.picture import render_picture
 from itae_cluster.preview.reading import read_page
+from itae_cluster.results.inventory import still_suggested
 from itae_cluster.results.journal import Journal, write_digests
+from itae_cluster.results.manifest import read_suggestions
 from itae_cluster.results.plan import CONTACT_FOLDER
 
 if TYPE_CHECKING:
@@ -192,6 +194,7 @@ def move_on_page(
         folders={**data.folders, **folders},
         sizes=sizes,
         subtitle=subtitle(len(records), len(sizes.keys() - {NOISE}), held.head["model"]),
+        suggested=read_suggestions(still_suggested(held, sizes)),
     )
     return choose_examples(data, shown)
 

@@ -17,16 +17,25 @@ from itae_cluster.core.errors import ResultError, UsageError
 from itae_cluster.core.text import printable
 from itae_cluster.core.types import NOISE
 from itae_cluster.results.filenames import fold_name, folder_fault
-from itae_cluster.results.placements import NOISE_FOLDER
+from itae_cluster.results.manifest import suggested_names
+from itae_cluster.results.placements import NOISE_FOLDER, is_unnamed
 from itae_cluster.results.plan import RESERVED
 from itae_cluster.results.validation import check_document
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from itae_cluster.results.inventory import Inventory
 
-__all__ = ["Wish", "check_free", "label_of", "read_names", "read_words"]
+__all__ = [
+    "Wish",
+    "check_free",
+    "label_of",
+    "read_names",
+    "read_words",
+    "safe_folders",
+    "suggested_wishes",
+]
 
 _SHOWN = 8  # folders that an error names
 
@@ -72,6 +81,33 @@ def read_names(path: str) -> list[Wish]:
     if "clusters" in record:
         return [(item["folder"], item.get("cluster"), item["name"]) for item in record["clusters"]]
     return [(folder, None, name) for folder, name in record["names"].items()]
+
+
+def safe_folders(names: Mapping[int, str], taken: Iterable[str] = ()) -> dict[int, str]:
+    """Folders after suggested names, `dog-2`, where a folder may have such a name everywhere.
+
+    Args:
+        names: by cluster.
+        taken: folders that are there, and are left alone.
+    """
+    used = {fold_name(name) for name in (*RESERVED, NOISE_FOLDER, *taken)}
+    found: dict[int, str] = {}
+    for label, name in sorted(names.items()):
+        folder = unicodedata.normalize("NFC", "-".join(name.split()))
+        if folder_fault(folder) is None and fold_name(folder) not in used:
+            used.add(fold_name(folder))
+            found[label] = folder
+    return found
+
+
+def suggested_wishes(held: Inventory) -> list[Wish]:
+    """The suggested names, for clusters whose folder nobody has named."""
+    unnamed = {n for n, folder in held.folders.items() if is_unnamed(os.path.basename(folder))}
+    names = {
+        label: name for label, name in suggested_names(held.suggested).items() if label in unnamed
+    }
+    folders = safe_folders(names, os.listdir(held.root))
+    return [(held.folders[label], label, folder) for label, folder in folders.items()]
 
 
 def label_of(held: Inventory, folder: str, number: int | None = None) -> int:

@@ -11,7 +11,7 @@ import json
 import os
 import stat
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
@@ -27,9 +27,17 @@ from itae_cluster.results.validation import check_document
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-__all__ = ["HeldPicture", "Inventory", "fingerprint", "result_documents", "take_inventory"]
+__all__ = [
+    "HeldPicture",
+    "Inventory",
+    "fingerprint",
+    "result_documents",
+    "still_suggested",
+    "take_inventory",
+]
 
 _MANIFEST = "manifest.json"
+_CHANGED = 1.25  # times the pictures, more or fewer, from which on a suggested name is dropped
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +71,7 @@ class HeldPicture:
 class Inventory:
     """What a result holds. `folders` and `names` are those of clusters; not all have one.
 
+    `suggested` is what the manifest says clusters may be called.
     `removed` says of each picture that a person took away where it came from and its digest;
     `state` is a digest of journal and manifest.
     """
@@ -74,6 +83,7 @@ class Inventory:
     folders: Mapping[int, str]
     names: Mapping[int, str]
     state: str
+    suggested: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
 
     def digests(self) -> set[str]:
         """SHA-256 of every picture that is, or once was, in the result."""
@@ -134,6 +144,7 @@ def take_inventory(root: str) -> Inventory:
         folders=folders,
         names={number: name for number, name in names.items() if number in same},
         state=fingerprint(root),
+        suggested={int(c["cluster"]): c["suggested"] for c in clusters if "suggested" in c},
     )
 
 
@@ -153,15 +164,28 @@ def result_documents(
         names: those that a person gave to clusters.
         skipped: records of inputs that were passed over, beyond those of earlier runs.
     """
+    labels = [record["cluster"] for record in records]
+    suggested = still_suggested(inventory, Counter(labels))
     document = {
         **inventory.head,
-        "clusters": manifest.clusters((record["cluster"] for record in records), folders, names),
+        "clusters": manifest.clusters(labels, folders, names, suggested),
         "pictures": list(records),
         **({"removed": list(inventory.removed)} if inventory.removed else {}),
         "skipped": [*inventory.head["skipped"], *skipped],
     }
     text = to_json(document, indent=2) + "\n"
-    return {_MANIFEST: text.encode("ascii"), "clusters.csv": manifest.to_csv(records, folders)}
+    table = manifest.to_csv(records, folders, manifest.suggested_names(suggested))
+    return {_MANIFEST: text.encode("ascii"), "clusters.csv": table}
+
+
+def still_suggested(inventory: Inventory, sizes: Mapping[int, int]) -> dict[int, Mapping[str, Any]]:
+    """Suggestions for clusters that have not changed much; another cluster may be another thing."""
+    before = Counter(item.cluster for item in inventory.pictures)
+    return {
+        label: each
+        for label, each in inventory.suggested.items()
+        if before[label] / _CHANGED <= sizes.get(label, 0) <= before[label] * _CHANGED
+    }
 
 
 def _content(root: str) -> bytes:

@@ -14,6 +14,8 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from itae_cluster.core.documents import path_of, path_record, run_metadata, skipped_record
+from itae_cluster.core.types import Suggestion
+from itae_cluster.results.placements import is_unnamed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -27,6 +29,9 @@ __all__ = [
     "document",
     "head",
     "most_common_folders",
+    "read_suggestions",
+    "suggested_names",
+    "suggestion_records",
     "to_csv",
     "to_record",
     "write_csv",
@@ -65,6 +70,7 @@ def document(
     *,
     placed: bool,
     contents: Mapping[str, tuple[int, str]] | None = None,
+    suggested: Mapping[int, Suggestion] | None = None,
 ) -> dict[str, Any]:
     """The whole manifest: metadata, clusters by size, one record a picture, what was skipped.
 
@@ -74,12 +80,13 @@ def document(
         skipped: what was passed over.
         placed: whether the destinations exist.
         contents: size and SHA-256 by destination, as far as they are known.
+        suggested: what clusters may be called.
     """
     labels = [item.cluster for item in placements]
     folders = most_common_folders(placements) if placed else {}
     return {
         **metadata,
-        "clusters": clusters(labels, folders),
+        "clusters": clusters(labels, folders, suggested=suggestion_records(suggested or {})),
         "pictures": [
             {**to_record(item, placed=placed), **_content((contents or {}).get(item.destination))}
             for item in placements
@@ -92,8 +99,9 @@ def clusters(
     labels: Iterable[int],
     folders: Mapping[int, str],
     names: Mapping[int, str] | None = None,
+    suggested: Mapping[int, Mapping[str, Any]] | None = None,
 ) -> list[dict[str, Any]]:
-    """One record a cluster: size, its folder in OUT, and the name that a person gave it."""
+    """One record a cluster: size, folder in OUT, a person's name for it, and what may be one."""
     sizes = Counter(labels)
     return [
         {
@@ -101,9 +109,23 @@ def clusters(
             "size": sizes[label],
             **(path_record("folder", folders[label]) if folders.get(label) else {}),
             **({"name": names[label]} if names and label in names else {}),
+            **({"suggested": suggested[label]} if suggested and label in suggested else {}),
         }
         for label in sorted(sizes)
     ]
+
+
+def suggestion_records(suggested: Mapping[int, Suggestion]) -> dict[int, dict[str, Any]]:
+    """What clusters may be called, by cluster, as the manifest has it."""
+    return {
+        label: {
+            "name": each.name,
+            "tags": list(each.tags),
+            "confidence": each.confidence,
+            "wordnet": each.offset,
+        }
+        for label, each in suggested.items()
+    }
 
 
 def most_common_folders(placements: Sequence[Placement]) -> dict[int, str]:
@@ -142,14 +164,36 @@ def _sidecars(item: Placement, *, placed: bool) -> list[dict[str, Any]]:
     ]
 
 
-def write_csv(placements: Sequence[Placement], path: str) -> None:
+def read_suggestions(records: Mapping[int, Mapping[str, Any]]) -> dict[int, Suggestion]:
+    """The inverse of `suggestion_records`."""
+    return {
+        label: Suggestion(
+            each["name"], tuple(each["tags"]), float(each["confidence"]), each.get("wordnet")
+        )
+        for label, each in records.items()
+    }
+
+
+def write_csv(
+    placements: Sequence[Placement], path: str, suggested: Mapping[int, Suggestion]
+) -> None:
     """`clusters.csv` in a new file."""
+    words = suggested_names(suggestion_records(suggested))
     records = (to_record(item, placed=True) for item in placements)
     with open(path, "xb") as file:
-        file.write(to_csv(records, most_common_folders(placements)))
+        file.write(to_csv(records, most_common_folders(placements), words))
 
 
-def to_csv(records: Iterable[Mapping[str, Any]], folders: Mapping[int, str]) -> bytes:
+def suggested_names(records: Mapping[int, Mapping[str, Any]]) -> dict[int, str]:
+    """The names among the suggestions, by cluster."""
+    return {label: str(each["name"]) for label, each in records.items() if each.get("name")}
+
+
+def to_csv(
+    records: Iterable[Mapping[str, Any]],
+    folders: Mapping[int, str],
+    suggested: Mapping[int, str] | None = None,
+) -> bytes:
     """`clusters.csv`: source, destination, cluster, distance, and the cluster's name.
 
     Names keep their bytes. The file begins with a byte order mark, without which spreadsheets take
@@ -158,6 +202,7 @@ def to_csv(records: Iterable[Mapping[str, Any]], folders: Mapping[int, str]) -> 
     Args:
         records: of the pictures, as the manifest has them.
         folders: of each cluster; the last part of its path is the cluster's name.
+        suggested: names for clusters whose folder nobody has named.
     """
     text = io.StringIO(newline="")
     rows = csv.writer(text)
@@ -166,5 +211,7 @@ def to_csv(records: Iterable[Mapping[str, Any]], folders: Mapping[int, str]) -> 
         distance = "" if record["distance"] is None else f"{record['distance']:.6f}"
         paths = (path_of(record, "source"), path_of(record, "destination"))
         name = os.path.basename(folders.get(record["cluster"], ""))
+        if is_unnamed(name):
+            name = (suggested or {}).get(record["cluster"], name)
         rows.writerow([*paths, record["cluster"], distance, name])
     return codecs.BOM_UTF8 + text.getvalue().encode("utf-8", "surrogateescape")

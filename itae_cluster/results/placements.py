@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING
 
 from itae_cluster.core.types import NOISE, Placement
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
     from itae_cluster.core.types import Clustering
 
-__all__ = ["NOISE_FOLDER", "folder_name", "place_pictures"]
+__all__ = ["NOISE_FOLDER", "folder_name", "is_unnamed", "place_pictures"]
 
 
 NOISE_FOLDER = "unclustered"
@@ -24,6 +25,11 @@ def folder_name(label: int, clusters: int) -> str:
     if label == NOISE:
         return NOISE_FOLDER
     return f"cluster-{label:0{max(3, len(str(clusters - 1)))}d}"
+
+
+def is_unnamed(folder: str) -> bool:
+    """Whether the folder of a cluster, or the last part of it, is as `folder_name` makes it."""
+    return re.fullmatch(r"cluster-\d{3,}", folder) is not None
 
 
 def place_pictures(

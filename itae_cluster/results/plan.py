@@ -19,7 +19,7 @@ from itae_cluster.core.errors import PlanError
 from itae_cluster.core.files import is_unchanged
 from itae_cluster.core.options import Action
 from itae_cluster.core.text import printable
-from itae_cluster.core.types import Placement, Skipped
+from itae_cluster.core.types import Placement, Skipped, Suggestion
 from itae_cluster.results import paths
 from itae_cluster.results.filenames import fold_name
 from itae_cluster.results.journal import FOLDER
@@ -85,13 +85,17 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What a run will do: bring `entries` into `out`. `metadata` is the head of the manifest."""
+    """What a run will do: bring `entries` into `out`. `metadata` is the head of the manifest.
+
+    `suggested` are what clusters may be called; a saved plan does not keep them.
+    """
 
     out: str
     action: Action
     entries: tuple[Entry, ...]
     skipped: tuple[Skipped, ...] = ()
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    suggested: Mapping[int, Suggestion] = field(default_factory=dict)
 
 
 def placements_of(entries: Iterable[Entry]) -> tuple[Placement, ...]:

@@ -206,3 +206,55 @@ def test_no_folder_can_be_called_so(name):
 @pytest.mark.parametrize("name", ["a", "Two cats", "Übung…", "консоль", "a.b", "concert", "👩‍👧"])
 def test_a_folder_can_be_called_so(name):
     assert folder_fault(name) is None
+
+
+def suggest(out, *names):
+    """Put suggestions into the manifest, as a run with names leaves them."""
+    path = out / "manifest.json"
+    document = json.loads(path.read_text(encoding="ascii"))
+    clusters = [each for each in document["clusters"] if each["cluster"] >= 0]
+    for each, name in zip(clusters, names, strict=True):
+        each["suggested"] = {"name": name, "tags": ["animal"], "confidence": 0.9}
+    path.write_text(json.dumps(document), encoding="ascii")
+
+
+def test_suggested_names_are_given_and_taken_back(out):
+    suggest(out, "garbage truck", None)
+    before = without_journal(out)
+    run("rename", out, "--suggested")
+    assert sorted(os.listdir(out / "garbage-truck")) == ["img.jpg"]
+    assert (out / "cluster-001").is_dir()
+    document = manifest(out)
+    assert document["clusters"][1]["name"] == "garbage-truck"
+    assert document["clusters"][1]["suggested"]["name"] == "garbage truck"
+    run("undo", out)
+    assert without_journal(out) == before
+
+
+def test_a_name_that_a_person_gave_wins(out):
+    suggest(out, "dog", "dog 2")
+    run("rename", out, "cluster-000=Rex")
+    table = (out / "clusters.csv").read_text(encoding="utf-8-sig").splitlines()
+    assert {line.rsplit(",", 1)[1] for line in table[1:]} == {"Rex", "dog 2", "unclustered"}
+    run("rename", out, "--suggested")
+    assert (out / "Rex").is_dir()
+    assert (out / "dog-2").is_dir()
+
+
+def test_without_suggestions_there_is_nothing_to_take(out):
+    assert "suggests no names" in run("rename", out, "--suggested", code=1).stderr
+    assert "--suggested" in run("rename", out, code=2).stderr
+    assert "--suggested" in run("rename", out, "--suggested", "cluster-000=Rex", code=2).stderr
+
+
+def test_a_name_that_no_folder_can_have_is_passed_over(out):
+    suggest(out, "con", "Contact")
+    run("rename", out, "--suggested")
+    assert (out / "cluster-000").is_dir()
+    assert (out / "cluster-001").is_dir()
+
+
+def test_a_cluster_that_changed_much_keeps_no_suggestion(out):
+    suggest(out, "dog", "cat")
+    run("merge", out, "cluster-000", "cluster-001")
+    assert not [each for each in manifest(out)["clusters"] if "suggested" in each]

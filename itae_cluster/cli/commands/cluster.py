@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 __all__ = ["cluster", "finish"]
 
+_MOST_NAMES = 12  # in the closing words
+
 
 @with_option_groups
 def cluster(
@@ -72,6 +74,22 @@ def cluster(
             rich_help_panel=given.RESULT,
         ),
     ] = not OutputOptions.preview,
+    no_names: Annotated[
+        bool,
+        typer.Option(
+            "--no-names",
+            help="Suggest no names for clusters.",
+            rich_help_panel=given.RESULT,
+        ),
+    ] = not OutputOptions.names,
+    name_folders: Annotated[
+        bool,
+        typer.Option(
+            "--name-folders",
+            help="Call folders by the suggested names, where there are any: church, dog-2.",
+            rich_help_panel=given.RESULT,
+        ),
+    ] = OutputOptions.name_folders,
     format_: Annotated[
         Format | None,
         typer.Option(
@@ -107,13 +125,30 @@ def cluster(
     output = None
     if out is not None:
         output = OutputOptions(
-            out, action, dry_run, with_sidecars, contact_sheets, preview=not no_preview
+            out,
+            action,
+            dry_run,
+            with_sidecars,
+            contact_sheets,
+            preview=not no_preview,
+            names=not no_names,
+            name_folders=name_folders,
         )
-    elif dry_run or with_sidecars or contact_sheets or no_preview or action is not Action.COPY:
+    elif (
+        dry_run
+        or with_sidecars
+        or contact_sheets
+        or no_preview
+        or no_names
+        or name_folders
+        or action is not Action.COPY
+    ):
         raise UsageError(
-            "--dry-run, --action, --with-sidecars, --contact-sheets and --no-preview need --out "
-            "DIR; without it nothing is written"
+            "--dry-run, --action, --with-sidecars, --contact-sheets, --no-preview, --no-names and "
+            "--name-folders need --out DIR; without it nothing is written"
         )
+    if no_names and name_folders:
+        raise UsageError("--no-names and --name-folders contradict each other; leave one out")
     model_options = embedding.options_beside(embeddings)
     cache_options = caching.options()
     inputs = pictures.read()
@@ -144,9 +179,20 @@ def finish(
         OutputError: if `move` had to leave originals.
         StrictError: if `strict` and something was skipped.
     """
+    if named := _named(result):
+        reporter.note(named)
     reporter.summary(_summary(result, output))
     check_kept(result.kept, reporter)
     check_strict(strict, result.skipped)
+
+
+def _named(result: SortResult) -> str:
+    """The clusters that have a name, largest first: `42 church · 38 dog · …`."""
+    sizes = Counter(item.cluster for item in result.placements)
+    names = {label: each.name for label, each in result.suggested.items() if each.name}
+    shown = [f"{size} {names[label]}" for label, size in sizes.most_common() if label in names]
+    more = ["…"] if len(shown) > _MOST_NAMES else []
+    return " · ".join([*shown[:_MOST_NAMES], *more])
 
 
 def _summary(result: SortResult, output: OutputOptions | None) -> str:

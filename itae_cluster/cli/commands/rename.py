@@ -19,12 +19,20 @@ __all__ = ["rename"]
 def rename(
     out: given.Out,
     names: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(
             metavar="NAMES",
             help="Pairs such as cluster-003=Beach, or a names.json that preview.html saved.",
+            show_default=False,
         ),
-    ],
+    ] = None,
+    suggested: Annotated[
+        bool,
+        typer.Option(
+            "--suggested",
+            help="Take the suggested names, for clusters that have none yet.",
+        ),
+    ] = False,
     dry_run: given.DryRun = False,
     quiet: given.Quiet = False,
     verbose: given.Verbose = False,
@@ -35,9 +43,14 @@ def rename(
 
     Examples:
         itae-cluster rename ./sorted cluster-003=Beach cluster-007="Aunt Vera"
-        itae-cluster rename ./sorted ~/Downloads/names.json
+        itae-cluster rename ./sorted --suggested
     """
     given.check_result(out)
+    names = names or []
+    if bool(names) == suggested:
+        raise UsageError(
+            "name a file such as names.json, or pairs such as cluster-003=Beach, or --suggested"
+        )
     one = len(names) == 1 and "=" not in names[0]
     if one and not os.path.lexists(names[0]):
         raise UsageError(
@@ -45,11 +58,14 @@ def rename(
             f"{printable(names[0])}=Name"
         )
     with ConsoleReporter(quiet=quiet, verbose=verbose) as reporter:
-        from itae_cluster.pipeline.rename import rename_clusters
+        from itae_cluster.pipeline.rename import rename_as_suggested, rename_clusters
         from itae_cluster.results.cluster_names import read_names, read_words
 
-        wishes = read_names(names[0]) if one else read_words(names)
-        renamed = rename_clusters(out, wishes, reporter, dry_run=dry_run)
+        if suggested:
+            renamed = rename_as_suggested(out, reporter, dry_run=dry_run)
+        else:
+            wishes = read_names(names[0]) if one else read_words(names)
+            renamed = rename_clusters(out, wishes, reporter, dry_run=dry_run)
     if dry_run:
         write_pairs("rename", renamed)
     for old, new in renamed:

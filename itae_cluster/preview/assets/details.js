@@ -122,7 +122,8 @@ function openCluster(group, { focus = false } = {}) {
   const note = size > rows.length ? `${number(rows.length)} of its ${plural(size, "picture")} are on this page.` : null;
   openDetails(clusterName(group), (row) => data.group[row] === group, focus,
     isNoise(group) ? element("h2", {}, swatch(group), "unclustered") : nameField(group),
-    element("div", { class: "facts" }, element("span", {}, plural(size, "picture")), givenName(group) === undefined ? null : element("span", {}, groups[group].folder)),
+    element("div", { class: "facts" }, element("span", {}, plural(size, "picture")), clusterName(group) === groups[group].folder || isNoise(group) ? null : element("span", {}, groups[group].folder)),
+    groups[group].suggested?.tags.length ? element("p", { class: "quiet" }, `Perhaps ${groups[group].suggested.tags.join(", ")}`) : null,
     note ? element("p", { class: "quiet" }, note) : null,
     takeAway(rows),
     ...examples(group),

@@ -1,5 +1,5 @@
 "use strict";
-// Names that the reader gives to clusters, and the file they are saved to (docs/names.md).
+// Names that the reader gives to clusters, and the file they are saved to (docs/preview.md).
 
 const LONGEST_NAME = 100;
 const namesKey = `itae-cluster names ${data.key}`;
@@ -7,8 +7,9 @@ const names = new Map(Object.entries(JSON.parse(kept.get(namesKey) ?? "{}")));
 
 // `names` is keyed by folder, which says what it is to the command that reads the file.
 const givenName = (group) => names.get(groups[group].folder);
-const clusterName = (group) => givenName(group) ?? (isNoise(group) ? "unclustered" : groups[group].folder);
-const shortName = (group) => givenName(group) ?? String(groups[group].number);
+const suggestedName = (group) => groups[group].suggested?.name ?? undefined;
+const clusterName = (group) => givenName(group) ?? suggestedName(group) ?? (isNoise(group) ? "unclustered" : groups[group].folder);
+const shortName = (group) => givenName(group) ?? suggestedName(group) ?? String(groups[group].number);
 
 // What is wrong with a name, or "" where nothing is.
 function nameFault(group, name) {

@@ -3,9 +3,11 @@
     python tests/benchmarks/quality [FOLDER…] [--model NAME] [--weights FILE] [--seeds N]
     python tests/benchmarks/quality --draws N FOLDER…
     python tests/benchmarks/quality --limits
+    python tests/benchmarks/quality --names FOLDER…
 
 FOLDERs hold labelled pictures, a subfolder a class. `--draws` looks for k in N random sets of
-each instead, `--limits` tries every recipe on 100,000 synthetic embeddings. `--render` only makes
+each instead, `--limits` tries every recipe on 100,000 synthetic embeddings, `--names` judges the
+suggested names of clusters where folders are called by nouns of WordNet. `--render` only makes
 the tables anew.
 """
 
@@ -24,7 +26,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # run as a folder, not as a module
 
-from benchmarks.quality import criteria, data, grid, limits, tables
+from benchmarks.quality import criteria, data, grid, limits, naming, tables
 from itae_cluster.cli.reporting import ConsoleReporter
 from itae_cluster.clustering.choose_k import ScoredSample, candidates
 from itae_cluster.core.cache import open_cache
@@ -51,6 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--draws", type=int, metavar="N", help="look for k in random sets")
     parser.add_argument("--limits", action="store_true", help="100,000 embeddings a recipe")
+    parser.add_argument("--names", action="store_true", help="judge the names of clusters")
     parser.add_argument("--render", action="store_true", help="make the tables anew, and no more")
     asked = parser.parse_args(arguments)
     if asked.limits:
@@ -59,7 +62,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         reporter = ConsoleReporter(quiet=False, verbose=False)
         model = ModelOptions(model=asked.model, weights=asked.weights)
         with open_cache(CacheOptions(), reporter) as cache:
-            if asked.draws:
+            if asked.names:
+                _keep({"names": list(_named(asked.folders, cache, reporter))})
+            elif asked.draws:
                 _keep(
                     {"draws": list(_looked_for(asked.folders, asked.draws, model, cache, reporter))}
                 )
@@ -101,6 +106,15 @@ def _looked_for(
             "classes": [len(np.unique(one.truth)) for one in sets],
             "found": {name: [each[name] for each in found] for name in found[0]},
         }
+
+
+def _named(folders: Sequence[str], cache: Cache, reporter: Reporter) -> Iterator[dict[str, Any]]:
+    """How the clusters of each folder are called; only `mini` knows names."""
+    for folder in folders:
+        whole = data.embed_folder(folder, ModelOptions(model=MINI), cache, reporter)
+        for entry in naming.judged(whole, cache):
+            print(entry, flush=True)
+            yield entry
 
 
 def _embedded(

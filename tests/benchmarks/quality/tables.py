@@ -57,6 +57,8 @@ def tables(results: dict[str, Any]) -> str:
             "",
             *_limits(results["limits"]),
             "",
+            *_names(results.get("names", ())),
+            "",
         ]
     )
 
@@ -223,6 +225,22 @@ def _limits(entries: Sequence[dict[str, Any]]) -> list[str]:
             f"{entry['peak'] / 1e9:.1f}",
         ]
         lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
+def _names(entries: Sequence[dict[str, Any]]) -> list[str]:
+    """How many clusters have a name, how many names are right, and what one word for all gets."""
+    lines = ["| suggested names | of | clusters | named | right | one word for all |"]
+    lines.append("|---|---|---|---|---|---|")
+    for entry in entries:
+        clusters, named = entry["clusters"], entry["named"]
+        shares = (
+            named / clusters,
+            entry["right"] / named if named else 0,
+            entry["guess"] / clusters,
+        )
+        cells = " | ".join(f"{share:.0%}" for share in shares)
+        lines.append(f"| {entry['data']} | {entry['of']} | {clusters} | {cells} |")
     return lines
 
 

@@ -1,0 +1,114 @@
+"""Where suggested names come from, and where they show."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from itae_cluster.cli import app
+from itae_cluster.clustering.algorithms import measure
+from itae_cluster.core.options import ModelOptions
+from itae_cluster.core.types import Embeddings, Suggestion
+from itae_cluster.model.vocabulary import VERSION, load_vocabulary
+from itae_cluster.pipeline import names
+from itae_cluster.pipeline.demo import make_album
+from support.fakes import a_run
+
+LABELS = np.array([0, 0, 0, 0, 1, 1, 1, 1])
+DOG, CHURCH = "02102040", "03028079"  # English springer, church
+
+
+def shown(*offsets):
+    """Embeddings of `mini` that its classifier takes for these classes, four of each."""
+    known = load_vocabulary()
+    place = {each.offset: number for number, each in enumerate(known.synsets)}
+    rows = [known.weight[place[offset]] for offset in offsets for _ in range(4)]
+    vectors = np.stack(rows)
+    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+
+
+def embeddings(vectors, **metadata):
+    return Embeddings(tuple(f"{row}.jpg" for row in range(len(vectors))), vectors, metadata)
+
+
+def test_with_mini_they_are_read_off_its_embeddings():
+    found = embeddings(shown(DOG, CHURCH), name="mini", version=VERSION)
+    suggested = names.suggest_names(found, measure(found.vectors, LABELS), None, a_run())
+    assert [suggested[label].name for label in (0, 1)] == ["English springer", "church"]
+
+
+def test_with_another_model_mini_looks_at_a_few_pictures(monkeypatch):
+    asked = []
+
+    def embed(paths, model, run):
+        asked.extend(paths)
+        return embeddings(shown(DOG, CHURCH), name="mini", version=VERSION)
+
+    monkeypatch.setattr(names, "_embed_with_mini", embed)
+    found = embeddings(np.eye(8, dtype=np.float32), name="vitb14")
+    clustering = measure(found.vectors, LABELS)
+    suggested = names.suggest_names(found, clustering, ModelOptions(), a_run())
+    assert [suggested[label].name for label in (0, 1)] == ["English springer", "church"]
+    assert sorted(asked) == sorted(found.paths)
+
+
+@pytest.mark.parametrize("version", [1, None])
+def test_without_pictures_or_with_an_older_mini_there_are_none(version):
+    found = embeddings(shown(DOG, CHURCH), name="mini", version=version)
+    assert names.suggest_names(found, measure(found.vectors, LABELS), None, a_run()) == {}
+
+
+@pytest.fixture
+def album(tmp_path, monkeypatch):
+    """The demo album, whose clusters are called what the test says."""
+    make_album(str(tmp_path / "demo"))
+    suggested = {0: Suggestion("garbage truck", ("truck",), 0.9, "03417042")}
+    monkeypatch.setattr("itae_cluster.pipeline.sort.suggest_names", lambda *_: suggested)
+    return tmp_path / "demo/album"
+
+
+def sort(album, *words):
+    command = ["cluster", str(album), "--model", "mini", "--k", "2", "-o", str(album / "../out")]
+    result = CliRunner().invoke(app, [*command, *words])
+    assert result.exit_code == 0, result.stderr
+    return album.parent / "out", result.stderr
+
+
+def table_names(out):
+    with open(out / "clusters.csv", encoding="utf-8-sig", newline="") as file:
+        return {row["cluster"]: row["name"] for row in csv.DictReader(file)}
+
+
+@pytest.mark.slow
+def test_names_show_in_manifest_table_page_and_closing_words(album):
+    out, told = sort(album)
+    assert re.search(r"^\d+ garbage truck$", told, re.MULTILINE)
+    first, second = json.loads((out / "manifest.json").read_text())["clusters"]
+    assert first["suggested"] == {
+        "name": "garbage truck",
+        "tags": ["truck"],
+        "confidence": 0.9,
+        "wordnet": "03417042",
+    }
+    assert "suggested" not in second
+    assert table_names(out) == {"0": "garbage truck", "1": "cluster-001"}
+    assert '"name":"garbage truck"' in (out / "preview.html").read_text(encoding="utf-8")
+    assert {"cluster-000", "cluster-001"} <= set(os.listdir(out))
+
+
+@pytest.mark.slow
+def test_folders_bear_them_where_that_is_asked_for(album):
+    out, _ = sort(album, "--name-folders", "--no-preview")
+    assert {"garbage-truck", "cluster-001"} <= set(os.listdir(out))
+
+
+@pytest.mark.slow
+def test_no_names_leaves_them_out(album):
+    out, told = sort(album, "--no-names", "--no-preview")
+    assert "garbage" not in told + (out / "manifest.json").read_text()
