@@ -98,10 +98,11 @@ def hdbscan(
 def clearest(
     spaces: Sequence[NDArray[np.float32]], min_cluster_size: int | None
 ) -> NDArray[np.float32]:
-    """Of several reductions of the same points the one with the most dense groups; else the first.
+    """Of several reductions of the same points the middle one by its number of dense groups.
 
     Where HDBSCAN fails, it does so to one side: two groups at the edge of a reduction are so far
-    from the rest that all the others count as one.
+    from the rest that all the others count as one. So a reduction with less than half the groups of
+    another is left out first.
 
     Args:
         spaces: one or more, (n, any) each.
@@ -113,8 +114,10 @@ def clearest(
         return spaces[0]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        groups = [_model(each, smallest, prediction_data=False).labels_.max() for each in spaces]
-    return spaces[int(np.argmax(groups))]
+        models = [_model(each, smallest, prediction_data=False) for each in spaces]
+    groups = [int(model.labels_.max()) + 1 for model in models]
+    whole = [i for i, number in enumerate(groups) if 2 * number >= max(groups)]
+    return spaces[sorted(whole, key=groups.__getitem__)[(len(whole) - 1) // 2]]
 
 
 def _fitted(
