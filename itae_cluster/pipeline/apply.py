@@ -85,7 +85,9 @@ def apply_saved_plan(plan: Plan, run: Run) -> ApplyResult:
         )
         return applied
     placements = plans.placements_of(plan.entries)
-    collection = collect(embeddings, placements, plan.metadata["options"])
+    collection = replace(
+        collect(embeddings, placements, plan.metadata["options"]), suggested=plan.suggested
+    )
     recorded = plan.metadata["options"].get("output")
     asked: Mapping[str, Any] = recorded if isinstance(recorded, dict) else {}
     output = OutputOptions(

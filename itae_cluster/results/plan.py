@@ -20,7 +20,7 @@ from itae_cluster.core.files import is_unchanged
 from itae_cluster.core.options import Action
 from itae_cluster.core.text import printable
 from itae_cluster.core.types import Placement, Skipped, Suggestion
-from itae_cluster.results import paths
+from itae_cluster.results import manifest, paths
 from itae_cluster.results.filenames import fold_name
 from itae_cluster.results.journal import FOLDER
 from itae_cluster.results.validation import check_document
@@ -87,7 +87,7 @@ class Entry:
 class Plan:
     """What a run will do: bring `entries` into `out`. `metadata` is the head of the manifest.
 
-    `suggested` are what clusters may be called; a saved plan does not keep them.
+    `suggested` are what clusters may be called.
     """
 
     out: str
@@ -130,9 +130,16 @@ def document(plan: Plan) -> dict[str, Any]:
         **kept,
         **path_record("out", plan.out),
         "action": str(plan.action),
+        **({"clusters": _clusters(plan.suggested)} if plan.suggested else {}),
         "files": [_record(entry) for entry in plan.entries],
         "skipped": [skipped_record(item) for item in plan.skipped],
     }
+
+
+def _clusters(suggested: Mapping[int, Suggestion]) -> list[dict[str, Any]]:
+    """What clusters may be called, as the manifest will have it."""
+    records = manifest.suggestion_records(suggested)
+    return [{"cluster": label, "suggested": each} for label, each in records.items()]
 
 
 def _record(entry: Entry) -> dict[str, Any]:
@@ -170,6 +177,9 @@ def read(data: bytes) -> Plan:
                 Skipped(path_of(item, "path"), item["reason"]) for item in record["skipped"]
             ),
             metadata={key: record[key] for key in _KEPT if key in record},
+            suggested=manifest.read_suggestions(
+                {int(item["cluster"]): item["suggested"] for item in record.get("clusters", ())}
+            ),
         )
         _check(plan)
     except (ValueError, RecursionError) as error:

@@ -460,3 +460,15 @@ def test_a_plan_that_counts_otherwise_is_refused(record, passed_over):
     record["passed_over"] = passed_over
     with pytest.raises(PlanError):
         read(record)
+
+
+def test_what_clusters_may_be_called_comes_through_a_plan(record):
+    suggestion = {"name": "dog", "tags": ["animal"], "confidence": 0.9, "wordnet": "02084071"}
+    record["clusters"] = [{"cluster": 0, "suggested": suggestion}]
+    validate(record)
+    plan = read(record)
+    assert plan.suggested[0].name == "dog"
+    assert plans.document(plan)["clusters"] == record["clusters"]
+    record["clusters"][0]["suggested"]["name"] = 3
+    with pytest.raises(PlanError, match=r"clusters\[0\]\.suggested\.name"):
+        read(record)
