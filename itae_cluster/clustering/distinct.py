@@ -1,9 +1,9 @@
 """Pictures that are the same, or nearly, as one point, so that no algorithm takes them apart.
 
 Copies are found by the bytes of their embeddings, near-duplicates as the page shows them: every two
-of a group reach its threshold. What is clustered is one point for each group, as heavy as it has
-pictures; every picture then has the label of its point. HDBSCAN alone is shown every picture, as it
-goes by density.
+of a group reach its threshold. What is clustered is one point for each picture that is different,
+as heavy as it has copies; then the near-duplicates of a group all go where most of them are. Where
+a cluster would be lost by that, each group is clustered as one point instead.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from itae_cluster.clustering.similarity import find_similar
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Distinct", "find_copies", "join_similar"]
+__all__ = ["Distinct", "find_copies", "join_similar", "vote"]
 
 _MOST_COMPARED = 50_000  # every two of them; the page does not draw more either
 _SMALLEST_LENGTH = 1e-12
@@ -63,6 +63,13 @@ def join_similar(copies: Distinct, fewest: int = 1) -> Distinct:
     groups = find_similar(copies.points, neighbours=0).duplicates
     left = len(copies.points) - sum(len(group) - 1 for group in groups)
     return _together(copies, groups) if groups and left >= fewest else copies
+
+
+def vote(labels: NDArray[np.int64], of: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The label that most pictures of a point have, for all of them: (n,)."""
+    clusters = int(labels.max(initial=0)) + 1
+    counts = np.bincount(of * clusters + labels, minlength=(int(of.max(initial=0)) + 1) * clusters)
+    return np.asarray(counts.reshape(-1, clusters).argmax(axis=1)[of], dtype=np.int64)
 
 
 def _together(copies: Distinct, groups: tuple[tuple[int, ...], ...]) -> Distinct:

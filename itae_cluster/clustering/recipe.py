@@ -13,8 +13,10 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from itae_cluster.clustering import algorithms, choose_k, density
-from itae_cluster.clustering.distinct import find_copies, join_similar
+from itae_cluster.clustering.distinct import find_copies, join_similar, vote
 from itae_cluster.clustering.reduce import cached_umap, pca_reduce
 from itae_cluster.core.options import Algorithm, Reduction
 from itae_cluster.core.text import quantity
@@ -22,7 +24,6 @@ from itae_cluster.core.text import quantity
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from itae_cluster.clustering.distinct import Distinct
@@ -96,10 +97,22 @@ def cluster_vectors(
         options = replace(options, k=choice.k)
         if reporter:
             reporter.note(_reason(choice))
-    points = _reduced(distinct.points, options, cache, reporter)
-    labels = label_points(points, options.k or 1, options, distinct.weights)[distinct.of]
+    labels = vote(_label(copies, options, cache, reporter), distinct.of)
+    if len(np.unique(labels)) < (options.k or 1):  # near-duplicates alone made up a cluster
+        labels = _label(distinct, options, cache, reporter)
     clustering = algorithms.describe(vectors, labels)
-    return replace(clustering, choice=choice, neighbours=_neighbours(distinct, options))
+    return replace(clustering, choice=choice, neighbours=_neighbours(copies, options))
+
+
+def _label(
+    distinct: Distinct,
+    options: ClusterOptions,
+    cache: Cache | None,
+    reporter: Reporter | None,
+) -> NDArray[np.int64]:
+    """A label for every picture, (n,), that of its point."""
+    points = _reduced(distinct.points, options, cache, reporter)
+    return label_points(points, options.k or 1, options, distinct.weights)[distinct.of]
 
 
 def _fewest(options: ClusterOptions) -> int:

@@ -182,7 +182,7 @@ def test_out_holds_folders_manifest_table_and_preview(run, album, tmp_path, acti
     manifest = json.loads((out / "manifest.json").read_text())
     jsonschema.validate(manifest, read_schema("manifest"))
     assert manifest["options"]["output"]["action"] == action
-    assert manifest["options"]["clustering"]["neighbors"] == 3  # near-duplicates count once
+    assert manifest["options"]["clustering"]["neighbors"] == 4  # pictures a cluster
     assert len(manifest["model"]["weights_sha256"]) == 64
     pairs = [(r["source"], r["cluster"]) for r in manifest["pictures"]]
     assert groups(pairs) == APART
