@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from itae_cluster.clustering.similarity import Similarity
-    from itae_cluster.core.types import Suggestion
+    from itae_cluster.core.types import Levels, Suggestion
 
 __all__ = ["PreviewData"]
 
@@ -28,7 +28,9 @@ class PreviewData:
     long side ≤ 160 px, may lack entries · `title` and `subtitle` head both previews · `diverse`
     cluster → picture indices that show how far it reaches · `similarity` of the n pictures ·
     `sizes` label → pictures in the whole collection, where the n are a sample of it · `suggested`
-    label → what the cluster may be called.
+    label → what the cluster may be called · `digest` of the places of all pictures of the result,
+    see `inventory.digest_places` · `levels` finer and coarser clusters, where they are known ·
+    `examples` picture indices that a person calls typical.
     """
 
     coordinates: NDArray[np.float32]
@@ -44,3 +46,6 @@ class PreviewData:
     similarity: Similarity | None = None
     sizes: Mapping[int, int] = field(default_factory=dict)
     suggested: Mapping[int, Suggestion] = field(default_factory=dict)
+    digest: str = ""
+    levels: Levels | None = None
+    examples: tuple[int, ...] = ()

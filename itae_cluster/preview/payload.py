@@ -19,7 +19,7 @@ from itae_cluster.preview.groups import list_groups
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from itae_cluster.core.types import Suggestion
+    from itae_cluster.core.types import Levels, Suggestion
     from itae_cluster.preview.atlas import Atlas
     from itae_cluster.preview.data import PreviewData
     from itae_cluster.preview.groups import Group
@@ -60,6 +60,9 @@ def make_payload(data: PreviewData, atlas: Atlas) -> dict[str, Any]:
         "path": list(data.names),
         "shown": _readable_names(data.names),
         "distance": [_number(value) for value in data.distances.tolist()],
+        "result": data.digest,
+        "levels": _levels(data.levels),
+        "examples": list(data.examples),
         **_similarity(data),
         **_tiles(atlas, len(data.names)),
     }
@@ -105,6 +108,12 @@ def _similarity(data: PreviewData) -> dict[str, Any]:
         "cosines": [[_number(value) for value in row] for row in cosines.tolist()],
         "duplicates": [list(group) for group in data.similarity.duplicates],
     }
+
+
+def _levels(levels: Levels | None) -> dict[str, Any] | None:
+    if levels is None:
+        return None
+    return {"leaf": levels.leaves.tolist(), "merges": levels.merges.tolist()}
 
 
 def _tiles(atlas: Atlas, n: int) -> dict[str, Any]:
