@@ -47,6 +47,7 @@ __all__ = [
     "Model",
     "Models",
     "Neighbors",
+    "Nested",
     "NoCache",
     "Null",
     "Offline",
@@ -322,6 +323,14 @@ Action = Annotated[
     typer.Option(
         metavar="HOW",
         help="How pictures get into the result: copy, hardlink, symlink or move.",
+        rich_help_panel=RESULT,
+    ),
+]
+Nested = Annotated[
+    bool,
+    typer.Option(
+        "--nested",
+        help="Put like clusters together in folders above theirs: group-000/cluster-012.",
         rich_help_panel=RESULT,
     ),
 ]

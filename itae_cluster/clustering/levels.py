@@ -24,7 +24,7 @@ from itae_cluster.core.types import NOISE, Levels
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["cut", "find_levels"]
+__all__ = ["coarsen", "cut", "find_levels"]
 
 MOST_CLUSTERS = 1000
 """Above, no levels are kept: the tree would take longer than the clustering."""
@@ -131,6 +131,23 @@ def _costs(
     apart = np.square(centres - centres[row]).sum(axis=1)
     both = np.maximum(weights + weights[row], 1)
     return np.asarray(weights * weights[row] / both * apart, dtype=np.float64)
+
+
+def coarsen(levels: Levels, labels: NDArray[np.int64], k: int) -> NDArray[np.int64]:
+    """Where each of K clusters goes if there are only `k`: (K,), 0 the one with most pictures.
+
+    Args:
+        levels: of the clustering.
+        labels: (n,) its clusters, 0 to K − 1, and `NOISE`.
+        k: 1 to K.
+    """
+    rows = np.flatnonzero(labels != NOISE)
+    first = np.unique(labels[rows], return_index=True)[1]
+    groups = cut(levels.merges, k)[levels.leaves[rows]]
+    numbers, counts = np.unique(groups, return_counts=True)
+    rank = np.empty(len(numbers), dtype=np.int64)
+    rank[np.argsort(-counts, kind="stable")] = np.arange(len(numbers))
+    return np.asarray(rank[np.searchsorted(numbers, groups[first])])
 
 
 def cut(merges: NDArray[np.int64], k: int) -> NDArray[np.int64]:

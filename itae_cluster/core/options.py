@@ -262,6 +262,7 @@ class OutputOptions:
     preview: bool = True
     names: bool = True
     name_folders: bool = False
+    nested: bool = False
 
 
 @dataclass(frozen=True)

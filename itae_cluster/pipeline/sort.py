@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from itae_cluster.changes.planning import make_plan
 from itae_cluster.changes.staging import check_output
 from itae_cluster.clustering import recipe
-from itae_cluster.core.errors import UsageError
+from itae_cluster.clustering.levels import MOST_CLUSTERS, coarsen
+from itae_cluster.core.errors import InputError, UsageError
 from itae_cluster.core.options import (
     ClusterOptions,
     InputOptions,
@@ -26,7 +27,7 @@ from itae_cluster.preview.collection import Collection
 from itae_cluster.preview.thumbnails import Thumbnails, store_thumbnails
 from itae_cluster.results import manifest
 from itae_cluster.results.cluster_names import safe_folders
-from itae_cluster.results.placements import place_pictures
+from itae_cluster.results.placements import folder_name, place_pictures
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
     from itae_cluster.results.plan import Plan
 
 __all__ = ["RecordedOptions", "SortOptions", "SortResult", "plan_pictures", "sort_pictures"]
+
+
+_FEWEST_NESTED = 4  # clusters; of fewer there is nothing to nest
 
 
 class RecordedOptions(Protocol):
@@ -234,18 +238,36 @@ def _embed_and_cluster(
     )
     followers = sidecars.find(embeddings.paths) if output and output.sidecars else None
     suggested = _suggest_names(embeddings, clustering, options, run)
-    by_name = output is not None and output.name_folders
-    words = {label: each.name for label, each in suggested.items() if each.name}
     return SortResult(
         embeddings=embeddings,
         clustering=clustering,
         placements=place_pictures(
-            embeddings.paths, clustering, followers, safe_folders(words) if by_name else None
+            embeddings.paths, clustering, followers, _folders(clustering, suggested, output)
         ),
         skipped=embeddings.skipped,
         options=options,
         suggested=suggested,
     )
+
+
+def _folders(
+    clustering: Clustering, suggested: Mapping[int, Suggestion], output: OutputOptions | None
+) -> dict[int, str]:
+    """Folders of clusters that are not just called by their numbers."""
+    if output is None:
+        return {}
+    words = {label: each.name for label, each in suggested.items() if each.name}
+    folders = safe_folders(words) if output.name_folders else {}
+    k, levels = len(clustering.centres), clustering.levels
+    if not output.nested or k < _FEWEST_NESTED:
+        return folders
+    if levels is None:
+        raise InputError(f"--nested needs at most {MOST_CLUSTERS} clusters; use a smaller --k")
+    groups = coarsen(levels, clustering.labels, round(k**0.5))
+    return {
+        label: f"group-{group:03d}/{folders.get(label) or folder_name(label, k)}"
+        for label, group in enumerate(groups.tolist())
+    }
 
 
 def _suggest_names(

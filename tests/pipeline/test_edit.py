@@ -12,9 +12,18 @@ import numpy as np
 import pytest
 
 from itae_cluster.changes.amend import inspect_result
+from itae_cluster.clustering.levels import coarsen, cut, find_levels
 from itae_cluster.core.errors import ItaeClusterError, OutputError, ResultError, UsageError
-from itae_cluster.core.options import CacheOptions, ModelOptions
+from itae_cluster.core.options import (
+    CacheOptions,
+    ClusterOptions,
+    InputOptions,
+    ModelOptions,
+    OutputOptions,
+    Reduction,
+)
 from itae_cluster.core.types import NOISE, REJECTED
+from itae_cluster.pipeline import sort_pictures
 from itae_cluster.pipeline.edit import edit_result, move_pictures
 from itae_cluster.pipeline.regroup import regroup_result
 from itae_cluster.preview import read_page
@@ -420,3 +429,55 @@ def test_the_commands(album, tmp_path, tiny_weights):
     assert (
         "the levels of this result go from 1 to 3" in run("regroup", out, "-k", "9", code=2).stderr
     )
+
+
+def test_nested_folders_are_changed_like_others(shades, tmp_path):
+    out, run = tmp_path / "nested", a_run(caching=shades.caching, encoder=KnownEncoder())
+    sort_pictures(
+        InputOptions((shades.album,)),
+        ModelOptions(size=28),
+        ClusterOptions(k=6, reduce=Reduction.NONE),
+        OutputOptions(str(out), nested=True, contact_sheets=True),
+        run,
+    )
+    shades.out = out
+    sizes = as_documents_say(shades)
+    assert {os.path.dirname(folder) for folder in sizes} == {"group-000", "group-001"}
+    assert {os.path.basename(folder) for folder in sizes} == {f"cluster-00{n}" for n in range(6)}
+    groups = {(i["source"][-7], i["destination"][:9]) for i in shades.manifest()["pictures"]}
+    assert len(groups) == 3  # two colours are in one group, and no colour is in both
+    before = without_journal(out)
+    one, two, *_ = sorted(sizes)
+    edit(shades, {"rename": "cluster-005", "name": "Five"}, {"merge": [one, two]})
+    assert sum(folder.endswith("/Five") for folder in as_documents_say(shades)) == 1
+    shades.update(picture(tmp_path / "n" / "new.png", (200, 30, 30), seed=30))
+    assert sum(as_documents_say(shades).values()) == 25
+    regroup(shades, 2)
+    assert len(as_documents_say(shades)) == 2
+    assert len(read_page((out / "preview.html").read_bytes())[0].names) == 25
+    for _ in range(3):
+        assert shades.undo().refused == ()
+    assert without_journal(out) == before
+    assert shades.undo().refused == ()
+    assert not out.exists()
+
+
+def test_a_tree_is_as_scipy_numbers_it():
+    rng = np.random.default_rng(0)
+    centres = rng.normal(size=(5, 3)) * 9
+    labels = np.repeat(np.arange(5), 30)
+    points = (centres[labels] + rng.normal(size=(150, 3))).astype(np.float32)
+    rows = np.arange(150)
+    labels[:2] = NOISE
+    found = find_levels(points, rows, rows, labels, seed=0)
+    assert found.leaves[:2].tolist() == [NOISE, NOISE]
+    count = len(found.merges) + 1
+    assert 15 < count <= 20
+    assert np.bincount(found.leaves[2:]).min() >= 3
+    own = cut(found.merges, 5)[found.leaves[2:]]
+    assert len({*zip(own.tolist(), labels[2:].tolist(), strict=True)}) == 5
+    for k in range(1, count + 1):
+        assert len({*cut(found.merges, k).tolist()}) == k
+    groups = coarsen(found, labels, 2)
+    assert {*groups.tolist()} == {0, 1}
+    assert (groups == 0).sum() >= (groups == 1).sum()

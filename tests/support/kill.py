@@ -5,8 +5,8 @@
 kills that many and prints what each hit. `test_kill.py` runs a few of the same in every test run.
 Each trial makes a collection, starts a command on it and kills it; then looks that no picture is
 lost and nothing half-written bears a final name; then kills a second command, undo or the
-continuation; then perhaps a merge or rename of the finished result, and its undo; then lets all be
-taken back, and compares every byte, name, time and permission with what there was at first.
+continuation; then perhaps a merge, rename or edit of the finished result, and its undo; then lets
+all be taken back, and compares every byte, name, time and permission with what was there at first.
 Every fourth trial is one of the whole job on pictures, killed while it embeds or later, of an
 update of its result, and of a cluster that is split.
 """
@@ -42,13 +42,22 @@ CHANGING = 0.06  # seconds that a merge takes
 ALBUM = 60  # pictures of the trials that embed
 COLOURS = ((220, 30, 30), (20, 200, 40), (30, 40, 220))
 ACTIONS = ("copy", "move", "hardlink", "symlink")
+CHANGES = {
+    "schema": "itae-cluster/changes",
+    "schema_version": 1,
+    "changes": [
+        {"move": [f"cluster-000/{n}.jpg" for n in range(0, 50, 5)], "to": "New"},
+        {"reject": [f"cluster-001/{n}.jpg" for n in range(1, 51, 5)]},
+        {"merge": ["cluster-002", "cluster-003"], "name": "Both"},
+    ],
+}
 MADE = {"manifest.json", "clusters.csv", ".itae-cluster/journal.jsonl"}
 
 # The command itself, once everything is imported, so that a random moment falls into its work.
 CHILD = """
 import errno, os, sys
 import itae_cluster.results.plan, itae_cluster.changes.undo, itae_cluster.changes.apply
-import itae_cluster.pipeline.regroup
+import itae_cluster.pipeline.edit, itae_cluster.pipeline.regroup
 from itae_cluster.changes import locks
 from itae_cluster.cli import main
 claim = locks.claim
@@ -136,6 +145,9 @@ class Trial:
         )
         with open(self.plan, "w", encoding="ascii") as file:
             json.dump(plans.document(plan), file)
+        self.changes = os.path.join(root, "changes.json")
+        with open(self.changes, "w", encoding="ascii") as file:
+            json.dump(CHANGES, file)
         self.first = snapshot(root)
 
     def run(self, span):
@@ -160,6 +172,7 @@ class Trial:
             [
                 ("merge", self.out, "cluster-000", "cluster-001", "--name", "Both"),
                 ("rename", self.out, *(f"cluster-00{n}=name {n}" for n in range(5))),
+                ("edit", self.out, self.changes, "--no-cache"),
             ]
         )
         hits = [self._killed_briefly(*words)]

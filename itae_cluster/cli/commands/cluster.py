@@ -58,6 +58,7 @@ def cluster(
         ),
     ] = OutputOptions.dry_run,
     with_sidecars: given.WithSidecars = OutputOptions.sidecars,
+    nested: given.Nested = OutputOptions.nested,
     contact_sheets: Annotated[
         bool,
         typer.Option(
@@ -133,6 +134,7 @@ def cluster(
             preview=not no_preview,
             names=not no_names,
             name_folders=name_folders,
+            nested=nested,
         )
     elif (
         dry_run
@@ -141,11 +143,12 @@ def cluster(
         or no_preview
         or no_names
         or name_folders
+        or nested
         or action is not Action.COPY
     ):
         raise UsageError(
-            "--dry-run, --action, --with-sidecars, --contact-sheets, --no-preview, --no-names and "
-            "--name-folders need --out DIR; without it nothing is written"
+            "--dry-run, --action, --with-sidecars, --contact-sheets, --no-preview, --no-names, "
+            "--name-folders and --nested need --out DIR; without it nothing is written"
         )
     if no_names and name_folders:
         raise UsageError("--no-names and --name-folders contradict each other; leave one out")

@@ -40,6 +40,7 @@ def plan(
     ],
     action: given.Action = OutputOptions.action,
     with_sidecars: given.WithSidecars = OutputOptions.sidecars,
+    nested: given.Nested = OutputOptions.nested,
     pictures: PictureGroup,
     embeddings: given.VectorFile = None,
     embedding: EmbeddingGroup,
@@ -60,7 +61,7 @@ def plan(
     """
     pictures.check_given(embeddings)
     cluster_options = clustering.options(k)
-    output = OutputOptions(out, action, sidecars=with_sidecars)
+    output = OutputOptions(out, action, sidecars=with_sidecars, nested=nested)
     model_options = embedding.options_beside(embeddings)
     cache_options = caching.options()
     inputs = pictures.read()
