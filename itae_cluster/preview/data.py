@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from itae_cluster.clustering.similarity import Similarity
     from itae_cluster.core.types import Suggestion
+    from itae_cluster.preview.measures import Measure
 
 __all__ = ["PreviewData"]
 
@@ -27,6 +28,7 @@ class PreviewData:
     indices, most typical first · `folders` label → folder name · `thumbnails` picture index → JPEG,
     long side ≤ 160 px, may lack entries · `title` and `subtitle` head both previews · `diverse`
     cluster → picture indices that show how far it reaches · `similarity` of the n pictures ·
+    `measures` picture index → how large it is, of pictures that have near-duplicates ·
     `sizes` label → pictures in the whole collection, where the n are a sample of it · `suggested`
     label → what the cluster may be called.
     """
@@ -42,5 +44,6 @@ class PreviewData:
     subtitle: str
     diverse: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
     similarity: Similarity | None = None
+    measures: Mapping[int, Measure] = field(default_factory=dict)
     sizes: Mapping[int, int] = field(default_factory=dict)
     suggested: Mapping[int, Suggestion] = field(default_factory=dict)
