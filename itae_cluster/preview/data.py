@@ -13,9 +13,17 @@ if TYPE_CHECKING:
 
     from itae_cluster.clustering.similarity import Similarity
     from itae_cluster.core.types import Suggestion
-    from itae_cluster.preview.measures import Measure
 
-__all__ = ["PreviewData"]
+__all__ = ["Measure", "PreviewData"]
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """`width` and `height` of a picture in pixels, upright, and `size` of its file in bytes."""
+
+    width: int
+    height: int
+    size: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from itae_cluster.core.batches import batches
 from itae_cluster.pictures.decode import read_size
 from itae_cluster.pictures.decoders import Decoders
+from itae_cluster.preview.data import Measure
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -16,18 +16,9 @@ if TYPE_CHECKING:
     from itae_cluster.clustering.similarity import Similarity
     from itae_cluster.core.types import Reporter
 
-__all__ = ["Measure", "measure_alike"]
+__all__ = ["measure_alike"]
 
 _AT_ONCE = 500
-
-
-@dataclass(frozen=True, slots=True)
-class Measure:
-    """`width` and `height` of a picture in pixels, upright, and `size` of its file in bytes."""
-
-    width: int
-    height: int
-    size: int
 
 
 def measure_alike(

@@ -19,8 +19,7 @@ import numpy as np
 from itae_cluster.clustering.similarity import Similarity
 from itae_cluster.core.types import NOISE, Suggestion
 from itae_cluster.preview.atlas import SHEET, Atlas, Tile
-from itae_cluster.preview.data import PreviewData
-from itae_cluster.preview.measures import Measure
+from itae_cluster.preview.data import Measure, PreviewData
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,7 +9,7 @@ function changesDocument() {
     if (op.example) return { example: paths(op.example) };
     return op;
   });
-  return JSON.stringify({ schema: "itae-cluster/changes", schema_version: 1, result: data.result ?? "", changes }, null, 1) + "\n";
+  return JSON.stringify({ schema: "itae-cluster/changes", schema_version: 1, ...(data.result && { result: data.result }), changes }, null, 1) + "\n";
 }
 
 // How a shell takes a word.
