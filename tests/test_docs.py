@@ -85,8 +85,9 @@ def test_commands_and_options_in_the_docs_exist(page):
         first = next(iter(words), "-")
         assert first in command.commands or not re.fullmatch("[a-z]+", first), words
         for word in words:
-            if word in getattr(command, "commands", {}):
-                command = command.commands[word]
+            if word not in getattr(command, "commands", {}):
+                break  # what follows may be a value, such as that of --action move
+            command = command.commands[word]
         if command.name == "itae-cluster":
             known |= {option for param in command.params for option in param.opts}
             command = command.commands["cluster"]

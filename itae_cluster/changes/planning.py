@@ -109,6 +109,7 @@ def _entry(
         sha256=known.digest.hex(),
         sidecar_of=leader,
         membership=item.membership if leader is None else None,
+        leaf=item.leaf if leader is None else None,
     )
 
 

@@ -18,7 +18,7 @@ from itae_cluster.core.errors import OutputError
 from itae_cluster.core.files import cannot_write, file_digest, is_disk_full, short_name
 from itae_cluster.core.text import printable
 from itae_cluster.results.journal import Journal, Write
-from itae_cluster.results.plan import CONTACT_FOLDER, GENERATED, MODEL_FILE
+from itae_cluster.results.plan import CONTACT_FOLDER, GENERATED, LEVELS_FILE, MODEL_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -119,5 +119,5 @@ def generated_names(root: str) -> list[str]:
     """Where in `root`, a staging folder, those files are."""
     sheets = os.path.join(root, CONTACT_FOLDER)
     inside = sorted(os.listdir(sheets)) if os.path.isdir(sheets) else []
-    names = [*GENERATED, MODEL_FILE, *(f"{CONTACT_FOLDER}/{name}" for name in inside)]
+    names = [*GENERATED, MODEL_FILE, LEVELS_FILE, *(f"{CONTACT_FOLDER}/{name}" for name in inside)]
     return [name for name in names if os.path.exists(os.path.join(root, name))]

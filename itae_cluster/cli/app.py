@@ -13,13 +13,14 @@ from itae_cluster.cli.commands.cache import cache
 from itae_cluster.cli.commands.calibrate import calibrate
 from itae_cluster.cli.commands.cluster import cluster
 from itae_cluster.cli.commands.demo import demo
+from itae_cluster.cli.commands.edit import edit, move
 from itae_cluster.cli.commands.embed import embed
 from itae_cluster.cli.commands.evaluate import evaluate
 from itae_cluster.cli.commands.info import info
 from itae_cluster.cli.commands.models import models
 from itae_cluster.cli.commands.plan import plan
 from itae_cluster.cli.commands.preview import preview
-from itae_cluster.cli.commands.regroup import merge, split
+from itae_cluster.cli.commands.regroup import merge, regroup, split
 from itae_cluster.cli.commands.rename import rename
 from itae_cluster.cli.commands.undo import undo
 from itae_cluster.cli.commands.update import update
@@ -49,9 +50,12 @@ app.command(cls=Command, rich_help_panel=_LOOK)(preview)
 app.command(cls=Command, rich_help_panel=_LOOK)(demo)
 app.command(cls=Command, rich_help_panel=_LOOK)(attention)
 app.command(cls=Command, rich_help_panel=_LOOK)(embed)
+app.command(cls=Command, rich_help_panel=_CHANGE)(edit)
+app.command(cls=Command, rich_help_panel=_CHANGE)(move)
 app.command(cls=Command, rich_help_panel=_CHANGE)(rename)
 app.command(cls=Command, rich_help_panel=_CHANGE)(merge)
 app.command(cls=Command, rich_help_panel=_CHANGE)(split)
+app.command(cls=Command, rich_help_panel=_CHANGE)(regroup)
 app.command(cls=Command, rich_help_panel=_PAPER)(calibrate)
 app.command("eval", cls=Command, rich_help_panel=_PAPER)(evaluate)
 app.command(cls=Command, rich_help_panel=_MODELS)(info)

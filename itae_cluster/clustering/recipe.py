@@ -17,6 +17,7 @@ import numpy as np
 
 from itae_cluster.clustering import algorithms, choose_k, density
 from itae_cluster.clustering.distinct import find_copies, join_similar, vote
+from itae_cluster.clustering.levels import find_levels
 from itae_cluster.clustering.reduce import cached_umap, pca_reduce
 from itae_cluster.core.options import Algorithm, Reduction
 from itae_cluster.core.text import quantity
@@ -62,6 +63,7 @@ def cluster_vectors(
     *,
     cache: Cache | None = None,
     reporter: Reporter | None = None,
+    levels: bool = False,
 ) -> Clustering:
     """Clusters of (n, D) embeddings.
 
@@ -70,6 +72,7 @@ def cluster_vectors(
         options: the recipe.
         cache: where the reduction may be known from; None for nowhere.
         reporter: told of progress and of clusters that could not be made; None for nobody.
+        levels: whether finer and coarser clusters are wanted, too.
 
     Raises:
         InputError: if there are too few or too many pictures for the recipe.
@@ -79,15 +82,18 @@ def cluster_vectors(
     distinct = join_similar(copies, _fewest(options))
     if options.algorithm is Algorithm.HDBSCAN:
         spaces = _dense_spaces(copies.points, options, cache, reporter)
+        points = density.clearest([each[copies.of] for each in spaces], options.min_cluster_size)
         found, membership = density.hdbscan(
-            density.clearest([each[copies.of] for each in spaces], options.min_cluster_size),
+            points,
             distinct.of,
             min_cluster_size=options.min_cluster_size,
             noise=options.assign_noise,
             reporter=reporter,
         )
         clustering = algorithms.describe(vectors, found, membership)
-        return replace(clustering, neighbours=_neighbours(copies, options))
+        clustering = replace(clustering, neighbours=_neighbours(copies, options))
+        every = np.arange(len(points))
+        return _with_levels(clustering, points, every, distinct, options) if levels else clustering
     options = _possible(options, distinct, reporter)
     choice = None
     if options.k is None:
@@ -97,22 +103,35 @@ def cluster_vectors(
         options = replace(options, k=choice.k)
         if reporter:
             reporter.note(_reason(choice))
-    labels = vote(_label(copies, options, cache, reporter), distinct.of)
+    taken = copies
+    points = _reduced(taken.points, options, cache, reporter)
+    labels = vote(_label(points, taken, options), distinct.of)
     if len(np.unique(labels)) < (options.k or 1):  # near-duplicates alone made up a cluster
-        labels = _label(distinct, options, cache, reporter)
+        taken = distinct
+        points = _reduced(taken.points, options, cache, reporter)
+        labels = _label(points, taken, options)
     clustering = algorithms.describe(vectors, labels)
-    return replace(clustering, choice=choice, neighbours=_neighbours(copies, options))
+    clustering = replace(clustering, choice=choice, neighbours=_neighbours(copies, options))
+    return _with_levels(clustering, points, taken.of, distinct, options) if levels else clustering
 
 
 def _label(
-    distinct: Distinct,
-    options: ClusterOptions,
-    cache: Cache | None,
-    reporter: Reporter | None,
+    points: NDArray[np.float32], distinct: Distinct, options: ClusterOptions
 ) -> NDArray[np.int64]:
     """A label for every picture, (n,), that of its point."""
-    points = _reduced(distinct.points, options, cache, reporter)
     return label_points(points, options.k or 1, options, distinct.weights)[distinct.of]
+
+
+def _with_levels(
+    clustering: Clustering,
+    points: NDArray[np.float32],
+    of: NDArray[np.int64],
+    distinct: Distinct,
+    options: ClusterOptions,
+) -> Clustering:
+    """The clustering and its levels, found in the space that it was found in."""
+    found = find_levels(points, of, distinct.of, clustering.labels, seed=options.seed)
+    return replace(clustering, levels=found)
 
 
 def _fewest(options: ClusterOptions) -> int:

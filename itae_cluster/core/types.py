@@ -21,10 +21,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "NOISE",
+    "REJECTED",
     "Choice",
     "Clustering",
     "Embeddings",
     "Encoder",
+    "Levels",
     "Picture",
     "Placement",
     "Reporter",
@@ -38,6 +40,9 @@ __all__ = [
 
 NOISE = -1
 """The label of a picture that belongs to no cluster."""
+
+REJECTED = -2
+"""The label of a picture that a person does not want; it belongs to no cluster either."""
 
 
 class Reporter(Protocol):
@@ -172,6 +177,19 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
+class Levels:
+    """A clustering as a tree, which can be cut into more or fewer clusters.
+
+    `leaves` (n,) int64, the leaf of each picture, `NOISE` for none · `merges` (L − 1, 2) int64:
+    leaves are 0 to L − 1, and the i-th merge makes node L + i of two nodes, as SciPy numbers them.
+    The first L − k merges leave k clusters; where k is that of the clustering, its own.
+    """
+
+    leaves: NDArray[np.int64]
+    merges: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
 class Clustering:
     """Cluster 0 is the largest; `NOISE` marks pictures of no cluster.
 
@@ -180,7 +198,8 @@ class Clustering:
     NaN where there is none) · `membership` (n,) float32, probability of the own cluster (noise:
     of the likeliest), 0 to 1; None where the algorithm knows of none · `choice` tells how K was
     found out, None where it was given or found by the algorithm itself · `neighbours` that each
-    picture had in the graph of UMAP or spectral clustering, None where there was none.
+    picture had in the graph of UMAP or spectral clustering, None where there was none · `levels`
+    are finer and coarser clusters, where they were asked for.
     """
 
     labels: NDArray[np.int64]
@@ -189,13 +208,15 @@ class Clustering:
     membership: NDArray[np.float32] | None = None
     choice: Choice | None = None
     neighbours: int | None = None
+    levels: Levels | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Placement:
     """One picture's way into the result: `destination` is relative to OUT, with `/`.
 
-    `sidecars` are the files that follow it, each source and destination.
+    `sidecars` are the files that follow it, each source and destination · `leaf` its own in
+    `Levels`, None where there are none or it has none.
     """
 
     source: str
@@ -204,6 +225,7 @@ class Placement:
     distance: float
     sidecars: tuple[tuple[str, str], ...] = ()
     membership: float | None = None
+    leaf: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

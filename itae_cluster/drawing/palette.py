@@ -34,8 +34,8 @@ _INK_SWITCH = 0.36  # above, black text reads better than white
 
 
 def colour(label: int) -> str:
-    """`#rrggbb` of a cluster, for any label; `NOISE_COLOUR` for noise."""
-    if label == NOISE:
+    """`#rrggbb` of a cluster, for any label; `NOISE_COLOUR` for pictures of no cluster."""
+    if label <= NOISE:
         return NOISE_COLOUR
     if label < len(_FIRST):
         return _FIRST[label]

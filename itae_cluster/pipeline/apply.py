@@ -17,7 +17,7 @@ from itae_cluster.embedding import vector_files
 from itae_cluster.embedding.vector_cache import VectorCache
 from itae_cluster.preview.build import write_previews
 from itae_cluster.preview.collection import collect
-from itae_cluster.results import centres
+from itae_cluster.results import centres, levels
 from itae_cluster.results import plan as plans
 
 if TYPE_CHECKING:
@@ -56,7 +56,10 @@ def apply_and_draw(
         if output.preview:
             shown = replace(collection, placements=placed)
             write_previews(staging, shown, run, contact_sheets=output.contact_sheets)
-        centres.write(collection.centres(), staging)
+        model = collection.centres()
+        centres.write(model, staging)
+        if (tree := collection.tree(model)) is not None:
+            levels.write(tree, staging)
 
     return apply_plan(plan, run.reporter, draw=draw)
 
@@ -86,7 +89,8 @@ def apply_saved_plan(plan: Plan, run: Run) -> ApplyResult:
         return applied
     placements = plans.placements_of(plan.entries)
     collection = replace(
-        collect(embeddings, placements, plan.metadata["options"]), suggested=plan.suggested
+        collect(embeddings, placements, plan.metadata["options"], plan.merges),
+        suggested=plan.suggested,
     )
     recorded = plan.metadata["options"].get("output")
     asked: Mapping[str, Any] = recorded if isinstance(recorded, dict) else {}

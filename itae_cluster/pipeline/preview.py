@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from itae_cluster import preview
 from itae_cluster.changes.amend import Amendment, amend, inspect_result
-from itae_cluster.core.types import Placement
+from itae_cluster.core.types import NOISE, REJECTED, Placement
 from itae_cluster.embedding.embed import embed_files
 from itae_cluster.embedding.provenance import matching_encoder, recall_options
 from itae_cluster.preview.build import draw_atlas, lay_out
 from itae_cluster.preview.collection import collect
-from itae_cluster.results import centres
+from itae_cluster.results import centres, inventory, levels
 from itae_cluster.results.manifest import read_suggestions
-from itae_cluster.results.plan import CONTACT_FOLDER, MODEL_FILE
+from itae_cluster.results.plan import CONTACT_FOLDER, LEVELS_FILE, MODEL_FILE
 
 if TYPE_CHECKING:
     from itae_cluster.core.options import ModelOptions
     from itae_cluster.core.run import Run
-    from itae_cluster.core.types import Embeddings, Skipped
+    from itae_cluster.core.types import Skipped
     from itae_cluster.preview.collection import Collection
-    from itae_cluster.results.inventory import Inventory
+    from itae_cluster.results.inventory import HeldPicture, Inventory
 
 __all__ = ["PreviewResult", "draw_preview"]
 
@@ -55,25 +55,52 @@ def draw_preview(
     model = held.head["model"]
     options = recall_options(model, asked)
     encoder = matching_encoder(model, options, run.cache, run.reporter, run.encoder)
-    paths = [os.path.join(held.root, item.destination) for item in held.pictures]
+    shown = {
+        os.path.join(held.root, item.destination): item
+        for item in held.pictures
+        if item.cluster != REJECTED
+    }
+    paths = list(shown)
     embeddings = embed_files(paths, options, encoder, cache=run.cache, reporter=run.reporter)
-    collection = collect(embeddings, _placements(held, embeddings), held.head["options"])
-    collection = replace(collection, suggested=read_suggestions(held.suggested))
-    contents = _documents(collection, run, contact_sheets=contact_sheets)
+    tree = levels.load(held.root)
+    places = [_placement(path, shown[path]) for path in embeddings.paths]
+    merges = None if tree is None else tree.merges.tolist()
+    collection = replace(
+        collect(embeddings, places, held.head["options"], merges),
+        suggested=read_suggestions(held.suggested),
+        rejected=[item.destination for item in held.pictures if item.cluster == REJECTED],
+        examples=frozenset(path for path, item in shown.items() if "example" in item.record),
+    )
+    made: dict[str, bytes] = {}
+    if tree is None:
+        collection = collection.with_levels()
+        tree = collection.tree(collection.centres())
+        made = {} if tree is None else {LEVELS_FILE: levels.content(tree)}
+    records = _records(held, collection)
+    if records != [item.record for item in held.pictures]:
+        made |= inventory.result_documents(held, records, held.folders, held.names)
+    contents = made | _documents(collection, run, contact_sheets=contact_sheets)
     if not os.path.lexists(os.path.join(held.root, MODEL_FILE)):
         contents[MODEL_FILE] = centres.content(collection.centres())
     amend(held, Amendment("preview", lambda *_: contents), run.reporter)
     return PreviewResult(pictures=len(embeddings.paths), skipped=embeddings.skipped)
 
 
-def _placements(held: Inventory, embeddings: Embeddings) -> list[Placement]:
-    """Where each picture that could be read is in the result."""
-    places = {
-        path: Placement(path, item.destination, item.cluster, float("nan"))
-        for item in held.pictures
-        if (path := os.path.join(held.root, item.destination))
-    }
-    return [places[path] for path in embeddings.paths]
+def _placement(path: str, item: HeldPicture) -> Placement:
+    leaf = item.record.get("leaf")
+    return Placement(path, item.destination, item.cluster, float("nan"), leaf=leaf)
+
+
+def _records(held: Inventory, collection: Collection) -> list[dict[str, Any]]:
+    """What the manifest is to say of each picture: where a person put it, and its leaf."""
+    found = collection.clustering.levels
+    paths = collection.embeddings.paths
+    leaves = {} if found is None else dict(zip(paths, found.leaves.tolist(), strict=True))
+    records = []
+    for item in held.pictures:
+        leaf = leaves.get(os.path.join(held.root, item.destination), NOISE)
+        records.append(item.as_record() | ({} if leaf == NOISE else {"leaf": leaf}))
+    return records
 
 
 def _documents(

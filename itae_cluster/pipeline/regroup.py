@@ -1,46 +1,46 @@
-"""Clusters of a result put together, or one taken apart."""
+"""Clusters of a result put together or taken apart: some of them, or all by another level."""
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from itae_cluster.changes.amend import Amendment, amend, inspect_result
 from itae_cluster.clustering import algorithms, recipe
-from itae_cluster.core.errors import InputError, UsageError
+from itae_cluster.clustering.levels import cut, find_levels
+from itae_cluster.core.errors import InputError, ResultError, UsageError
 from itae_cluster.core.options import ClusterOptions, Reduction, check_seed
 from itae_cluster.core.text import printable
 from itae_cluster.core.types import NOISE
 from itae_cluster.embedding.embed import embed_files
 from itae_cluster.embedding.provenance import matching_encoder, recall_options
-from itae_cluster.pipeline.rename import follow_folders
-from itae_cluster.preview.redraw import redraw_previews
-from itae_cluster.results import centres, cluster_names, inventory
-from itae_cluster.results.filenames import Namer, fold_name
-from itae_cluster.results.journal import Shift
-from itae_cluster.results.plan import MODEL_FILE
+from itae_cluster.embedding.vector_cache import VectorCache
+from itae_cluster.pipeline.drafts import carry_out, open_draft
+from itae_cluster.results import centres, levels
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
 
     from itae_cluster.core.options import ModelOptions
     from itae_cluster.core.run import Run
     from itae_cluster.core.types import Embeddings, Reporter
+    from itae_cluster.pipeline.drafts import ChangeResult
     from itae_cluster.results.centres import Centres
-    from itae_cluster.results.inventory import HeldPicture, Inventory
+    from itae_cluster.results.draft import Draft
+    from itae_cluster.results.levels import Tree
 
-__all__ = ["RegroupResult", "SplitOptions", "merge_clusters", "split_cluster"]
-
-
-@dataclass(frozen=True)
-class RegroupResult:
-    """Which files, or folders, went where, and how many pictures each folder concerned holds."""
-
-    shifts: tuple[tuple[str, str], ...]
-    sizes: Mapping[str, int]
+__all__ = [
+    "SplitOptions",
+    "merge_clusters",
+    "recut",
+    "regroup_result",
+    "split_cluster",
+    "take_apart",
+]
 
 
 def merge_clusters(
@@ -50,7 +50,7 @@ def merge_clusters(
     *,
     name: str | None = None,
     dry_run: bool = False,
-) -> RegroupResult:
+) -> ChangeResult:
     """Put the pictures of several clusters into the folder of the first.
 
     Args:
@@ -65,77 +65,10 @@ def merge_clusters(
         ResultError: if there is no such cluster.
         OutputError: if it cannot be done; everything is as it was.
     """
-    held = inspect_result(out)
-    labels = [cluster_names.label_of(held, folder) for folder in folders]
-    if len(set(labels)) < 2 or len(set(labels)) < len(labels):
-        raise UsageError("name two or more different clusters to put together")
-    # The folder of the first is renamed before pictures come into it, so it has its new name there.
-    into, others = labels[0], set(labels[1:])
-    first, place = held.folders[into], held.folders[into]
-    shifts: list[Shift] = []
-    if name is not None:
-        place = cluster_names.check_free(held, first, name)
-        shifts += [Shift(first, place)] if place != first else []
-    folders_now = {label: folder for label, folder in held.folders.items() if label not in others}
-    folders_now[into] = place
-    names = {label: known for label, known in held.names.items() if label not in others}
-    if name is not None:
-        names[into] = os.path.basename(place)
-    namer = Namer(os.listdir(os.path.join(held.root, first)))
-    records = []
-    for item in held.pictures:
-        record, steps = _join_picture(item, into, others, first, place, namer)
-        records.append(record)
-        shifts += steps
-    if not dry_run:
-        contents = inventory.result_documents(held, records, folders_now, names)
-        model = _load_centres(held)
-        if model is not None:
-            contents[MODEL_FILE] = centres.content(model.merge(into, others))
-        changed = contents | redraw_previews(held, records, folders_now, reporter)
-        amend(held, Amendment("merge", lambda *_: changed, tuple(shifts)), reporter)
-    size = sum(record["cluster"] == into for record in records)
-    return RegroupResult(_pairs(shifts), {place: size})
-
-
-def _join_picture(
-    item: HeldPicture, into: int, others: set[int], first: str, place: str, namer: Namer
-) -> tuple[dict[str, Any], list[Shift]]:
-    """What the manifest says of a picture after a merge, and what moves."""
-    steps: list[Shift] = []
-    if item.cluster in others:
-        item, steps = _move_picture(item, place, namer)
-    elif place != first:
-        item = follow_folders(item, {first: place})
-    record = item.as_record()
-    if item.cluster in others:
-        record["cluster"] = into  # its distance stays: its centre stands for the cluster now
-    return record, steps
-
-
-def _move_picture(item: HeldPicture, folder: str, namer: Namer) -> tuple[HeldPicture, list[Shift]]:
-    """A picture and its sidecars in another folder, under names that are free there."""
-    old = os.path.splitext(item.destination)[0]
-    tails = [place[len(old) :] for _, place in item.sidecars]
-    name = namer.unique(os.path.basename(item.destination), tails)
-    destination = f"{folder}/{name}"
-    new = os.path.splitext(destination)[0]
-    followers = tuple(
-        (source, new + tail) for (source, _), tail in zip(item.sidecars, tails, strict=True)
-    )
-    steps = [Shift(item.destination, destination)]
-    steps += [
-        Shift(before, after)
-        for (_, before), (_, after) in zip(item.sidecars, followers, strict=True)
-    ]
-    return replace(item, destination=destination, sidecars=followers), steps
-
-
-def _load_centres(held: Inventory) -> Centres | None:
-    """The model, where the result has one."""
-    if not os.path.lexists(os.path.join(held.root, MODEL_FILE)):
-        return None
-    return centres.load(held.root)
+    draft = open_draft(out)
+    labels = [draft.label_of(folder) for folder in folders]
+    draft.merge(labels, name)
+    return carry_out(draft, "merge", reporter, concerned=labels[:1], dry_run=dry_run)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,7 +96,7 @@ def split_cluster(
     run: Run,
     *,
     dry_run: bool = False,
-) -> RegroupResult:
+) -> ChangeResult:
     """Take a cluster apart with K-Means; the largest part stays in its folder.
 
     Args:
@@ -177,40 +110,43 @@ def split_cluster(
     Raises:
         ItaeClusterError: of the stage that failed; the result is as it was then.
     """
-    held = inspect_result(out)
-    label = cluster_names.label_of(held, folder)
-    model = centres.load(held.root)
-    members = [item for item in held.pictures if item.cluster == label]
-    algorithms.check_k(options.k, len(members))
-    paths = [os.path.join(held.root, item.destination) for item in members]
-    embeddings = _embed(paths, model, asked, run)
+    draft = open_draft(out)
+    numbers = take_apart(draft, draft.label_of(folder), options, asked, run)
+    return carry_out(draft, "split", run.reporter, concerned=numbers, dry_run=dry_run)
+
+
+def take_apart(
+    draft: Draft, label: int, options: SplitOptions, asked: ModelOptions, run: Run
+) -> list[int]:
+    """Split a cluster of a draft; the numbers of its parts, the largest first.
+
+    Raises:
+        ItaeClusterError: of the stage that failed.
+    """
+    root, pictures = draft.held.root, draft.held.pictures
+    model = draft.model if draft.model is not None else centres.load(root)
+    rows = {os.path.join(root, pictures[row].destination): row for row in draft.members(label)}
+    algorithms.check_k(options.k, len(rows))
+    embeddings = _embed(list(rows), model, asked, run)
     algorithms.check_k(options.k, len(embeddings.paths))
     parting = ClusterOptions(k=options.k, seed=options.seed, reduce=Reduction.NONE)
     found = recipe.cluster_vectors(embeddings.vectors, parting, reporter=run.reporter)
     if len(found.centres) < 2:
         raise InputError(
-            f"the pictures of {printable(folder)} are identical; there is nothing to split"
+            f"the pictures of {printable(draft.folders[label])} are identical; there is nothing "
+            "to split"
         )
-    # The largest part is the cluster from now on, so that most pictures stay where they are.
-    numbers, folders = _number_parts(held, label, len(found.centres))
-    parts = np.array([numbers[part] for part in found.labels], dtype=np.int64)
     went = {
-        path: (int(part), float(distance))
-        for path, part, distance in zip(embeddings.paths, parts, found.distances, strict=True)
+        rows[path]: (int(part), float(distance))
+        for path, part, distance in zip(
+            embeddings.paths, found.labels, found.distances, strict=True
+        )
     }
-    records, shifts = _move_parts(held, label, went, folders)
-    names = {
-        **held.names,
-        **({n: os.path.basename(folders[n]) for n in numbers} if label in held.names else {}),
-    }
-    if not dry_run:
-        folders_now = {**held.folders, **folders}
-        contents = inventory.result_documents(held, records, folders_now, names)
-        contents[MODEL_FILE] = centres.content(model.split(label, embeddings.vectors, parts))
-        changed = contents | redraw_previews(held, records, folders_now, run.reporter)
-        amend(held, Amendment("split", lambda *_: changed, tuple(shifts)), run.reporter)
-    sizes = {folders[n]: sum(record["cluster"] == n for record in records) for n in numbers}
-    return RegroupResult(_pairs(shifts), sizes)
+    # The largest part is the cluster from now on, so that most pictures stay where they are.
+    numbers = draft.part(label, went, len(found.centres))
+    parts = np.array(numbers, dtype=np.int64)[found.labels]
+    draft.remodel(model.split({label}, embeddings.vectors, parts))
+    return numbers
 
 
 def _embed(paths: Sequence[str], model: Centres, asked: ModelOptions, run: Run) -> Embeddings:
@@ -220,54 +156,107 @@ def _embed(paths: Sequence[str], model: Centres, asked: ModelOptions, run: Run) 
     return embed_files(paths, options, same, cache=run.cache, reporter=run.reporter)
 
 
-def _number_parts(held: Inventory, label: int, count: int) -> tuple[list[int], dict[int, str]]:
-    """The number of each part, the largest first, and their folders: `Beach`, `Beach-2`, ….
+def regroup_result(out: str, k: int, run: Run, *, dry_run: bool = False) -> ChangeResult:
+    """Make the folders of another level: more clusters, or fewer.
 
-    No part keeps the number of noise, so that of it each gets a folder of its own.
+    Args:
+        out: the result.
+        k: how many clusters the tree is cut into; those that a person made are beside them.
+        run: its cache may know the embeddings; it is told of progress.
+        dry_run: change nothing.
+
+    Raises:
+        UsageError: if the tree has no such level.
+        ResultError: if the result keeps no levels, and none can be made.
+        OutputError: if it cannot be done; everything is as it was.
     """
-    folder, free = held.folders[label], held.free_label()
-    numbers = list(range(free, free + count))
-    folders: dict[int, str] = {}
-    if label != NOISE:
-        numbers = [label, *numbers[:-1]]
-        folders[label] = folder
-    taken = {
-        fold_name(name) for name in os.listdir(os.path.join(held.root, os.path.dirname(folder)))
+    draft = open_draft(out)
+    tree = recut(draft, k, run)
+    there = sorted({record["cluster"] for record in draft.records if record["cluster"] >= 0})
+    return carry_out(draft, "regroup", run.reporter, concerned=there, tree=tree, dry_run=dry_run)
+
+
+def recut(draft: Draft, k: int, run: Run) -> Tree | None:
+    """Cut the tree of a draft at `k` clusters; the tree, where the result had none.
+
+    Raises:
+        UsageError: if the tree has no such level.
+        ResultError: if the result keeps no levels, and none can be made.
+    """
+    vectors = _known_vectors(draft, run)
+    kept = levels.load(draft.held.root)
+    tree = kept or _grow_tree(draft, vectors)
+    finest = len(tree.merges) + 1
+    if not 1 <= k <= finest:
+        raise UsageError(f"--k {k}: the levels of this result go from 1 to {finest} clusters")
+    groups = cut(tree.merges, k)
+    leaves = {
+        row: int(record["leaf"])
+        for row, record in enumerate(draft.records)
+        if record["cluster"] >= 0 and not record.keys() & {"moved", "example"}
+        if record.get("leaf", finest) < finest
     }
-    suffix = 1 if label == NOISE else 2
-    for number in numbers:
-        while number not in folders:
-            name = f"{folder}-{suffix}"
-            suffix += 1
-            if fold_name(os.path.basename(name)) not in taken:
-                folders[number] = name
-    return numbers, folders
+    changed = draft.regroup({row: int(groups[leaf]) for row, leaf in leaves.items()})
+    if vectors is not None:
+        _measure(draft, changed, vectors)
+    elif draft.model is not None:
+        labels = {leaf: draft.records[row]["cluster"] for row, leaf in leaves.items()}
+        new = [
+            (tree.centres[leaf], float(tree.reach[leaf]), label)
+            for leaf, label in sorted(labels.items())
+            if label in changed
+        ]
+        draft.remodel(draft.model.replace(changed, new))
+    return None if kept else tree
 
 
-def _move_parts(
-    held: Inventory,
-    label: int,
-    went: Mapping[str, tuple[int, float]],
-    folders: Mapping[int, str],
-) -> tuple[list[dict[str, Any]], list[Shift]]:
-    namers = {number: Namer() for number in folders}
-    records: list[dict[str, Any]] = []
-    shifts: list[Shift] = []
-    for item in held.pictures:
-        part = went.get(os.path.join(held.root, item.destination))
-        if part is None:
-            records.append(item.as_record())
-            continue
-        number, distance = part
-        if number != label:
-            item, steps = _move_picture(item, folders[number], namers[number])
-            shifts += steps
-        record = item.as_record()
-        records.append(
-            {**record, "cluster": number, "distance": round(distance, 6), "membership": None}
+def _known_vectors(draft: Draft, run: Run) -> NDArray[np.float32] | None:
+    """(n, D) embeddings of all pictures, from the cache alone; None where one is not known."""
+    model = draft.held.head["model"]
+    contents = [bytes.fromhex(record.get("sha256", "")) for record in draft.records]
+    vectors = np.empty((len(contents), int(model["dim"])), dtype=np.float32)
+    try:
+        known = VectorCache(run.cache, model, vectors.shape[1]).fill_contents(contents, vectors)
+    except KeyError:  # the manifest does not say all of the model that shapes a vector
+        return None
+    return vectors if known.all() else None
+
+
+def _grow_tree(draft: Draft, vectors: NDArray[np.float32] | None) -> Tree:
+    """The levels of a result of an earlier version, in the space of the embeddings."""
+    given = np.array([record["cluster"] for record in draft.records], dtype=np.int64)
+    numbers = np.unique(given[given >= 0])
+    labels = np.where(given < 0, NOISE, np.searchsorted(numbers, given))
+    rows = np.arange(len(labels))
+    shown = printable(draft.held.root)
+    if vectors is None:
+        raise ResultError(
+            f"{shown} keeps no levels, and the cache not its embeddings; 'itae-cluster preview "
+            f"{shown}' makes both"
         )
-    return records, shifts
+    found = find_levels(vectors, rows, rows, labels, seed=0)
+    if found is None:
+        raise ResultError(f"{shown} has no clusters, or too many for levels; sort it anew")
+    for record, leaf in zip(draft.records, found.leaves.tolist(), strict=True):
+        if leaf != NOISE:
+            record["leaf"] = leaf
+    model = draft.model if draft.model is not None else centres.load(draft.held.root)
+    return levels.measure_tree(vectors, given, found, model)
 
 
-def _pairs(shifts: Sequence[Shift]) -> tuple[tuple[str, str], ...]:
-    return tuple((step.origin, step.destination) for step in shifts)
+def _measure(draft: Draft, changed: set[int], vectors: NDArray[np.float32]) -> None:
+    """Centres, and distances to them, of clusters that changed, but for pictures moved by hand."""
+    rows = [
+        row
+        for row, record in enumerate(draft.records)
+        if record["cluster"] in changed and "moved" not in record
+    ]
+    if not rows:
+        return
+    parts = np.array([draft.records[row]["cluster"] for row in rows], dtype=np.int64)
+    labels = np.unique(parts, return_inverse=True)[1].ravel()
+    found = algorithms.measure(vectors[rows], labels)
+    for row, distance in zip(rows, found.distances.tolist(), strict=True):
+        draft.place(row, draft.records[row]["cluster"], distance)
+    if draft.model is not None:
+        draft.remodel(draft.model.split(changed, vectors[rows], parts))

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from itae_cluster.changes.amend import Amendment, amend, inspect_result
 from itae_cluster.core.errors import ResultError, UsageError
 from itae_cluster.core.text import printable
-from itae_cluster.preview.redraw import redraw_previews
-from itae_cluster.results import cluster_names, inventory
+from itae_cluster.pipeline.drafts import carry_out, open_draft
+from itae_cluster.results import cluster_names
 from itae_cluster.results.filenames import fold_name
-from itae_cluster.results.journal import Shift
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from itae_cluster.core.types import Reporter
     from itae_cluster.results.cluster_names import Wish
-    from itae_cluster.results.inventory import HeldPicture, Inventory
+    from itae_cluster.results.draft import Draft
 
-__all__ = ["follow_folders", "rename_as_suggested", "rename_clusters"]
+__all__ = ["rename_as_suggested", "rename_clusters"]
 
 
 def rename_clusters(
@@ -42,23 +39,7 @@ def rename_clusters(
         ResultError: if there is no such cluster, or a name is taken.
         OutputError: if it cannot be done; everything is as it was.
     """
-    held = inspect_result(out)
-    wanted = _resolve_wishes(held, wishes)
-    shifts = [
-        (held.folders[label], place)
-        for label, place in wanted.items()
-        if held.folders[label] != place
-    ]
-    if shifts and not dry_run:
-        folders = {**held.folders, **wanted}
-        last = {label: place.rpartition("/")[2] for label, place in wanted.items()}
-        names = {**held.names, **last}
-        records = [follow_folders(item, dict(shifts)).as_record() for item in held.pictures]
-        contents = inventory.result_documents(held, records, folders, names)
-        changed = contents | redraw_previews(held, records, folders, reporter)
-        steps = tuple(Shift(*pair) for pair in shifts)
-        amend(held, Amendment("rename", lambda *_: changed, steps), reporter)
-    return shifts
+    return _rename(open_draft(out), wishes, reporter, dry_run=dry_run)
 
 
 def rename_as_suggested(
@@ -71,37 +52,31 @@ def rename_as_suggested(
     Raises:
         ResultError: if it suggests none.
     """
-    held = inspect_result(out)
-    if not held.suggested:
+    draft = open_draft(out)
+    if not draft.held.suggested:
         raise ResultError(
             f"{printable(out)} suggests no names; sort anew without --no-names, or write pairs "
             "such as cluster-003=Beach"
         )
-    wishes = cluster_names.suggested_wishes(held)
-    return rename_clusters(out, wishes, reporter, dry_run=dry_run)
+    wishes = cluster_names.suggested_wishes(draft.held)
+    return _rename(draft, wishes, reporter, dry_run=dry_run)
 
 
-def _resolve_wishes(held: Inventory, wishes: Sequence[Wish]) -> dict[int, str]:
+def _rename(
+    draft: Draft, wishes: Sequence[Wish], reporter: Reporter, *, dry_run: bool
+) -> list[tuple[str, str]]:
     wanted: dict[int, str] = {}
     for folder, number, name in wishes:
-        label = cluster_names.label_of(held, folder, number)
-        place = cluster_names.check_free(held, held.folders[label], name)
+        label = draft.label_of(folder, number)
         if label in wanted:
             raise UsageError(f"{printable(folder)} is given two names; leave one out")
-        if fold_name(place) in map(fold_name, wanted.values()):
+        if fold_name(name) in map(fold_name, wanted.values()):
             raise UsageError(f"two clusters cannot both be {name!r}; choose another name for one")
-        wanted[label] = place
-    return wanted
-
-
-def follow_folders(item: HeldPicture, folders: Mapping[str, str]) -> HeldPicture:
-    """A picture whose folder, or one above it, has another name now."""
-
-    def place(name: str) -> str:
-        for old, new in folders.items():
-            if name.startswith(f"{old}/"):
-                return new + name[len(old) :]
-        return name
-
-    followers = tuple((source, place(name)) for source, name in item.sidecars)
-    return replace(item, destination=place(item.destination), sidecars=followers)
+        wanted[label] = name
+    for label, name in wanted.items():
+        draft.rename(label, name)
+    before = draft.held.folders
+    renamed = [(before[n], draft.folders[n]) for n in wanted if before[n] != draft.folders[n]]
+    if renamed and not dry_run:
+        carry_out(draft, "rename", reporter)
+    return renamed

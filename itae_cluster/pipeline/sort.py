@@ -226,7 +226,11 @@ def _embed_and_cluster(
             on_picture=thumbnails.keep if thumbnails else None,
         )
     clustering = recipe.cluster_vectors(
-        embeddings.vectors, options.clustering, cache=run.cache, reporter=run.reporter
+        embeddings.vectors,
+        options.clustering,
+        cache=run.cache,
+        reporter=run.reporter,
+        levels=output is not None,
     )
     followers = sidecars.find(embeddings.paths) if output and output.sidecars else None
     suggested = _suggest_names(embeddings, clustering, options, run)
@@ -256,7 +260,9 @@ def _suggest_names(
 
 def _plan(result: SortResult, output: OutputOptions, run: Run) -> Plan:
     plan = make_plan(result.placements, result.skipped, result.head(), output, run)
-    return replace(plan, suggested=result.suggested)
+    levels = result.clustering.levels
+    merges = None if levels is None else tuple((a, b) for a, b in levels.merges.tolist())
+    return replace(plan, suggested=result.suggested, merges=merges)
 
 
 def _check_no_pictures(options: SortOptions) -> None:

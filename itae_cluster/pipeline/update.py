@@ -12,7 +12,7 @@ from itae_cluster.changes.amend import Amendment, amend, inspect_result
 from itae_cluster.changes.planning import make_plan
 from itae_cluster.core.documents import skipped_record
 from itae_cluster.core.errors import DecodeError
-from itae_cluster.core.types import NOISE, Clustering, Embeddings
+from itae_cluster.core.types import NOISE, Clustering, Embeddings, Levels
 from itae_cluster.embedding.embed import embed_files
 from itae_cluster.embedding.provenance import matching_encoder, recall_options
 from itae_cluster.pictures import sidecars
@@ -21,13 +21,15 @@ from itae_cluster.pictures.scan import find_pictures
 from itae_cluster.pipeline.sort import SortResult
 from itae_cluster.preview.extend import Arrivals, extend_previews
 from itae_cluster.preview.thumbnails import Thumbnails
-from itae_cluster.results import centres, inventory, manifest
+from itae_cluster.results import centres, inventory, levels, manifest
 from itae_cluster.results import plan as plans
 from itae_cluster.results.placements import folder_name, place_pictures
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
+
+    from numpy.typing import NDArray
 
     from itae_cluster.core.options import InputOptions, ModelOptions, OutputOptions
     from itae_cluster.core.run import Run
@@ -109,7 +111,9 @@ def update_result(
     )
     labels, distances = model.assign(embeddings.vectors, held.folders)
     skipped = files.skipped + embeddings.skipped
-    clustering = Clustering(labels, model.centres, distances)
+    clustering = Clustering(
+        labels, model.centres, distances, levels=_levels(held, embeddings.vectors, labels)
+    )
     result = _result(embeddings, skipped, held, output, clustering)
     beyond = int((labels == NOISE).sum())
     advice = advise(len(labels), beyond, len(held.pictures), model.pictures)
@@ -117,6 +121,21 @@ def update_result(
         plan = make_plan(result.placements, skipped, {}, replace(output, out=held.root), run)
         result = _add(result, held, plan, thumbnails.kept, run)
     return UpdateResult(result=result, known=known, beyond=beyond, advice=advice)
+
+
+def _levels(
+    held: Inventory, vectors: NDArray[np.float32], labels: NDArray[np.int64]
+) -> Levels | None:
+    """The leaves of new pictures, each among those of its cluster; None where there are none."""
+    tree = levels.load(held.root)
+    if tree is None:
+        return None
+    leaves: dict[int, set[int]] = {}
+    for item in held.pictures:
+        leaf = int(item.record.get("leaf", len(tree.merges) + 1))
+        if leaf <= len(tree.merges):
+            leaves.setdefault(item.cluster, set()).add(leaf)
+    return Levels(tree.assign(vectors, labels, leaves), tree.merges)
 
 
 def _find_new(files: Sequence[str], held: Inventory, run: Run) -> list[str]:

@@ -12,7 +12,7 @@ from itae_cluster.clustering import algorithms, similarity
 from itae_cluster.clustering.reduce import cached_umap
 from itae_cluster.core.options import ClusterOptions, theta_text
 from itae_cluster.core.text import printable, quantity
-from itae_cluster.core.types import NOISE, Clustering
+from itae_cluster.core.types import NOISE, Clustering, Levels
 from itae_cluster.preview.atlas import make_atlas
 from itae_cluster.preview.contact import write_contact_sheets
 from itae_cluster.preview.data import PreviewData
@@ -78,6 +78,7 @@ def lay_out(collection: Collection, run: Run) -> tuple[PreviewData, Sequence[str
         run: told of progress; other thumbnails and the map may be known to its cache.
     """
     embeddings, clustering = collection.embeddings, collection.clustering
+    levels = clustering.levels
     run.reporter.progress("Drawing the map", 0, None)
     # The map is made of all pictures, those that are not shown too: it is the same for every sample
     # and known to the cache.
@@ -95,9 +96,10 @@ def lay_out(collection: Collection, run: Run) -> tuple[PreviewData, Sequence[str
     vectors = embeddings.vectors[rows]
     # From here on a picture is a row of what is shown, no longer of the whole collection.
     shown = Clustering(clustering.labels[rows], clustering.centres, clustering.distances[rows])
-    typical, diverse = _examples(shown, vectors)
-    examples = {label: typical[label] + diverse[label] for label in typical}
-    thumbnails = complete_thumbnails(collection.thumbnails, examples, paths, run)
+    examples = tuple(row for row, path in enumerate(paths) if path in collection.examples)
+    typical, diverse = _representatives(shown, vectors, examples)
+    needed = {label: typical[label] + diverse[label] for label in typical}
+    thumbnails = complete_thumbnails(collection.thumbnails, needed, paths, run)
     destinations = {item.source: item.destination for item in collection.placements}
     run.reporter.progress("Comparing pictures", 0, None)
     alike = similarity.find_similar(vectors)
@@ -120,15 +122,22 @@ def lay_out(collection: Collection, run: Run) -> tuple[PreviewData, Sequence[str
         sizes={
             number[label]: size for label, size in zip(labels.tolist(), sizes.tolist(), strict=True)
         },
+        digest=collection.digest,
+        levels=levels and Levels(levels.leaves[rows], levels.merges),
+        examples=examples,
     )
     return data, paths
 
 
-def _examples(
-    shown: Clustering, vectors: NDArray[np.float32]
+def _representatives(
+    shown: Clustering, vectors: NDArray[np.float32], examples: Sequence[int]
 ) -> tuple[dict[int, tuple[int, ...]], dict[int, tuple[int, ...]]]:
-    """Rows that stand for each cluster, and rows that show how far it reaches."""
-    typical_first = algorithms.representatives(shown, len(vectors))
+    """Rows that stand for each cluster, examples first, and rows that show how far it reaches."""
+    chosen = {*examples}
+    typical_first = {
+        label: tuple(sorted(members, key=lambda row: row not in chosen))
+        for label, members in algorithms.representatives(shown, len(vectors)).items()
+    }
     typical = {label: members[:TYPICAL] for label, members in typical_first.items()}
     diverse = {
         label: similarity.diverse(vectors, np.array(members, dtype=np.intp), DIVERSE)
@@ -160,5 +169,7 @@ def _rows_to_show(collection: Collection) -> NDArray[np.intp]:
     typical = algorithms.representatives(collection.clustering, TYPICAL)
     always = [row for members in typical.values() for row in members]
     paths = collection.embeddings.paths
+    if collection.examples:
+        always += [row for row, path in enumerate(paths) if path in collection.examples]
     has_thumbnail = np.fromiter((path in collection.thumbnails for path in paths), dtype=np.bool_)
     return rows_to_show(collection.clustering.labels, always, has_thumbnail, seed=collection.seed)

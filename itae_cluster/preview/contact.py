@@ -53,7 +53,7 @@ def write_contact_sheets(data: PreviewData, folder: str) -> None:
 
 def sheet_name(group: Group) -> str:
     """The file name of a group's sheet, such as `cluster-007.jpg`."""
-    return f"{group.folder}.jpg"
+    return f"{group.folder.replace('/', '-')}.jpg"
 
 
 def render_contact_sheet(data: PreviewData, group: Group) -> bytes:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from itae_cluster.clustering.similarity import Similarity
-    from itae_cluster.core.types import Suggestion
+    from itae_cluster.core.types import Levels, Suggestion
 
 __all__ = ["Measure", "PreviewData"]
 
@@ -38,7 +38,9 @@ class PreviewData:
     cluster → picture indices that show how far it reaches · `similarity` of the n pictures ·
     `measures` picture index → how large it is, of pictures that have near-duplicates ·
     `sizes` label → pictures in the whole collection, where the n are a sample of it · `suggested`
-    label → what the cluster may be called.
+    label → what the cluster may be called · `digest` of the places of all pictures of the result,
+    see `inventory.digest_places` · `levels` finer and coarser clusters, where they are known ·
+    `examples` picture indices that a person calls typical.
     """
 
     coordinates: NDArray[np.float32]
@@ -55,3 +57,6 @@ class PreviewData:
     measures: Mapping[int, Measure] = field(default_factory=dict)
     sizes: Mapping[int, int] = field(default_factory=dict)
     suggested: Mapping[int, Suggestion] = field(default_factory=dict)
+    digest: str = ""
+    levels: Levels | None = None
+    examples: tuple[int, ...] = ()

@@ -18,6 +18,7 @@ from itae_cluster.clustering import similarity
 from itae_cluster.clustering.reduce import place_among
 from itae_cluster.core.documents import path_of
 from itae_cluster.core.text import printable
+from itae_cluster.core.types import NOISE, Levels
 from itae_cluster.embedding.vector_cache import VectorCache
 from itae_cluster.preview.build import draw_atlas
 from itae_cluster.preview.measures import measure_alike
@@ -129,6 +130,11 @@ def _add_rows(
         labels=np.array([item.cluster for item in arrivals], dtype=np.int64),
         thumbnails=jpegs,
     )
+    levels = shown.levels
+    if levels is not None:
+        leaves = [NOISE if item.leaf is None else item.leaf for item in arrivals]
+        joined = np.concatenate([levels.leaves, np.array(leaves, dtype=np.int64)])
+        levels = Levels(joined, levels.merges)
     after = replace(
         shown,
         coordinates=np.concatenate([shown.coordinates, places]),
@@ -139,6 +145,7 @@ def _add_rows(
         ),
         thumbnails=_ThumbnailChain(shown.thumbnails, jpegs, len(shown.names)),
         similarity=similarity.find_similar(np.concatenate([known, fresh])),
+        levels=levels,
     )
     return alone, after
 

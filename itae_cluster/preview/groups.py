@@ -49,13 +49,13 @@ class Group:
 
     @property
     def is_noise(self) -> bool:
-        """Whether this is the group of pictures that belong to no cluster."""
-        return self.label == NOISE
+        """Whether this is a group of pictures that belong to no cluster."""
+        return self.label <= NOISE
 
 
 def list_groups(data: PreviewData) -> tuple[Group, ...]:
-    """The groups that hold a picture, by label, noise last."""
-    labels = sorted(set(data.labels.tolist()), key=lambda label: (label == NOISE, label))
+    """The groups that hold a picture, by label; noise last, and then what a person rejected."""
+    labels = sorted(set(data.labels.tolist()), key=lambda label: (label <= NOISE, abs(label)))
     return tuple(_group(data, label) for label in labels)
 
 

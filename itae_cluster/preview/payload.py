@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from itae_cluster.clustering.similarity import Similarity
-    from itae_cluster.core.types import Suggestion
+    from itae_cluster.core.types import Levels, Suggestion
     from itae_cluster.preview.atlas import Atlas
     from itae_cluster.preview.data import PreviewData
     from itae_cluster.preview.groups import Group
@@ -64,6 +64,9 @@ def make_payload(data: PreviewData, atlas: Atlas) -> dict[str, Any]:
         "path": list(data.names),
         "shown": _readable_names(data.names),
         "distance": [_number(value) for value in data.distances.tolist()],
+        "result": data.digest,
+        "levels": _levels(data.levels),
+        "examples": list(data.examples),
         **_similarity(data),
         **_tiles(atlas, len(data.names)),
     }
@@ -124,6 +127,12 @@ def _alike(found: Similarity) -> dict[str, Any]:
         "other": found.pairs[:, 1].tolist(),
         "cosines": found.pair_cosines.astype(float).round(_PAIR_DIGITS).tolist(),
     }
+
+
+def _levels(levels: Levels | None) -> dict[str, Any] | None:
+    if levels is None:
+        return None
+    return {"leaf": levels.leaves.tolist(), "merges": levels.merges.tolist()}
 
 
 def _tiles(atlas: Atlas, n: int) -> dict[str, Any]:

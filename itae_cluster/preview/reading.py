@@ -17,9 +17,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from itae_cluster.clustering.similarity import Similarity
-from itae_cluster.core.types import NOISE, Suggestion
+from itae_cluster.core.types import NOISE, REJECTED, Levels, Suggestion
 from itae_cluster.preview.atlas import SHEET, Atlas, Tile
 from itae_cluster.preview.data import Measure, PreviewData
+from itae_cluster.results.placements import REJECTED_FOLDER
+from itae_cluster.results.plan import check_merges
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,7 +61,7 @@ def read_page(content: bytes) -> tuple[PreviewData, Atlas]:
 
 def _data(payload: Mapping[str, Any], atlas: Atlas) -> PreviewData:
     groups = payload["groups"]
-    labels = [NOISE if group["number"] is None else int(group["number"]) for group in groups]
+    labels = [_label(group) for group in groups]
     names = tuple(map(str, payload["path"]))
     n = len(names)
     coordinates = np.array([payload["x"], payload["y"]], dtype=np.float32).reshape(2, n).T
@@ -83,7 +85,26 @@ def _data(payload: Mapping[str, Any], atlas: Atlas) -> PreviewData:
             for label, group in zip(labels, groups, strict=True)
             if (found := group.get("suggested")) is not None
         },
+        digest=str(payload.get("result", "")),
+        levels=_levels(payload.get("levels"), n),
+        examples=tuple(_rows(payload.get("examples", ()), n)),
     )
+
+
+def _levels(record: Mapping[str, Any] | None, n: int) -> Levels | None:
+    if record is None:
+        return None
+    merges = [[int(node) for node in pair] for pair in record["merges"]]
+    check_merges(merges)
+    leaves = [1 + int(leaf) for leaf in record["leaf"]]  # −1, which is none, becomes a row
+    leaves = _rows(leaves, 2 + len(merges), n)
+    return Levels(np.array(leaves) - 1, np.array(merges, dtype=np.int64).reshape(-1, 2))
+
+
+def _label(group: Mapping[str, Any]) -> int:
+    if group["number"] is not None:
+        return int(group["number"])
+    return REJECTED if group["folder"] == REJECTED_FOLDER else NOISE
 
 
 def _rows(values: Any, limit: int, n: int | None = None) -> list[int]:

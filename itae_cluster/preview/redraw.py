@@ -17,14 +17,14 @@ from itae_cluster.clustering import similarity
 from itae_cluster.core.documents import path_of
 from itae_cluster.core.files import file_digest
 from itae_cluster.core.text import printable
-from itae_cluster.core.types import NOISE
+from itae_cluster.core.types import NOISE, REJECTED, Levels
 from itae_cluster.preview.build import DIVERSE, TYPICAL, subtitle
 from itae_cluster.preview.contact import render_contact_sheet, sheet_name
 from itae_cluster.preview.groups import list_groups
 from itae_cluster.preview.page import render_page
 from itae_cluster.preview.picture import render_picture
 from itae_cluster.preview.reading import read_page
-from itae_cluster.results.inventory import still_suggested
+from itae_cluster.results.inventory import digest_places, still_suggested
 from itae_cluster.results.journal import Journal, write_digests
 from itae_cluster.results.manifest import read_suggestions
 from itae_cluster.results.plan import CONTACT_FOLDER
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from itae_cluster.clustering.similarity import Similarity
     from itae_cluster.core.types import Reporter
     from itae_cluster.preview.atlas import Atlas
     from itae_cluster.preview.data import PreviewData
@@ -100,6 +101,7 @@ def redraw_previews(
     records: Sequence[Mapping[str, Any]],
     folders: Mapping[int, str],
     reporter: Reporter,
+    merges: NDArray[np.int64] | None = None,
 ) -> dict[str, bytes | None]:
     """The previews as they are after a change, by their place; nothing where there are none.
 
@@ -108,6 +110,7 @@ def redraw_previews(
         records: what the manifest is to say of each of its pictures, in their order.
         folders: of each cluster from now on.
         reporter: told of a page that is left as it is.
+        merges: of the levels, where there were none before.
 
     Returns:
         Bytes, or None for a file that goes.
@@ -115,7 +118,8 @@ def redraw_previews(
     drawn = find_preview(held.root, reporter)
     if drawn is None:
         return {}
-    return draw_files(drawn, move_on_page(drawn, held, records, folders), drawn.atlas)
+    after = move_on_page(drawn, held, records, folders, merges)
+    return draw_files(drawn, after, drawn.atlas)
 
 
 def draw_files(drawn: DrawnPreview, after: PreviewData, atlas: Atlas) -> dict[str, bytes | None]:
@@ -165,6 +169,7 @@ def move_on_page(
     held: Inventory,
     records: Sequence[Mapping[str, Any]],
     folders: Mapping[int, str],
+    merges: NDArray[np.int64] | None = None,
 ) -> PreviewData:
     """What the previews show once each picture is where its record says."""
     data = drawn.data
@@ -181,6 +186,8 @@ def move_on_page(
         for label, record in zip(data.labels.tolist(), own, strict=True)
     ]
     sizes = Counter(int(record["cluster"]) for record in records)
+    if merges is None and data.levels is not None:
+        merges = data.levels.merges
     shown = replace(
         data,
         names=tuple(
@@ -193,10 +200,35 @@ def move_on_page(
         ),
         folders={**data.folders, **folders},
         sizes=sizes,
-        subtitle=subtitle(len(records), len(sizes.keys() - {NOISE}), held.head["model"]),
+        subtitle=subtitle(
+            sizes.total() - sizes[REJECTED],
+            len(sizes.keys() - {NOISE, REJECTED}),
+            held.head["model"],
+        ),
         suggested=read_suggestions(still_suggested(held, sizes)),
+        digest=digest_places(path_of(record, "destination") for record in records),
+        levels=merges if merges is None else Levels(_leaves(own, len(merges) + 1), merges),
+        examples=tuple(
+            row for row, record in enumerate(own) if record is not None and "example" in record
+        ),
+        similarity=_without(data.similarity, {n for n, of in enumerate(labels) if of == REJECTED}),
     )
     return choose_examples(data, shown)
+
+
+def _leaves(records: Sequence[Mapping[str, Any] | None], count: int) -> NDArray[np.int64]:
+    """The leaf of each picture of the page, where it has one."""
+    given = [NOISE if record is None else int(record.get("leaf", NOISE)) for record in records]
+    leaves = np.array(given, dtype=np.int64)
+    return np.where(leaves < count, leaves, NOISE)
+
+
+def _without(found: Similarity | None, rejected: set[int]) -> Similarity | None:
+    """What is alike, but for groups of duplicates of which only one is wanted."""
+    if found is None:
+        return None
+    left = (tuple(row for row in group if row not in rejected) for group in found.duplicates)
+    return replace(found, duplicates=tuple(group for group in left if len(group) > 1))
 
 
 def _distance(record: Mapping[str, Any]) -> float:
@@ -215,13 +247,17 @@ def choose_examples(
         vectors: (n, D) embeddings of what is shown now, if they are known.
     """
     typical, diverse = {}, {}
-    for label in sorted({*after.labels.tolist()} - {NOISE}):
+    chosen = np.isin(np.arange(len(after.labels)), after.examples)
+    changed = {*before.examples} ^ {*after.examples}
+    for label in sorted({*after.labels.tolist()} - {NOISE, REJECTED}):
         rows = np.flatnonzero(after.labels == label)
-        if np.array_equal(rows, np.flatnonzero(before.labels == label)):
+        same = np.array_equal(rows, np.flatnonzero(before.labels == label))
+        if same and changed.isdisjoint(rows.tolist()):
             typical[label] = before.representatives.get(label, ())
             diverse[label] = before.diverse.get(label, ())
             continue
-        order = rows[np.argsort(np.nan_to_num(after.distances[rows], nan=9.0), kind="stable")]
+        distances = np.nan_to_num(after.distances[rows], nan=9.0)
+        order = rows[np.lexsort((distances, ~chosen[rows]))]
         typical[label] = tuple(order[:TYPICAL].tolist())
         diverse[label] = (
             _even_steps(order, DIVERSE)

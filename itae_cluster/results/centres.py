@@ -30,7 +30,7 @@ from itae_cluster.core.types import NOISE
 from itae_cluster.results.plan import MODEL_FILE
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -90,15 +90,17 @@ class Centres:
         labels = np.where(np.isin(self.labels, list(others)), into, self.labels)
         return self._select(labels != NOISE, labels)
 
-    def split(self, label: int, vectors: NDArray[np.float32], parts: NDArray[np.int64]) -> Centres:
-        """In place of the centres of `label`, those of its parts.
+    def split(
+        self, labels: Collection[int], vectors: NDArray[np.float32], parts: NDArray[np.int64]
+    ) -> Centres:
+        """In place of the centres of clusters, those of what their pictures are in now.
 
         Args:
-            label: the cluster.
-            vectors: (n, D) embeddings of its pictures.
+            labels: the clusters.
+            vectors: (n, D) embeddings of their pictures, n ≥ 1.
             parts: (n,) the cluster of each from now on.
         """
-        kept = self._select(self.labels != label, self.labels)
+        kept = self._select(~np.isin(self.labels, list(labels)), self.labels)
         numbers = np.unique(parts)
         centres = np.stack([vectors[parts == number].mean(axis=0) for number in numbers])
         apart = np.linalg.norm(vectors - centres[np.searchsorted(numbers, parts)], axis=1)
@@ -108,6 +110,18 @@ class Centres:
             centres=np.concatenate([kept.centres, centres.astype(np.float32)]),
             reach=np.concatenate([kept.reach, reach]),
             labels=np.concatenate([kept.labels, numbers]),
+        )
+
+    def replace(
+        self, labels: Collection[int], new: Sequence[tuple[NDArray[np.float32], float, int]]
+    ) -> Centres:
+        """In place of the centres of clusters, others: of each centre, reach and cluster."""
+        kept = self._select(~np.isin(self.labels, list(labels)), self.labels)
+        return replace(
+            kept,
+            centres=np.stack([*kept.centres, *(centre for centre, _, _ in new)]),
+            reach=np.array([*kept.reach, *(reach for _, reach, _ in new)], dtype=np.float32),
+            labels=np.array([*kept.labels, *(label for _, _, label in new)], dtype=np.int64),
         )
 
     def _select(self, rows: NDArray[np.bool_], labels: NDArray[np.int64]) -> Centres:

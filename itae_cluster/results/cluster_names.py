@@ -23,13 +23,14 @@ from itae_cluster.results.plan import RESERVED
 from itae_cluster.results.validation import check_document
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from itae_cluster.results.inventory import Inventory
 
 __all__ = [
     "Wish",
     "check_free",
+    "find_label",
     "label_of",
     "read_names",
     "read_words",
@@ -110,28 +111,51 @@ def suggested_wishes(held: Inventory) -> list[Wish]:
     return [(held.folders[label], label, folder) for label, folder in folders.items()]
 
 
-def label_of(held: Inventory, folder: str, number: int | None = None) -> int:
+def find_label(folders: Mapping[int, str], folder: str) -> int | None:
+    """The cluster whose folder is called that, or shown so."""
+    name = folder.removesuffix("/")
+    found = (label for label, known in folders.items() if name in {known, printable(known)})
+    return next(found, None)
+
+
+def label_of(folders: Mapping[int, str], folder: str, number: int | None = None) -> int:
     """The cluster that is meant: by its folder, by the one it had at first, or by its number.
 
     Raises:
         ResultError: if there is none.
     """
+    found = find_label(folders, folder)
+    if found is not None:
+        return found
     name = folder.removesuffix("/")
-    for label, known in held.folders.items():
-        if known == name:
-            return label
     first = re.fullmatch(r"cluster-(\d{3,9})", name)
     meant = NOISE if name == NOISE_FOLDER else int(first[1]) if first else number
-    if meant is not None and meant in held.folders:
+    if meant is not None and meant in folders:
         return meant
-    known_folders = [held.folders[label] for label in sorted(held.folders)]
+    known_folders = [folders[label] for label in sorted(folders)]
     shown = ", ".join(map(printable, known_folders[:_SHOWN]))
     more = f" and {len(known_folders) - _SHOWN} more" if len(known_folders) > _SHOWN else ""
     raise ResultError(f"there is no cluster {printable(folder)}; choose one of {shown}{more}")
 
 
-def check_free(held: Inventory, folder: str, name: str) -> str:
-    """The place of a folder that is to be called `name`, in normal form, beside `folder`.
+def check_free(
+    root: str,
+    beside: str,
+    name: str,
+    *,
+    others: Iterable[str],
+    own: str | None,
+    gone: Collection[str],
+) -> str:
+    """The place of a cluster's folder that is to be called `name`, in normal form.
+
+    Args:
+        root: the real path of the result.
+        beside: the folder that it is in; empty for the result itself.
+        name: of a folder, not a path.
+        others: folders of other clusters, as they are to be.
+        own: the folder that the cluster has now; None for a new cluster.
+        gone: folders of clusters that are no more.
 
     Raises:
         UsageError: if it is no name that a folder can have everywhere.
@@ -143,11 +167,11 @@ def check_free(held: Inventory, folder: str, name: str) -> str:
         fault = "the tool needs that name itself"
     if fault is not None:
         raise UsageError(f"{name!r} cannot be the name of a cluster: {fault}; choose another")
-    place = os.path.join(os.path.dirname(folder), name)
-    others = {fold_name(other) for other in held.folders.values() if other != folder}
-    path = os.path.join(held.root, place)
-    taken = os.path.lexists(path) and not _is_same(path, os.path.join(held.root, folder))
-    if fold_name(place) in others or taken:
+    place = f"{beside}/{name}" if beside else name
+    path = os.path.join(root, place)
+    mine = place in gone or (own is not None and _is_same(path, os.path.join(root, own)))
+    taken = fold_name(place) in map(fold_name, others)
+    if taken or (os.path.lexists(path) and not mine):
         raise ResultError(
             f"{printable(place)} is there already; choose another name, or put them together with "
             "'itae-cluster merge'"
@@ -156,4 +180,4 @@ def check_free(held: Inventory, folder: str, name: str) -> str:
 
 
 def _is_same(path: str, other: str) -> bool:
-    return os.path.exists(other) and os.path.samefile(path, other)
+    return os.path.exists(path) and os.path.exists(other) and os.path.samefile(path, other)

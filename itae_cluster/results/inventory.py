@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING, Any
 from itae_cluster.core.documents import path_of, path_record, to_json
 from itae_cluster.core.errors import ResultError
 from itae_cluster.core.text import printable
-from itae_cluster.core.types import NOISE
+from itae_cluster.core.types import NOISE, REJECTED
 from itae_cluster.results import manifest, paths
 from itae_cluster.results.journal import FOLDER, Journal
 from itae_cluster.results.moved import pick_moved, unknown_files
+from itae_cluster.results.placements import REJECTED_FOLDER
 from itae_cluster.results.validation import check_document
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = [
     "HeldPicture",
     "Inventory",
+    "digest_places",
     "fingerprint",
     "result_documents",
     "still_suggested",
@@ -59,6 +61,7 @@ class HeldPicture:
         record |= path_record("destination", self.destination)
         if self.cluster != self.record["cluster"]:
             record |= {"cluster": self.cluster, "distance": None, "membership": None}
+            record |= {} if self.cluster == REJECTED else {"moved": True}
         if self.sidecars:
             record["sidecars"] = [
                 {**path_record("source", source), **path_record("destination", place)}
@@ -93,6 +96,11 @@ class Inventory:
     def free_label(self) -> int:
         """A number above that of every cluster."""
         return max([NOISE, *self.folders, *(item.cluster for item in self.pictures)]) + 1
+
+
+def digest_places(places: Iterable[str]) -> str:
+    """SHA-256, in hex, of the places of all pictures of a result: what a page was made of."""
+    return sha256(b"\0".join(sorted(map(os.fsencode, places)))).hexdigest()
 
 
 def fingerprint(root: str) -> str:
@@ -248,7 +256,10 @@ def _find_folders(
     free = max([NOISE, *folders, *(int(record["cluster"]) for record in records)]) + 1
     for folder in sorted({os.path.dirname(place) for place in found if place}):
         # A folder that a person made is a cluster of its own.
-        if folder and not any(_is_in(known, folder) for known in taken):
+        if folder == REJECTED_FOLDER and folder not in taken and REJECTED not in folders:
+            folders[REJECTED] = folder
+            taken.add(folder)
+        elif folder and not any(_is_in(known, folder) for known in taken):
             folders[free] = folder
             taken.add(folder)
             free += 1

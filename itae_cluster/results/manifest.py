@@ -150,6 +150,7 @@ def to_record(item: Placement, *, placed: bool) -> dict[str, Any]:
         "cluster": item.cluster,
         "distance": None if math.isnan(item.distance) else round(item.distance, 6),
         "membership": None if item.membership is None else round(item.membership, 4),
+        **({} if item.leaf is None else {"leaf": item.leaf}),
         **({"sidecars": _sidecars(item, placed=placed)} if item.sidecars else {}),
     }
 

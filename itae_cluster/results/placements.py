@@ -6,7 +6,7 @@ import os
 import re
 from typing import TYPE_CHECKING
 
-from itae_cluster.core.types import NOISE, Placement
+from itae_cluster.core.types import NOISE, REJECTED, Placement
 from itae_cluster.results.filenames import Namer
 
 if TYPE_CHECKING:
@@ -14,16 +14,19 @@ if TYPE_CHECKING:
 
     from itae_cluster.core.types import Clustering
 
-__all__ = ["NOISE_FOLDER", "folder_name", "is_unnamed", "place_pictures"]
+__all__ = ["NOISE_FOLDER", "REJECTED_FOLDER", "folder_name", "is_unnamed", "place_pictures"]
 
 
 NOISE_FOLDER = "unclustered"
+REJECTED_FOLDER = "rejected"
 
 
 def folder_name(label: int, clusters: int) -> str:
-    """`cluster-007`, wide enough for `clusters` folders to sort; `unclustered` for noise."""
+    """`cluster-007`, wide enough for `clusters` folders to sort; `unclustered`, `rejected`."""
     if label == NOISE:
         return NOISE_FOLDER
+    if label == REJECTED:
+        return REJECTED_FOLDER
     return f"cluster-{label:0{max(3, len(str(clusters - 1)))}d}"
 
 
@@ -54,12 +57,13 @@ def place_pictures(
     clusters = len(clustering.centres)
     namers = {label: Namer(names) for label, names in (taken or {}).items()}
     found = []
-    membership = clustering.membership
-    for path, label, distance, own in zip(
+    membership, levels = clustering.membership, clustering.levels
+    for path, label, distance, own, leaf in zip(
         paths,
         clustering.labels.tolist(),
         clustering.distances.tolist(),
         [None] * len(paths) if membership is None else membership.tolist(),
+        [NOISE] * len(paths) if levels is None else levels.leaves.tolist(),
         strict=True,
     ):
         tails = (sidecars or {}).get(path, ())
@@ -68,5 +72,6 @@ def place_pictures(
         destination = f"{folder}/{name}"
         old, new = os.path.splitext(path)[0], os.path.splitext(destination)[0]
         followers = tuple((old + tail, new + tail) for tail in tails)
-        found.append(Placement(path, destination, label, distance, followers, own))
+        known = None if leaf == NOISE else leaf
+        found.append(Placement(path, destination, label, distance, followers, own, known))
     return tuple(found)

@@ -23,19 +23,22 @@ from itae_cluster.core.types import Placement, Skipped, Suggestion
 from itae_cluster.results import manifest, paths
 from itae_cluster.results.filenames import fold_name
 from itae_cluster.results.journal import FOLDER
+from itae_cluster.results.placements import REJECTED_FOLDER
 from itae_cluster.results.validation import check_document
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 
 __all__ = [
     "CONTACT_FOLDER",
     "GENERATED",
+    "LEVELS_FILE",
     "MODEL_FILE",
     "RESERVED",
     "Entry",
     "Plan",
+    "check_merges",
     "document",
     "placements_of",
     "read",
@@ -48,10 +51,12 @@ GENERATED = ("manifest.json", "clusters.csv", "preview.png", "preview.html")
 """What the tool writes into a result beside pictures."""
 CONTACT_FOLDER = "contact"
 """Where contact sheets are, if they are made."""
-RESERVED = frozenset({*GENERATED, CONTACT_FOLDER, FOLDER})
+RESERVED = frozenset({*GENERATED, CONTACT_FOLDER, FOLDER, REJECTED_FOLDER})
 """What no cluster's folder may be called."""
 MODEL_FILE = f"{FOLDER}/model.npz"
 """Where a result keeps what later pictures are sorted by."""
+LEVELS_FILE = f"{FOLDER}/levels.npz"
+"""Where a result keeps finer and coarser clusters."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +78,7 @@ class Entry:
     sha256: str
     sidecar_of: str | None = None
     membership: float | None = None
+    leaf: int | None = None
 
     def source_to_tell(self) -> str:
         """The source for the manifest: by the path given, where it leads there still."""
@@ -87,7 +93,8 @@ class Entry:
 class Plan:
     """What a run will do: bring `entries` into `out`. `metadata` is the head of the manifest.
 
-    `suggested` are what clusters may be called.
+    `suggested` are what clusters may be called, `merges` those of the leaves that pictures are in,
+    as `core.types.Levels` has them; None where there are no levels.
     """
 
     out: str
@@ -96,6 +103,7 @@ class Plan:
     skipped: tuple[Skipped, ...] = ()
     metadata: Mapping[str, Any] = field(default_factory=dict)
     suggested: Mapping[int, Suggestion] = field(default_factory=dict)
+    merges: tuple[tuple[int, int], ...] | None = None
 
 
 def placements_of(entries: Iterable[Entry]) -> tuple[Placement, ...]:
@@ -116,6 +124,7 @@ def placements_of(entries: Iterable[Entry]) -> tuple[Placement, ...]:
             entry.distance,
             tuple(followers.get(entry.destination, ())),
             entry.membership,
+            entry.leaf,
         )
         for entry in pictures
     )
@@ -131,6 +140,7 @@ def document(plan: Plan) -> dict[str, Any]:
         **path_record("out", plan.out),
         "action": str(plan.action),
         **({"clusters": _clusters(plan.suggested)} if plan.suggested else {}),
+        **({} if plan.merges is None else {"merges": [list(pair) for pair in plan.merges]}),
         "files": [_record(entry) for entry in plan.entries],
         "skipped": [skipped_record(item) for item in plan.skipped],
     }
@@ -153,6 +163,7 @@ def _record(entry: Entry) -> dict[str, Any]:
         "mtime_ns": entry.mtime_ns,
         "sha256": entry.sha256,
         **({} if entry.membership is None else {"membership": round(entry.membership, 4)}),
+        **({} if entry.leaf is None else {"leaf": entry.leaf}),
         **({} if entry.sidecar_of is None else path_record("sidecar_of", entry.sidecar_of)),
     }
 
@@ -180,6 +191,7 @@ def read(data: bytes) -> Plan:
             suggested=manifest.read_suggestions(
                 {int(item["cluster"]): item["suggested"] for item in record.get("clusters", ())}
             ),
+            merges=_read_merges(record),
         )
         _check(plan)
     except (ValueError, RecursionError) as error:
@@ -200,7 +212,24 @@ def _read_entry(record: Mapping[str, Any]) -> Entry:
         sha256=record["sha256"],
         sidecar_of=path_of(record, "sidecar_of") if "sidecar_of" in record else None,
         membership=float(record["membership"]) if "membership" in record else None,
+        leaf=int(record["leaf"]) if "leaf" in record else None,
     )
+
+
+def _read_merges(record: Mapping[str, Any]) -> tuple[tuple[int, int], ...] | None:
+    if "merges" not in record:
+        return None
+    merges = tuple((int(first), int(second)) for first, second in record["merges"])
+    check_merges(merges)
+    return merges
+
+
+def check_merges(merges: Sequence[Sequence[int]]) -> None:
+    """Raise `ValueError` where these are not the merges of one tree."""
+    nodes = [node for pair in merges for node in pair]
+    fit = all(0 <= node <= len(merges) + number // 2 for number, node in enumerate(nodes))
+    if not fit or len(set(nodes)) < len(nodes):
+        raise ValueError("the merges of its levels make no tree")
 
 
 def _absolute(record: Mapping[str, Any], key: str) -> str:
@@ -230,6 +259,9 @@ def _check(plan: Plan) -> None:
         names.add(name)
         folders.update(_parents(name))
     pictures = {entry.destination for entry in plan.entries if entry.sidecar_of is None}
+    leaves = 0 if plan.merges is None else len(plan.merges) + 1
+    if not all(entry.leaf is None or entry.leaf < leaves for entry in plan.entries):
+        raise ValueError("a file is in no leaf of its levels")
     if not all(entry.sidecar_of is None or entry.sidecar_of in pictures for entry in plan.entries):
         raise ValueError("a sidecar belongs to no picture of the plan")
     if names & folders or folders & reserved:

@@ -27,7 +27,7 @@ _OPEN = ("tool", "created", "model", "options")  # of these only the type counts
 
 
 def read_schema(name: str) -> dict[str, Any]:
-    """The schema of what is written: `manifest`, `plan` or `names`."""
+    """The schema of what is written: `manifest`, `plan`, `names` or `changes`."""
     file = resources.files("itae_cluster.results").joinpath("schemas", f"{name}.json")
     schema: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     return schema

@@ -219,7 +219,7 @@ def test_plan_apply_undo(run, album, tmp_path, no_map, action):
     result = tree(tmp_path / "sorted")
     assert {item["destination"] for item in record["files"]} | {
         *("manifest.json", "clusters.csv", "preview.html", "preview.png"),
-        *(".itae-cluster/journal.jsonl", ".itae-cluster/model.npz"),
+        *(f".itae-cluster/{name}" for name in ("journal.jsonl", "model.npz", "levels.npz")),
     } == set(result)
     undone = run("undo", tmp_path / "sorted")
     assert undone.exit_code == 0, undone.stderr
@@ -344,8 +344,8 @@ def test_undo_of_the_main_command_takes_the_preview_too(run, album, tmp_path, no
     first = snapshot(tmp_path)
     run(album, "--k", "3", "--out", tmp_path / "sorted", "--action", "move", model=True)
     foreseen = run("undo", tmp_path / "sorted", "--dry-run")
-    assert len(foreseen.stdout.splitlines()) == 12 + 5
-    assert "12 files restored, 5 removed; dry run, nothing was changed" in foreseen.stderr
+    assert len(foreseen.stdout.splitlines()) == 12 + 6
+    assert "12 files restored, 6 removed; dry run, nothing was changed" in foreseen.stderr
     assert run("undo", tmp_path / "sorted").exit_code == 0
     assert snapshot(tmp_path) == first
 

@@ -1,4 +1,4 @@
-"""`itae-cluster merge OUT A B` and `itae-cluster split OUT A --k 4`."""
+"""`itae-cluster merge OUT A B`, `split OUT A --k 4` and `regroup OUT --k 60`."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from itae_cluster.core.options import ClusterOptions
 from itae_cluster.core.text import quantity
 
 if TYPE_CHECKING:
-    from itae_cluster.pipeline.regroup import RegroupResult
+    from itae_cluster.pipeline.drafts import ChangeResult
 
-__all__ = ["merge", "split"]
+__all__ = ["merge", "regroup", "split"]
 
 _FOLDER = "A cluster, by the name of its folder, such as cluster-003."
 
@@ -99,7 +99,51 @@ def split(
     _tell(done, reporter, dry_run=dry_run)
 
 
-def _tell(done: RegroupResult, reporter: ConsoleReporter, *, dry_run: bool) -> None:
+@with_option_groups
+def regroup(
+    *,
+    out: given.Out,
+    k: Annotated[
+        int,
+        typer.Option(
+            "--k",
+            "-k",
+            metavar="N",
+            help="Number of clusters.",
+            show_default=False,
+        ),
+    ],
+    dry_run: given.DryRun = False,
+    caching: CacheGroup,
+    quiet: given.Quiet = False,
+    verbose: given.Verbose = False,
+) -> None:
+    """Make more clusters of a result, or fewer, without embedding its pictures again.
+
+    Every run keeps finer and coarser clusters than it makes. A cluster keeps its number, its folder
+    and its name with the part that holds most of it. Pictures that you moved or called examples go
+    where most of their cluster goes; clusters that you made yourself and rejected pictures stay.
+    'itae-cluster undo' takes it back.
+
+    Examples:
+        itae-cluster regroup ./sorted --k 60
+        itae-cluster regroup ./sorted --k 60 --dry-run
+    """
+    given.check_result(out)
+    cache_options = caching.options()
+    with ConsoleReporter(quiet=quiet, verbose=verbose) as reporter:
+        from itae_cluster.core.run import open_run
+        from itae_cluster.pipeline.regroup import regroup_result
+
+        with open_run(reporter, cache_options) as run:
+            done = regroup_result(out, k, run, dry_run=dry_run)
+    if dry_run:
+        write_pairs("move", done.shifts)
+    text = f"{quantity(len(done.sizes), 'cluster')}, {quantity(len(done.shifts), 'file')} moved"
+    reporter.summary(f"{text}; dry run, nothing was changed" if dry_run else text)
+
+
+def _tell(done: ChangeResult, reporter: ConsoleReporter, *, dry_run: bool) -> None:
     if dry_run:
         write_pairs("move", done.shifts)
     sizes = ", ".join(

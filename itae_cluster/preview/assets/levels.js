@@ -20,45 +20,44 @@ if (data.levels) {
   tally.forEach((sizes, leaf) => { for (const [group, size] of sizes) if (size > (sizes.get(homeOf[leaf]) ?? 0)) homeOf[leaf] = group; });
 }
 
-// Put the clusters of a state together, or take them apart, until the tree is cut at k. Each cluster
-// is the one of the present from which most of its pictures come, the largest first; what is left over
-// has the name of the cluster it was part of and a number, as with `itae-cluster split`.
+// Put the clusters of a state together, or take them apart, until the tree is cut at k. As `edit` does it:
+// a cluster stays with the group that holds most of it; where several claim one group, one that a person
+// named goes first, then the largest; groups that nobody claims are new clusters, numbered on.
 function cutLevels(state, k) {
   const nodeOf = new Int32Array(2 * leafCount), last = 2 * leafCount - k;  // nodes below are made
   for (let node = 2 * leafCount - 2; node >= 0; node--) nodeOf[node] = parentOf[node] >= 0 && parentOf[node] < last ? nodeOf[parentOf[node]] : node;
-  const shares = new Map();  // node → pictures by the cluster that they come from
+  const fixed = new Set(data.examples ?? []);
+  const atHome = (row) => leafOf[row] >= 0 && homeOf[leafOf[row]] === base.group[row] && !fixed.has(row);
+  const shares = new Map();  // group → pictures by the cluster that they come from
   for (let row = 0; row < count; row++) {
-    const home = leafOf[row] < 0 ? -1 : homeOf[leafOf[row]];
-    if (home < 0 || base.group[row] !== home) continue;
+    if (!atHome(row)) continue;
     const node = nodeOf[leafOf[row]];
     if (!shares.has(node)) shares.set(node, new Map());
-    shares.get(node).set(home, (shares.get(node).get(home) ?? 0) + 1);
+    shares.get(node).set(base.group[row], (shares.get(node).get(base.group[row]) ?? 0) + 1);
   }
-  const wishes = [...shares].flatMap(([node, sizes]) => [...sizes].map(([home, size]) => ({ node, home, size })));
-  wishes.sort((a, b) => b.size - a.size || a.home - b.home || a.node - b.node);
-  const clusterOf = new Map(), taken = new Set();
-  for (const { node, home } of wishes) {
-    if (clusterOf.has(node) || taken.has(home)) continue;
-    clusterOf.set(node, home);
-    taken.add(home);
-  }
+  const nodes = [...shares.keys()].sort((a, b) => a - b);
+  const best = new Map();  // cluster → the group that holds most of it, and how much
+  for (const node of nodes) for (const [home, size] of shares.get(node)) if (size > (best.get(home)?.size ?? 0)) best.set(home, { node, size });
+  const isNamed = (home) => !/^cluster-\d{3,}$/.test(base.groups[home].folder.split("/").at(-1));
+  const claims = [...best].sort(([a, one], [b, other]) => isNamed(b) - isNamed(a) || other.size - one.size || a - b);
+  const clusterOf = new Map();
+  for (const [home, { node }] of claims) if (!clusterOf.has(node)) clusterOf.set(node, home);
   const used = new Set(state.clusters.map(({ folder }) => folder.toLowerCase()));
-  for (const { node, home } of wishes) {
+  let free = Math.max(-1, ...base.groups.map(({ number }) => number ?? -1)) + 1;
+  for (const node of nodes) {
     if (clusterOf.has(node)) continue;
-    const whole = base.groups[home];
-    let part = 2;
-    while (used.has(`${whole.folder}-${part}`.toLowerCase())) part += 1;
-    const key = `${whole.folder}-${part}`;
-    used.add(key.toLowerCase());
-    clusterOf.set(node, addCluster(state, key, { number: `${whole.number}-${part}`, name: undefined, isPart: true, colour: newColour(`node ${node}`, state.clusters) }));
+    const [[home]] = [...shares.get(node)].sort(([a, one], [b, other]) => other - one || a - b);
+    const beside = base.groups[home].folder.split("/").slice(0, -1).map((part) => `${part}/`).join("");
+    const folder = () => `${beside}cluster-${String(free).padStart(3, "0")}`;
+    while (used.has(folder().toLowerCase())) free += 1;
+    used.add(folder().toLowerCase());
+    clusterOf.set(node, addCluster(state, folder(), { number: free, name: undefined, isPart: true, colour: newColour(`node ${node}`, state.clusters) }));
+    free += 1;
   }
-  // A moved picture stays with the cluster that it was moved to, wherever most of that goes.
-  const goesTo = new Map();
-  for (const { node, home } of wishes) if (!goesTo.has(home)) goesTo.set(home, clusterOf.get(node));
   const counts = new Map();
   for (let row = 0; row < count; row++) {
-    const before = base.group[row], atHome = leafOf[row] >= 0 && homeOf[leafOf[row]] === before;
-    const place = atHome ? clusterOf.get(nodeOf[leafOf[row]]) : goesTo.get(before) ?? before;
+    const before = base.group[row], node = atHome(row) ? nodeOf[leafOf[row]] : best.get(before)?.node;
+    const place = node === undefined ? before : clusterOf.get(node);
     counts.set(place, (counts.get(place) ?? 0) + base.groups[before].count / baseSizes[before]);
     if (place === before) continue;
     state.of[row] = place;
