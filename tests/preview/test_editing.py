@@ -122,7 +122,7 @@ def test_from_ticks_to_folders_and_back(page, case, tmp_path):
     page.keyboard.press("Enter")
     assert counts(page) == {red: 5, green: 4, blue: 4, "Sunsets": 3}
     assert "Sunsets" in page.inner_text("#list")
-    assert "Sunsets" in page.inner_text("#captions")
+    assert "Sunsets" in page.text_content("#captions")
     # A fourth by the keyboard alone: Space ticks it, the new cluster is the first that is offered.
     page.focus(f"{LAST_GRID} >> .tile >> nth=1 >> button")
     page.keyboard.press("Space")
