@@ -1,7 +1,7 @@
 """Make the pictures of the documentation from the demo album: `python docs/generate_preview.py`.
 
-Writes `docs/demo-preview.png` and, where Playwright and Chromium are installed, a screenshot of
-`preview.html` as `docs/demo-page.png`.
+Writes `docs/demo-preview.png`, and screenshots of `preview.html`: `docs/demo-page.png`, and
+`docs/demo-edit.png` and `docs/demo-changes.png`, where it is corrected.
 """
 
 from __future__ import annotations
@@ -39,13 +39,24 @@ def main() -> None:
         page.evaluate("openPicture(members[2][0], { stay: true })")
         page.wait_for_timeout(1500)
         save(page.screenshot(), DOCS / "demo-page.png")
+        page.evaluate("closeDetails(), openCluster(2), tick(members[2].slice(1, 4), true)")
+        page.wait_for_timeout(800)
+        page.keyboard.press("m")
+        page.wait_for_timeout(800)
+        save(page.screenshot(), DOCS / "demo-edit.png")
+        page.keyboard.type("Another name")
+        page.keyboard.press("Enter")
+        page.evaluate("rename(1, 'A name'), rejectRows(members[3].slice(0, 2)), openChanges()")
+        page.evaluate("find('#details code').textContent = 'itae-cluster edit sorted changes.json'")
+        page.wait_for_timeout(800)
+        save(page.screenshot(), DOCS / "demo-changes.png")
         browser.close()
 
 
 def save(raw: bytes, path: Path) -> None:
     """As small a PNG as it gets."""
     with Image.open(io.BytesIO(raw)) as image:
-        image.convert("RGB").save(path, optimize=True)
+        image.convert("RGB").quantize(256).save(path, optimize=True)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ Similarity is the cosine, which for rows of length 1 is their product: 1 for equ
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,11 +15,14 @@ from itae_cluster.core.batches import slices
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["NEAR_DUPLICATE", "Similarity", "diverse", "find_similar"]
+__all__ = ["ALIKE", "NEAR_DUPLICATE", "Similarity", "diverse", "find_similar"]
 
 NEAR_DUPLICATE = 0.97
 """The cosine from which two pictures count as near-duplicates."""
+ALIKE = 0.90
+"""The cosine from which a pair is kept, for a reader who sets the limit lower."""
 
+_MOST_PAIRS = 30_000
 _CELLS_AT_ONCE = 1 << 24  # similarities held at once, 64 MB
 _COLUMNS = 64
 _MOST_LINKED = 4096  # pictures whose every pair is compared when duplicates are grouped
@@ -31,12 +34,17 @@ class Similarity:
     """What every picture is like.
 
     `neighbours` (n, m) int64 rows, most similar first, never the row itself · `cosines` (n, m)
-    float32 · `duplicates` groups of rows, largest first, in which every two are near-duplicates.
+    float32 · `duplicates` groups of rows, largest first, in which every two are near-duplicates ·
+    `pairs` (p, 2) int64, pairs of rows, the lower first, whose cosine is at least `alike_from`, and
+    `pair_cosines` (p,) float32, falling.
     """
 
     neighbours: NDArray[np.int64]
     cosines: NDArray[np.float32]
     duplicates: tuple[tuple[int, ...], ...]
+    pairs: NDArray[np.int64] = field(default_factory=lambda: np.empty((0, 2), dtype=np.int64))
+    pair_cosines: NDArray[np.float32] = field(default_factory=lambda: np.empty(0, np.float32))
+    alike_from: float = ALIKE
 
 
 def find_similar(
@@ -45,7 +53,8 @@ def find_similar(
     """Compare every two pictures, exactly, in blocks.
 
     Groups of near-duplicates are complete-link: any two members reach the threshold, so no chain
-    of similar pictures joins unlike ones. Where more than 4,096 pictures hang together in such
+    of similar pictures joins unlike ones. Of alike pairs the 30,000 that are most alike are kept.
+    Where more than 4,096 pictures hang together in such
     chains they are grouped in parts, which may split a group and never joins one.
 
     Args:
@@ -58,13 +67,41 @@ def find_similar(
     nearest = np.empty((n, kept), dtype=np.int64)
     cosines = np.empty((n, kept), dtype=np.float32)
     chains = np.arange(n)
+    alike = _AlikePairs(_MOST_PAIRS if kept else 0)
     for rows in slices(n, max(1, _CELLS_AT_ONCE // max(n, 1))):
         similar = vectors[rows] @ vectors.T  # (B, n)
         similar[np.arange(len(similar)), np.arange(rows.start, rows.start + len(similar))] = -np.inf
         if kept:
             nearest[rows], cosines[rows] = _largest(similar, kept)
         chains = _joined(chains, rows.start, similar >= threshold)
-    return Similarity(nearest, cosines, tuple(_groups(vectors, chains, threshold)))
+        alike.add(rows.start, similar)
+    groups = tuple(_groups(vectors, chains, threshold))
+    return Similarity(nearest, cosines, groups, alike.pairs, alike.cosines, alike.least)
+
+
+class _AlikePairs:
+    """The most alike pairs of the blocks seen so far, and the cosine that a pair needs by now."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self.least = ALIKE
+        self.pairs = np.empty((0, 2), dtype=np.int64)
+        self.cosines = np.empty(0, dtype=np.float32)
+
+    def add(self, start: int, similar: NDArray[np.float32]) -> None:
+        """Take those of a block (B, n) of rows from `start` on, each pair once."""
+        if not self._most:
+            return
+        rows, columns = np.nonzero(similar >= self.least)
+        once = columns > rows + start
+        rows, columns = rows[once], columns[once]
+        pairs = np.concatenate([self.pairs, np.stack([rows + start, columns], axis=1)])
+        cosines = np.concatenate([self.cosines, similar[rows, columns]])
+        order = np.lexsort((pairs[:, 1], pairs[:, 0], -cosines))
+        if len(order) > self._most:
+            order = order[: self._most]
+            self.least = float(cosines[order[-1]])
+        self.pairs, self.cosines = pairs[order], cosines[order]
 
 
 def diverse(

@@ -30,7 +30,7 @@ from itae_cluster.pictures.opening import load, open_image
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["PREPROCESSING", "decode", "read_thumbnail", "thumbnail"]
+__all__ = ["PREPROCESSING", "decode", "read_size", "read_thumbnail", "thumbnail"]
 
 PREPROCESSING = 3
 """Counts the changes to `decode` that change pixels: vectors of another count are not reused."""
@@ -82,6 +82,16 @@ def read_thumbnail(path: str, side: int) -> bytes:
         # Twice the size wanted: JPEG files then decode several times faster at no visible cost.
         upright, _ = source.show(2 * side)
         return _jpeg(upright, upright.width, upright.height, side)
+
+
+def read_size(path: str) -> tuple[int, int]:
+    """Width and height of the picture in the file, upright, in pixels; only its head is read.
+
+    Raises:
+        DecodeError: The file cannot be read as a picture; the message is the reason.
+    """
+    with _open_picture(path, MAX_PIXELS) as source:
+        return source.size
 
 
 def thumbnail(picture: Picture, side: int) -> bytes:

@@ -16,6 +16,7 @@ from itae_cluster.core.types import NOISE, Clustering, Levels
 from itae_cluster.preview.atlas import make_atlas
 from itae_cluster.preview.contact import write_contact_sheets
 from itae_cluster.preview.data import PreviewData
+from itae_cluster.preview.measures import measure_alike
 from itae_cluster.preview.page import write_page
 from itae_cluster.preview.picture import write_picture
 from itae_cluster.preview.subset import rows_to_show
@@ -101,6 +102,7 @@ def lay_out(collection: Collection, run: Run) -> tuple[PreviewData, Sequence[str
     thumbnails = complete_thumbnails(collection.thumbnails, needed, paths, run)
     destinations = {item.source: item.destination for item in collection.placements}
     run.reporter.progress("Comparing pictures", 0, None)
+    alike = similarity.find_similar(vectors)
     labels, sizes = np.unique(clustering.labels, return_counts=True)
     number = {NOISE: NOISE, **dict(enumerate(collection.numbers))}
     data = PreviewData(
@@ -114,7 +116,8 @@ def lay_out(collection: Collection, run: Run) -> tuple[PreviewData, Sequence[str
         title=collection.title,
         subtitle=subtitle(len(embeddings.paths), len(number) - 1, embeddings.metadata),
         diverse={number[label]: members for label, members in diverse.items()},
-        similarity=similarity.find_similar(vectors),
+        similarity=alike,
+        measures=measure_alike(alike, paths, run.reporter),
         suggested=collection.suggested,
         sizes={
             number[label]: size for label, size in zip(labels.tolist(), sizes.tolist(), strict=True)

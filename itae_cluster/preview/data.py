@@ -14,7 +14,16 @@ if TYPE_CHECKING:
     from itae_cluster.clustering.similarity import Similarity
     from itae_cluster.core.types import Levels, Suggestion
 
-__all__ = ["PreviewData"]
+__all__ = ["Measure", "PreviewData"]
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """`width` and `height` of a picture in pixels, upright, and `size` of its file in bytes."""
+
+    width: int
+    height: int
+    size: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +36,7 @@ class PreviewData:
     indices, most typical first · `folders` label → folder name · `thumbnails` picture index → JPEG,
     long side ≤ 160 px, may lack entries · `title` and `subtitle` head both previews · `diverse`
     cluster → picture indices that show how far it reaches · `similarity` of the n pictures ·
+    `measures` picture index → how large it is, of pictures that have near-duplicates ·
     `sizes` label → pictures in the whole collection, where the n are a sample of it · `suggested`
     label → what the cluster may be called · `digest` of the places of all pictures of the result,
     see `inventory.digest_places` · `levels` finer and coarser clusters, where they are known ·
@@ -44,6 +54,7 @@ class PreviewData:
     subtitle: str
     diverse: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
     similarity: Similarity | None = None
+    measures: Mapping[int, Measure] = field(default_factory=dict)
     sizes: Mapping[int, int] = field(default_factory=dict)
     suggested: Mapping[int, Suggestion] = field(default_factory=dict)
     digest: str = ""

@@ -6,6 +6,7 @@ has forgotten them, new pictures stay off the map.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -20,6 +21,7 @@ from itae_cluster.core.text import printable
 from itae_cluster.core.types import NOISE, Levels
 from itae_cluster.embedding.vector_cache import VectorCache
 from itae_cluster.preview.build import draw_atlas
+from itae_cluster.preview.measures import measure_alike
 from itae_cluster.preview.redraw import choose_examples, draw_files, find_preview, move_on_page
 from itae_cluster.preview.subset import MOST_SHOWN
 from itae_cluster.preview.thumbnails import complete_thumbnails
@@ -90,6 +92,10 @@ def extend_previews(
     paths = [item.source for item in arrivals]
     jpegs = complete_thumbnails(new.thumbnails, {0: range(len(paths))}, paths, run)
     alone, after = _add_rows(shown, known, arrivals, fresh, jpegs)
+    assert after.similarity is not None
+    every = [*(os.path.join(held.root, name) for name in shown.names), *paths]
+    measures = measure_alike(after.similarity, every, run.reporter, shown.measures)
+    after = replace(after, measures=measures)
     atlas = drawn.atlas.join(draw_atlas(alone, paths, run.reporter), len(shown.names))
     vectors = np.concatenate([known, fresh])
     return draw_files(drawn, choose_examples(drawn.data, after, vectors), atlas)

@@ -29,12 +29,18 @@ __all__ = ["SCRIPTS", "render_page", "write_page"]
 SCRIPTS = (
     "vendor.min.js",
     "data.js",
+    "edit.js",
     "sheets.js",
     "map.js",
     "details.js",
     "lists.js",
     "selection.js",
     "names.js",
+    "ticks.js",
+    "send.js",
+    "changes.js",
+    "levels.js",
+    "duplicates.js",
     "main.js",
 )
 """The scripts of the page in the order they run; the first is other people's work."""

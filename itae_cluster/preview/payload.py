@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 from itae_cluster.clustering.similarity import NEAR_DUPLICATE
 from itae_cluster.core.text import printable
 from itae_cluster.drawing.layout import to_unit_square
-from itae_cluster.drawing.palette import ink_on
+from itae_cluster.drawing.palette import colour, ink_on
 from itae_cluster.preview.groups import list_groups
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from itae_cluster.clustering.similarity import Similarity
     from itae_cluster.core.types import Levels, Suggestion
     from itae_cluster.preview.atlas import Atlas
     from itae_cluster.preview.data import PreviewData
@@ -28,6 +29,8 @@ __all__ = ["make_payload", "to_json"]
 
 _DIGITS = 5  # of a coordinate in 0–1: a hundredth of a pixel on a wide screen
 _COSINE_DIGITS = 3
+_PAIR_DIGITS = 4
+_COLOURS = 256  # more clusters than that share them
 
 # Inside <script> only `</script` and `<!--` would be understood as HTML; `&` is escaped for readers
 # that treat the file as XHTML.
@@ -53,6 +56,7 @@ def make_payload(data: PreviewData, atlas: Atlas) -> dict[str, Any]:
         "subtitle": data.subtitle,
         "total": sum(group.count for group in groups),
         "nearDuplicate": NEAR_DUPLICATE,
+        "palette": list(dict.fromkeys(colour(label) for label in range(_COLOURS))),
         "groups": [_group(group, data) for group in groups],
         "x": [round(value, _DIGITS) for value in places[:, 0].tolist()],
         "y": [round(1 - value, _DIGITS) for value in places[:, 1].tolist()],
@@ -101,12 +105,27 @@ def _readable_names(names: Sequence[str]) -> dict[int, str]:
 
 def _similarity(data: PreviewData) -> dict[str, Any]:
     if data.similarity is None:
-        return {"neighbours": [], "cosines": [], "duplicates": []}
+        return {"neighbours": [], "cosines": [], "duplicates": [], "alike": None, "measures": {}}
     cosines = data.similarity.cosines.astype(float).round(_COSINE_DIGITS)
     return {
         "neighbours": data.similarity.neighbours.tolist(),
         "cosines": [[_number(value) for value in row] for row in cosines.tolist()],
         "duplicates": [list(group) for group in data.similarity.duplicates],
+        "alike": _alike(data.similarity),
+        "measures": {
+            row: [found.width, found.height, found.size]
+            for row, found in sorted(data.measures.items())
+        },
+    }
+
+
+def _alike(found: Similarity) -> dict[str, Any]:
+    """Pairs in two columns of rows and one of cosines, which fall from the first to the last."""
+    return {
+        "from": _number(found.alike_from),
+        "one": found.pairs[:, 0].tolist(),
+        "other": found.pairs[:, 1].tolist(),
+        "cosines": found.pair_cosines.astype(float).round(_PAIR_DIGITS).tolist(),
     }
 
 

@@ -19,7 +19,7 @@ import numpy as np
 from itae_cluster.clustering.similarity import Similarity
 from itae_cluster.core.types import NOISE, REJECTED, Levels, Suggestion
 from itae_cluster.preview.atlas import SHEET, Atlas, Tile
-from itae_cluster.preview.data import PreviewData
+from itae_cluster.preview.data import Measure, PreviewData
 from itae_cluster.results.placements import REJECTED_FOLDER
 from itae_cluster.results.plan import check_merges
 
@@ -78,6 +78,7 @@ def _data(payload: Mapping[str, Any], atlas: Atlas) -> PreviewData:
         subtitle=str(payload["subtitle"]),
         diverse=_by_label(payload, labels, "diverse", n),
         similarity=_similarity(payload, n),
+        measures=_measures(payload.get("measures", {}), n),
         sizes={label: int(group["count"]) for label, group in zip(labels, groups, strict=True)},
         suggested={
             label: Suggestion(found["name"], tuple(map(str, found["tags"])), found["confidence"])
@@ -128,7 +129,22 @@ def _similarity(payload: Mapping[str, Any], n: int) -> Similarity | None:
     cosines = np.array(payload["cosines"], dtype=np.float32)
     if len(nearest) != n or nearest.shape != cosines.shape:
         raise ValueError("neighbours and cosines do not fit together")
-    return Similarity(nearest, cosines, tuple(tuple(_rows(g, n)) for g in payload["duplicates"]))
+    duplicates = tuple(tuple(_rows(group, n)) for group in payload["duplicates"])
+    alike = payload.get("alike")
+    if alike is None:  # a page of an earlier version
+        return Similarity(nearest, cosines, duplicates)
+    pairs = np.array([_rows(alike["one"], n), _rows(alike["other"], n)], dtype=np.int64).T
+    alikeness = np.array(alike["cosines"], dtype=np.float32)
+    if len(pairs) != len(alikeness):
+        raise ValueError("pairs and their cosines do not fit together")
+    return Similarity(nearest, cosines, duplicates, pairs, alikeness, float(alike["from"]))
+
+
+def _measures(payload: Mapping[str, Any], n: int) -> dict[int, Measure]:
+    rows = _rows(payload, n)
+    return {
+        row: Measure(*map(int, found)) for row, found in zip(rows, payload.values(), strict=True)
+    }
 
 
 def _tiles(payload: Mapping[str, Any], sheets: int) -> dict[int, Tile]:

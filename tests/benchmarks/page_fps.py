@@ -26,7 +26,12 @@ from itae_cluster.preview import PreviewData, write_page
 CLUSTERS = 60
 DIFFERENT = 300  # pictures; the others repeat them
 SOFTWARE = ["--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
-QUIET = ["--no-sandbox", "--disable-background-networking", "--disable-component-update"]
+QUIET = [
+    "--no-sandbox",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--enable-precise-memory-info",
+]
 
 PAN = """
 async ([seconds, zoom]) => {
@@ -50,6 +55,11 @@ async ([seconds, zoom]) => {
   return { fps: times.length / seconds, slowest: times[Math.floor(times.length * 0.95)] };
 }
 """
+
+
+# From navigation to the first text on the screen, and what the scripts hold once all has been seen.
+PAINT = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? NaN"
+HEAP = "performance.memory.usedJSHeapSize / 1e6"
 
 
 def photograph(row: int) -> bytes:
@@ -86,6 +96,24 @@ def collection(n: int) -> PreviewData:
     )
 
 
+def renderer_memory() -> float:
+    """MB of the largest page of a browser that this process started."""
+    ours, held = {os.getpid()}, [0.0]
+    for process in sorted(map(int, filter(str.isdigit, os.listdir("/proc")))):
+        try:
+            with open(f"/proc/{process}/stat") as file:
+                fields = file.read().rpartition(")")[2].split()
+            with open(f"/proc/{process}/cmdline") as file:
+                is_page = "--type=renderer" in file.read()
+        except OSError:  # it has ended
+            continue
+        if int(fields[1]) in ours:  # its parent; numbers rise from parent to child, mostly
+            ours.add(process)
+            if is_page:
+                held.append(int(fields[21]) * os.sysconf("SC_PAGE_SIZE") / 1e6)
+    return max(held)
+
+
 def main() -> None:
     """Print one line for each size."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
@@ -94,7 +122,10 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=5)
     given = parser.parse_args()
     arguments = QUIET + ([] if given.gpu else SOFTWARE)
-    print("pictures  written in  peak memory       size  first map  fps, all  fps, 8×  fps, 60×")
+    print(
+        "pictures  written in  peak memory       size  first paint  first map  scripts  renderer"
+        "  fps, all  fps, 8×  fps, 60×"
+    )
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         for n in given.sizes:
             path = os.path.join(folder, f"{n}.html")
@@ -110,6 +141,7 @@ def main() -> None:
             page.goto(f"file://{path}", wait_until="commit")
             page.wait_for_selector("html[data-ready]", timeout=120_000)
             first = time.perf_counter() - begin
+            paint = page.evaluate(PAINT) / 1000
             page.wait_for_function("() => document.readyState === 'complete' && settledFor > 0")
             page.wait_for_timeout(3000)
             rates = []
@@ -118,8 +150,10 @@ def main() -> None:
                 rates.append(page.evaluate(PAN, [given.seconds, zoom])["fps"])
             size = os.path.getsize(path) / 1e6
             shown = "  ".join(f"{rate:8.0f}" for rate in rates)
+            held = f"{page.evaluate(HEAP):4.0f} MB   {renderer_memory():4.0f} MB"
             print(
-                f"{n:8,}  {took:8.1f} s  {memory:8.0f} MB  {size:6.1f} MB  {first:7.1f} s  {shown}"
+                f"{n:8,}  {took:8.1f} s  {memory:8.0f} MB  {size:6.1f} MB  {paint:9.1f} s  "
+                f"{first:7.1f} s  {held}  {shown}"
             )
             browser.close()
 

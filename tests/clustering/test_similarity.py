@@ -70,3 +70,19 @@ def test_diverse_begins_with_the_medoid_and_leaves_out_the_odd():
     assert diverse(vectors, typical_first[:1], 3) == (10,)
     assert diverse(vectors, typical_first[:0], 3) == ()
     assert len(set(diverse(vectors, typical_first, 19))) == 19
+
+
+def test_the_most_alike_pairs_are_kept_and_what_a_pair_needs_is_told(monkeypatch):
+    vectors = unit([[1, step / 50] for step in range(12)])
+    cosines = vectors @ vectors.T
+    everything = find_similar(vectors)
+    assert len(everything.pairs) == 66
+    assert everything.alike_from == similarity.ALIKE
+    assert (np.diff(everything.pair_cosines) <= 0).all()
+    assert (everything.pairs[:, 0] < everything.pairs[:, 1]).all()
+    assert np.allclose(cosines[tuple(everything.pairs.T)], everything.pair_cosines)
+    monkeypatch.setattr(similarity, "_MOST_PAIRS", 10)
+    monkeypatch.setattr(similarity, "_CELLS_AT_ONCE", 36)  # three rows at a time
+    few = find_similar(vectors)
+    assert np.allclose(few.pair_cosines, everything.pair_cosines[:10])
+    assert few.alike_from == few.pair_cosines[-1]

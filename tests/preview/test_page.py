@@ -11,7 +11,6 @@ import os
 import shutil
 import urllib.parse
 
-import jsonschema
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
@@ -21,7 +20,6 @@ from itae_cluster.core.types import NOISE
 from itae_cluster.drawing.palette import colour
 from itae_cluster.pictures.scan import read_list_file, scan
 from itae_cluster.preview import PreviewData, write_page
-from itae_cluster.results.validation import read_schema
 
 sync_api = pytest.importorskip("playwright.sync_api")
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
@@ -297,7 +295,8 @@ def test_search_outliers_and_duplicates(opened, album):
     assert data.similarity.duplicates == ((10, 11, 12),)
     page.click("#list li button")
     assert sorted(listed(page, "#details .tile")) == [10, 11, 12]
-    page.click("text=Select all but one of each (2)")
+    page.keyboard.press("Escape")
+    page.click("text=Select the others")
     assert "2 pictures selected" in page.inner_text("#details")
 
 
@@ -351,10 +350,18 @@ def test_copying_paths(opened, album):
     assert copied.split("\n") == [data.names[100], data.names[7]]
 
 
+def changes_saved(page, folder):
+    page.click("#changes")
+    document = json.loads(saved(page, "#save-changes", folder).read_text("utf-8"))
+    assert document["schema"] == "itae-cluster/changes"
+    assert document["schema_version"] == 1
+    return document["changes"]
+
+
 @pytest.mark.slow
 def test_names_given_in_the_page_are_saved(opened, tmp_path):
     page = opened()
-    assert page.is_hidden("#save-names")
+    assert page.is_hidden("#changes")
     page.click("#list button[data-group='2']")
     for bad in ("a/b", "cluster-003", ".hidden", "tab\there"):
         page.fill("#details input.name", bad)
@@ -366,11 +373,7 @@ def test_names_given_in_the_page_are_saved(opened, tmp_path):
     assert page.inner_text("#details .fault") == ""
     assert "Beach <2019> & co" in page.inner_text("#list")
     assert "Beach <2019> & co" in page.inner_text("#captions")
-    document = json.loads(saved(page, "#save-names", tmp_path).read_text("utf-8"))
-    assert document["clusters"] == [
-        {"cluster": 2, "folder": "cluster-002", "name": "Beach <2019> & co"}
-    ]
-    jsonschema.validate(document, read_schema("names"))
+    assert changes_saved(page, tmp_path) == [{"rename": "cluster-002", "name": "Beach <2019> & co"}]
     page.reload()
     page.wait_for_selector("html[data-ready]")
     assert "Beach <2019> & co" in page.inner_text("#list")

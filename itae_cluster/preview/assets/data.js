@@ -7,13 +7,23 @@ const count = data.x.length;
 const groups = data.groups;
 
 // Rows of each group, most typical first.
+const byTypicality = (rows) => [...rows].sort((a, b) => (data.distance[a] ?? 9) - (data.distance[b] ?? 9) || a - b);
+const mostTypicalFirst = byTypicality(data.x.keys());
 const members = groups.map(() => []);
-data.group.forEach((group, row) => members[group].push(row));
-for (const rows of members) rows.sort((a, b) => (data.distance[a] ?? 9) - (data.distance[b] ?? 9) || a - b);
+for (const row of mostTypicalFirst) members[data.group[row]].push(row);
 
 // The place of each row in that order: 0 is the most typical.
 const placeOf = new Int32Array(count);
 for (const rows of members) rows.forEach((row, place) => { placeOf[row] = place; });
+
+// Other clusters take the place of these: `of` is the place of each row's in `order`, which lists them.
+function setGroups(made, of, order) {
+  const number = new Map(order.map((place, group) => [place, group]));
+  groups.splice(0, groups.length, ...made);
+  members.splice(0, members.length, ...made.map(() => []));
+  for (const row of mostTypicalFirst) members[data.group[row] = number.get(of[row])].push(row);
+  for (const rows of members) rows.forEach((row, place) => { placeOf[row] = place; });
+}
 
 const isNoise = (group) => groups[group].number === null;
 const fileName = (row) => data.shown[row] ?? data.path[row].slice(data.path[row].lastIndexOf("/") + 1);

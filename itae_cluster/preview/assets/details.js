@@ -3,6 +3,7 @@
 
 const details = find("#details");
 const AT_ONCE = 120;  // pictures of a grid that are added each time its end comes into view
+let shownAtFirst = AT_ONCE;
 let opener = null;    // what had the focus before the panel was opened
 
 function openDetails(label, test, focus, ...content) {
@@ -38,14 +39,17 @@ const button = (label, onclick, attributes = {}) => element("button", { type: "b
 const heading = (text) => element("h3", {}, text);
 
 function tile(row, note) {
-  return element("button", { type: "button", class: "tile", title: fileName(row), "aria-label": note ? `${fileName(row)}, ${note}` : fileName(row), "data-row": row, onclick: () => openPicture(row, { focus: true }) },
-    thumbnail(row), data.tile[row] ? null : element("span", { class: "missing" }, fileName(row)), note ? element("span", { class: "note" }, note) : null);
+  const isExample = current.examples.has(row);
+  return element("div", { class: ticked.has(row) ? "tile ticked" : "tile", "data-row": row, draggable: "true" },
+    element("button", { type: "button", class: "picture", title: fileName(row), "aria-label": [fileName(row), note, isExample ? "example" : null].filter(Boolean).join(", "), onclick: (event) => openOrTick(row, event, () => openPicture(row, { focus: true })) },
+      thumbnail(row), data.tile[row] ? null : element("span", { class: "missing" }, fileName(row)), note ? element("span", { class: "note" }, note) : null, isExample ? element("span", { class: "star", "aria-hidden": "true" }, "★") : null),
+    tickBox(row));
 }
 
 function grid(rows, note = () => null) {
   const made = element("div", { class: "grid" });
   let added = 0;
-  const more = () => { made.append(...rows.slice(added, added + AT_ONCE).map((row, place) => tile(row, note(row, added + place)))); added += AT_ONCE; };
+  const more = () => { const next = rows.slice(added, added + (added ? AT_ONCE : shownAtFirst)); made.append(...next.map((row, place) => tile(row, note(row, added + place)))); added += next.length; };
   more();
   if (added < rows.length) {
     const observer = new IntersectionObserver((entries) => {
@@ -83,6 +87,10 @@ function openPicture(row, { focus = false, stay = false } = {}) {
       element("a", { class: "action", href: link(row), target: "_blank", rel: "noopener" }, "Open file"),
       button("Show on map", () => zoomTo([row, ...near])),
       step(-1, "Previous: more typical", "←"), step(1, "Next: less typical", "→")),
+    element("div", { class: "actions" },
+      button("Move to…", () => openSend([row]), { title: "Move to another cluster (M)" }),
+      isRejected(groups[group]) ? null : button("Not wanted", () => rejectAndSay([row]), { title: "Not wanted (X)" }),
+      button("Example", () => exampleAndSay([row]), { title: "Typical of its cluster (E)", "aria-pressed": String(current.examples.has(row)) })),
     near.length ? heading("Most alike") : null,
     near.length ? grid(near, (other) => (alike.get(other) ?? 0).toFixed(2)) : null,
     ...examples(group, row));
@@ -121,14 +129,42 @@ function openCluster(group, { focus = false } = {}) {
   const rows = members[group], { count: size } = groups[group];
   const note = size > rows.length ? `${number(rows.length)} of its ${plural(size, "picture")} are on this page.` : null;
   openDetails(clusterName(group), (row) => data.group[row] === group, focus,
-    isNoise(group) ? element("h2", {}, swatch(group), "unclustered") : nameField(group),
+    isNoise(group) ? element("h2", {}, swatch(group), clusterName(group)) : nameField(group),
     element("div", { class: "facts" }, element("span", {}, plural(size, "picture")), clusterName(group) === groups[group].folder || isNoise(group) ? null : element("span", {}, groups[group].folder)),
     groups[group].suggested?.tags.length ? element("p", { class: "quiet" }, `Perhaps ${groups[group].suggested.tags.join(", ")}`) : null,
     note ? element("p", { class: "quiet" }, note) : null,
     takeAway(rows),
+    ...editActions(group, rows),
     ...examples(group),
     heading(isNoise(group) ? "Nearest to a cluster first" : "Most typical first"),
     grid(rows));
+}
+
+// Select all, merge, split: what can be done with a whole cluster.
+function editActions(group, rows) {
+  const { key, parts, count: size } = groups[group], most = Math.min(99, size);
+  const form = element("form", { class: "actions", hidden: true },
+    element("label", {}, "Parts ", element("input", { type: "number", class: "parts", "aria-label": "Number of parts", min: 2, max: most, value: 2, required: true })), element("button", { class: "action" }, "Split"));
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    const k = form.querySelector("input").valueAsNumber, faults = addOperation({ split: key, k });
+    say(faults.length ? `Not done, because ${faults.join("; ")}.` : `To be split into ${k}. Which picture goes where is found by "itae-cluster edit".`);
+  });
+  const askParts = () => { form.hidden = !form.hidden; form.querySelector("input").select(); };
+  const merge = (into) => {
+    const faults = addOperation({ merge: [into, key] });
+    say(faults.length ? `Not done, because ${faults.join("; ")}.` : "Merged. Ctrl+Z takes it back.");
+    const place = groups.findIndex((other) => other.key === into);
+    if (place >= 0 && !faults.length) openCluster(place, { focus: true });
+  };
+  return [
+    element("div", { class: "actions" },
+      button("Select all", () => tick(rows, true), { title: "Select all (Ctrl+A)" }),
+      isNoise(group) ? null : button("Merge into…", () => askForCluster(`Merge ${clusterName(group)} into`, { rows, except: group, choose: merge })),
+      size < 2 || isRejected(groups[group]) ? null : button("Split…", askParts)),
+    form,
+    parts ? element("p", { class: "quiet" }, `To be split into ${parts} by "itae-cluster edit".`) : null,
+  ];
 }
 
 function pencil() {
@@ -140,9 +176,11 @@ function nameField(group) {
   const fault = element("p", { class: "fault", role: "alert" });
   const input = element("input", { type: "text", class: "name", value: clusterName(group), "aria-label": "Name of this cluster", maxlength: LONGEST_NAME, spellcheck: "false", title: "Rename" });
   input.addEventListener("change", () => {
-    fault.textContent = rename(group, input.value);
+    const wanted = input.value;
+    fault.textContent = rename(group, wanted);
+    if (!fault.textContent) return;
     input.setAttribute("aria-invalid", String(Boolean(fault.textContent)));
-    if (!fault.textContent) { input.value = clusterName(group); say(`Renamed. "Save names.json" keeps it.`); }
+    if (!fault.textContent) { input.value = clusterName(group); say("Renamed. Ctrl+Z takes it back."); }
   });
   input.addEventListener("keydown", (event) => {
     if (event.key === "Enter") input.blur();
@@ -153,11 +191,10 @@ function nameField(group) {
 
 // --- several pictures ---------------------------------------------------------------------------
 
-function openRows(title, explanation, rows, { focus = false, note } = {}) {
-  opened = { kind: "rows" };
+function openRows(title, explanation, rows, { focus = false, note, actions = [] } = {}) {
+  opened = { kind: "rows", rows, again: () => openRows(title, explanation, rows, { note, actions }) };
   const chosen = new Set(rows);
-  openDetails(title, (row) => chosen.has(row), focus, element("h2", {}, title), explanation ? element("p", { class: "quiet" }, explanation) : null, takeAway(rows), grid(rows, note));
+  openDetails(title, (row) => chosen.has(row), focus, element("h2", {}, title), explanation ? element("p", { class: "quiet" }, explanation) : null, takeAway(rows), actions.length ? element("div", { class: "actions" }, ...actions) : null, grid(rows, note));
 }
 
 const openSelection = (rows) => openRows(`${plural(rows.length, "picture")} selected`, null, rows, { focus: true });
-const openDuplicates = (rows) => openRows(plural(rows.length, "near-duplicate"), `Any two are at least ${data.nearDuplicate} alike (cosine).`, rows, { focus: true });

@@ -23,7 +23,7 @@ function listClusters() {
     const rows = [...new Set([...typical.slice(0, 1), ...diverse])].slice(0, 4);
     const shown = rows.length ? rows : members[group].slice(0, 4);
     return item({ class: "cluster", "data-group": group, onclick: () => openCluster(group, { focus: true }), onpointerenter: (event) => { if (event.pointerType === "mouse" && details.hidden) setLit((row) => data.group[row] === group); }, onpointerleave: () => { if (details.hidden && lit) setLit(null); } },
-      element("span", { class: "line" }, swatch(group), element("span", { class: "label" }, clusterName(group)), element("span", { class: "count" }, number(size))),
+      element("span", { class: "line" }, swatch(group), element("span", { class: "label" }, clusterName(group)), groups[group].parts ? element("span", { class: "quiet" }, `→ ${groups[group].parts}`) : null, element("span", { class: "count" }, number(size))),
       element("span", { class: "strip", "aria-hidden": "true" }, ...shown.map(thumbnail)));
   }), isSample ? quiet(`The page shows ${number(count)} of ${plural(data.total, "picture")}: a sample in which every cluster keeps its share. Counts are those of all.`) : null);
 }
@@ -32,29 +32,23 @@ function listClusters() {
 function oddity() {
   return members.flatMap((rows, group) => {
     const middle = data.distance[rows[rows.length >> 1]];
-    return isNoise(group) || !middle ? [] : rows.map((row) => [row, data.distance[row] / middle]);
+    return isNoise(group) || !middle ? [] : rows.filter((row) => !current.touched.has(row)).map((row) => [row, data.distance[row] / middle]);
   }).sort((a, b) => b[1] - a[1]).slice(0, Math.min(MOST_OUTLIERS, Math.ceil(count / 10)));
 }
 
-const rowItem = (row, note) => item({ class: "row", "data-row": row, onclick: () => openPicture(row, { focus: true }) },
-  thumbnail(row), element("span", { class: "text" }, element("span", { class: "label" }, fileName(row)), element("span", { class: "quiet" }, swatch(data.group[row]), note)));
+function rowItem(row, note) {
+  const made = item({ class: "row", "data-row": row, draggable: "true", onclick: (event) => openOrTick(row, event, () => openPicture(row, { focus: true })) },
+    thumbnail(row), element("span", { class: "text" }, element("span", { class: "label" }, fileName(row)), element("span", { class: "quiet" }, swatch(data.group[row]), note)));
+  made.append(tickBox(row));
+  made.classList.toggle("ticked", ticked.has(row));
+  return made;
+}
 
 function listOutliers() {
   const rows = oddity();
   drawList(rows.map(([row, times]) => rowItem(row, `${clusterName(data.group[row])} · ${times.toFixed(1)}× as far`)),
     quiet(rows.length ? "Least typical of their cluster: farthest from its centre, by what is usual there." : "No picture stands out."));
 }
-
-function listDuplicates() {
-  const extra = data.duplicates.flatMap((rows) => byTypicality(rows).slice(1));
-  drawList(data.duplicates.map((rows) => item({ class: "cluster", onclick: () => openDuplicates(byTypicality(rows)) },
-    element("span", { class: "line" }, element("span", { class: "label" }, fileName(byTypicality(rows)[0])), element("span", { class: "count" }, number(rows.length))),
-    element("span", { class: "strip", "aria-hidden": "true" }, ...byTypicality(rows).slice(0, 4).map(thumbnail)))),
-  quiet(extra.length ? `${plural(data.duplicates.length, "group")} of near-duplicates. In each, any two pictures are at least ${data.nearDuplicate} alike.` : `No two pictures are ${data.nearDuplicate} alike or more.`),
-  extra.length ? button(`Select all but one of each (${number(extra.length)})`, () => openSelection(extra)) : null);
-}
-
-const byTypicality = (rows) => [...rows].sort((a, b) => (data.distance[a] ?? 9) - (data.distance[b] ?? 9) || a - b);
 
 function listFound() {
   const wanted = search.value.trim().toLowerCase();
@@ -65,7 +59,7 @@ function listFound() {
   const found = new Set(rows);
   drawList(rows.slice(0, MOST_FOUND).map((row) => rowItem(row, clusterName(data.group[row]))),
     quiet(rows.length > MOST_FOUND ? `${plural(rows.length, "picture")}, the first ${MOST_FOUND} listed` : rows.length ? plural(rows.length, "picture") : "No file name holds this."),
-    rows.length ? button("Select them", () => openSelection(rows)) : null);
+    rows.length ? button("Select them", () => { tick(rows, true); openTicked(); }) : null);
   if (details.hidden) setLit((row) => found.has(row));
 }
 
@@ -77,6 +71,8 @@ function redrawList() {
     find(`#tab-${name}`).setAttribute("aria-selected", String(chosen));
     find(`#tab-${name}`).tabIndex = name === tab ? 0 : -1;
   }
+  find("#levels").hidden = searching || tab !== "clusters" || levelSteps.length < 2;
+  drawLikeness();
   if (searching) return listFound();
   if (details.hidden && lit) setLit(null);
   ({ clusters: listClusters, outliers: listOutliers, duplicates: listDuplicates })[tab]();

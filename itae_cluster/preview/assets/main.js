@@ -35,9 +35,11 @@ find("#tool-fit").addEventListener("click", fitAll);
 
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
+  if (send.open) return;
   if (event.key === "Escape") {
     if (lassoOn) return setLasso(false);
     if (!details.hidden) return closeDetails();
+    if (ticked.size) return clearTicks();
     if (search.value) { search.value = ""; redrawList(); }
     return;
   }
@@ -48,8 +50,13 @@ document.addEventListener("keydown", (event) => {
   act();
 });
 
+readKept();
+current = replay(operations);
+showState(current);
 redrawList();
 startMap().then(() => {
-  namesChanged();
+  makeCaptions();
+  queueDraw();
+  document.dispatchEvent(new Event("edited"));
   document.documentElement.dataset.ready = "true";
 });

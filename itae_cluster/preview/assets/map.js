@@ -84,6 +84,7 @@ function paintDots() {
   const plain = count > 3000 ? 205 : 240;
   drawingOrder.forEach((row, place) => {
     const colour = inks.groups[data.group[row]];
+    if (ticked.has(row)) return paint.set([inks.ink >> 16, inks.ink >> 8 & 255, inks.ink & 255, 255], place * 4);
     const alpha = !lit || lit(row) ? plain : Math.round(255 * DIMMED);
     paint.set([colour >> 16, colour >> 8 & 255, colour & 255, alpha], place * 4);
   });
@@ -180,7 +181,7 @@ function tileTexture(row) {
 }
 
 function drawThumbnails() {
-  const size = thumbSize(view.k), border = size < 44 ? 1.5 : 2;
+  const size = thumbSize(view.k), thin = size < 44 ? 1.5 : 2;
   visibleThumbs = [];
   if (thumbnailsOn) {
     for (let row = 0; row < count; row++) {
@@ -197,12 +198,12 @@ function drawThumbnails() {
     const frame = frames[used] ?? makeFrame();
     // A thumbnail that has just got room grows to its size over the first part of the way.
     const scale = size / Math.max(w, h) * Math.min(1, 0.4 + (view.k / shownFrom[row] - 1) * 4);
-    const bright = !lit || lit(row);
+    const isTicked = ticked.has(row), bright = isTicked || !lit || lit(row), border = isTicked ? thin + 2 : thin;
     const x = Math.round(screenX(row)), y = Math.round(screenY(row));
     frame.edge.position.set(x, y);
     frame.edge.setSize(w * scale + 2 * border, h * scale + 2 * border);
     // The frame is opaque even where it is dimmed: the dot below it is not to shine through.
-    frame.edge.tint = row === hovered ? inks.ink : bright ? inks.groups[data.group[row]] : mixed(inks.ground, inks.groups[data.group[row]], DIMMED);
+    frame.edge.tint = row === hovered || isTicked ? inks.ink : bright ? inks.groups[data.group[row]] : mixed(inks.ground, inks.groups[data.group[row]], DIMMED);
     frame.picture.texture = texture;
     frame.picture.position.set(x, y);
     frame.picture.setSize(w * scale, h * scale);
@@ -232,7 +233,7 @@ function makeCaptions() {
   captionOf = new Map();
   groups.forEach(({ count: size }, group) => {
     if (isNoise(group)) return;
-    const caption = element("button", { type: "button", class: "caption", tabindex: -1, onclick: () => openCluster(group) },
+    const caption = element("button", { type: "button", class: "caption", tabindex: -1, "data-group": group, onclick: () => openCluster(group) },
       element("span", { class: "label" }, shortName(group)), element("span", { class: "count" }, number(size)));
     caption.style.setProperty("--colour", groups[group].colour);
     captions.append(caption);
@@ -388,7 +389,8 @@ canvas.addEventListener("pointerleave", () => showCard(-1));
 canvas.addEventListener("click", (event) => {
   if (event.timeStamp - lassoEnded < 100) return;  // the click that ends a lasso
   const row = rowAt(...at(event), 10);
-  if (row >= 0) openPicture(row, { stay: true });
+  if (row >= 0 && (event.ctrlKey || event.metaKey)) { lastTicked = row; tick([row], !ticked.has(row)); }
+  else if (row >= 0) openPicture(row, { stay: true });
   else closeDetails();
 });
 canvas.addEventListener("keydown", (event) => {

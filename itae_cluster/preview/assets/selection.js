@@ -31,8 +31,9 @@ for (const name of ["pointerup", "pointercancel"]) {
     find("#lasso path").setAttribute("d", "");
     setLasso(false);
     const rows = rowsInside(corners);
-    if (rows.length) openSelection(rows);
-    else say("No picture in the lasso.");
+    if (!rows.length) return say("No picture in the lasso.");
+    tick(rows, true);
+    openTicked();
   });
 }
 

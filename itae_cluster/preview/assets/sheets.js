@@ -48,8 +48,22 @@ const drawWhenSeen = new IntersectionObserver((entries, observer) => {
   }
 }, { rootMargin: "200px" });
 
+// Thumbnails that are about to be drawn anew in the same place, so that nothing flickers.
+const spares = new Map();
+
+function spareThumbnails(container) {
+  for (const canvas of container.querySelectorAll("canvas.thumb")) {
+    const row = Number(canvas.dataset.row);
+    if (spares.has(row)) spares.get(row).push(canvas); else spares.set(row, [canvas]);
+  }
+}
+
+const forgetSpares = () => spares.clear();
+
 // A square thumbnail for lists, drawn when it comes into view. Its size is the style sheet's.
 function thumbnail(row) {
+  const spare = spares.get(row)?.pop();
+  if (spare) return spare;
   const canvas = element("canvas", { class: "thumb", "data-row": row, "aria-hidden": "true" });
   if (data.tile[row]) drawWhenSeen.observe(canvas);
   return canvas;
