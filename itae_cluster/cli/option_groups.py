@@ -162,12 +162,15 @@ class EmbeddingGroup(ModelGroup):
     """How pictures become embeddings."""
 
     precision: given.Precision = ModelOptions.precision
+    engine: given.Engine = ModelOptions.engine
     max_pixels: given.MaxPixels = given.MAX_PIXELS
 
     def options(self) -> ModelOptions:
         """What the parameters say, checked."""
         pixels = given.parse_size("--max-pixels", self.max_pixels)
-        return replace(super().options(), precision=self.precision, max_pixels=pixels)
+        return replace(
+            super().options(), precision=self.precision, engine=self.engine, max_pixels=pixels
+        )
 
     def options_beside(self, vectors: str | None) -> ModelOptions:
         """The same; beside a vector file, what makes no difference to it counts for nothing."""
