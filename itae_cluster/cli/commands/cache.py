@@ -101,7 +101,9 @@ def _show(found: CacheInfo, path: str, graphs: list[KeptGraph]) -> None:
             )
         )
     for kept in graphs:
-        rows.append(("for OpenVINO", f"{printable(kept.path)}, {kept.bytes / 1e6:.1f} MB"))
+        weights, size = os.path.basename(kept.path).split("-")[:2]
+        text = f"weights {weights[:12]}…, {size} pixels, {kept.bytes / 1e6:.1f} MB"
+        rows.append(("for OpenVINO", text))
     for name, value in rows:
         table.add_row(name, str(value))
     Console(highlight=False, soft_wrap=True).print(table)
