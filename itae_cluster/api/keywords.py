@@ -12,6 +12,7 @@ from itae_cluster.core.options import (
     CacheOptions,
     ClusterOptions,
     DeviceName,
+    Engine,
     InputOptions,
     Linkage,
     ModelOptions,
@@ -57,6 +58,7 @@ class ModelKeywords(TypedDict, total=False):
     device: str
     batch_size: int | None
     precision: str
+    engine: str
     offline: bool
     cache: bool | AnyPath
     exclude: Sequence[str]
@@ -99,7 +101,8 @@ def model_options(given: dict[str, Any]) -> tuple[ModelOptions, CacheOptions, Se
         own["theta"] = theta.theta if isinstance(theta, Calibration) else theta
     if own.get("weights") is not None:
         own["weights"] = os.fspath(own["weights"])
-    for key, kind in (("device", DeviceName), ("precision", Precision)):
+    kinds = {"device": DeviceName, "precision": Precision, "engine": Engine}
+    for key, kind in kinds.items():
         if key in own:
             own[key] = choose(kind, own[key])
     return ModelOptions(**own), caching, exclude

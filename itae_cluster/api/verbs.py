@@ -31,7 +31,6 @@ from itae_cluster.core.options import (
     CalibrationOptions,
     DeviceName,
     OutputOptions,
-    Precision,
 )
 from itae_cluster.core.run import open_run
 from itae_cluster.core.types import NOISE
@@ -174,12 +173,12 @@ def load_model(name: str = "auto", **options: Unpack[ModelKeywords]) -> ITAE:
     Raises:
         ItaeClusterError: if the model cannot be had.
     """
-    from itae_cluster.embedding.encoder import load_encoder
+    from itae_cluster.embedding.encoder import load_exact_encoder
 
     model, _, _ = model_options(given := {"model": name, **options})
     refuse(given)
-    exact = replace(model, device=DeviceName.CPU, precision=Precision.FLOAT32)
-    return load_encoder(exact, LogReporter()).module
+    on_cpu = replace(model, device=DeviceName.CPU)
+    return load_exact_encoder(on_cpu, LogReporter()).module
 
 
 def _unit_rows(vectors: ArrayLike | types.Embeddings) -> NDArray[np.float32]:

@@ -125,6 +125,13 @@ class ComputeGroup:
         return ModelOptions(**self.values())
 
 
+def _known_model(name: str) -> str:
+    """The name, refused at once where it is nobody's, before any folder is searched."""
+    from itae_cluster.model.registry import AUTO, variant
+
+    return name if name == AUTO else variant(name).name
+
+
 @dataclass(frozen=True)
 class MeasuredModelGroup:
     """Which model, for a job that sets θ itself."""
@@ -135,7 +142,7 @@ class MeasuredModelGroup:
 
     def options(self) -> ModelOptions:
         """What the parameters say, checked."""
-        return ModelOptions(model=self.model, size=self.size, **self.compute.values())
+        return ModelOptions(model=_known_model(self.model), size=self.size, **self.compute.values())
 
 
 @dataclass(frozen=True)
@@ -150,7 +157,7 @@ class ModelGroup:
     def options(self) -> ModelOptions:
         """What the parameters say, checked."""
         return ModelOptions(
-            model=self.model,
+            model=_known_model(self.model),
             theta=parse_theta(self.theta),
             size=self.size,
             **self.compute.values(),
@@ -162,12 +169,15 @@ class EmbeddingGroup(ModelGroup):
     """How pictures become embeddings."""
 
     precision: given.Precision = ModelOptions.precision
+    engine: given.Engine = ModelOptions.engine
     max_pixels: given.MaxPixels = given.MAX_PIXELS
 
     def options(self) -> ModelOptions:
         """What the parameters say, checked."""
         pixels = given.parse_size("--max-pixels", self.max_pixels)
-        return replace(super().options(), precision=self.precision, max_pixels=pixels)
+        return replace(
+            super().options(), precision=self.precision, engine=self.engine, max_pixels=pixels
+        )
 
     def options_beside(self, vectors: str | None) -> ModelOptions:
         """The same; beside a vector file, what makes no difference to it counts for nothing."""
@@ -192,7 +202,7 @@ class ComparedModelsGroup:
         if self.compute.weights is not None and len(names) > 1:
             raise UsageError("--weights is one model; leave it out, or give a single --model")
         common = {"theta": parse_theta(self.theta), "size": self.size, **self.compute.values()}
-        return [ModelOptions(model=name, **common) for name in names]
+        return [ModelOptions(model=_known_model(name), **common) for name in names]
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from itae_cluster.core.errors import UsageError
 from itae_cluster.core.options import Action as ActionName
 from itae_cluster.core.options import Algorithm as AlgorithmName
 from itae_cluster.core.options import DeviceName, InputOptions, NoiseRule, Reduction
+from itae_cluster.core.options import Engine as EngineName
 from itae_cluster.core.options import Linkage as LinkageName
 from itae_cluster.core.options import Precision as PrecisionName
 from itae_cluster.core.text import printable
@@ -35,6 +36,7 @@ __all__ = [
     "CacheFolder",
     "Device",
     "DryRun",
+    "Engine",
     "Exclude",
     "FrozenModel",
     "FrozenSize",
@@ -245,8 +247,17 @@ Precision = Annotated[
     PrecisionName,
     typer.Option(
         metavar="FORMAT",
-        help="Number format to compute in: float32, bfloat16, float16 or auto. Auto is float16 on "
-        "CUDA and MPS; on a CPU it is bfloat16 if that is fast and ITAE is off, else float32.",
+        help="Number format to compute in: float32, bfloat16, float16, mixed or auto. Mixed is "
+        "bfloat16, and float32 again for pictures with a query norm near theta. Auto is float16 on "
+        "CUDA and MPS; on a CPU it is mixed if bfloat16 is fast, else float32.",
+        rich_help_panel=MODEL,
+    ),
+]
+Engine = Annotated[
+    EngineName,
+    typer.Option(
+        metavar="|".join(EngineName),
+        help="What computes the model. Auto is OpenVINO on a CPU, if it is installed, else torch.",
         rich_help_panel=MODEL,
     ),
 ]

@@ -18,6 +18,7 @@ __all__ = [
     "CalibrationOptions",
     "ClusterOptions",
     "DeviceName",
+    "Engine",
     "InputOptions",
     "Linkage",
     "ModelOptions",
@@ -107,6 +108,16 @@ class Precision(StrEnum):
     FLOAT32 = "float32"
     BFLOAT16 = "bfloat16"
     FLOAT16 = "float16"
+    MIXED = "mixed"
+    """bfloat16, and float32 once more for pictures with a query norm near ITAE's θ."""
+
+
+class Engine(StrEnum):
+    """What computes the model."""
+
+    AUTO = "auto"
+    TORCH = "torch"
+    OPENVINO = "openvino"
 
 
 _SIDE = 224  # as in the paper
@@ -148,6 +159,7 @@ class ModelOptions:
     batch_size: int | None = None
     offline: bool = False
     precision: Precision = Precision.AUTO
+    engine: Engine = Engine.AUTO
     max_pixels: int = MAX_PIXELS
 
     def __post_init__(self) -> None:
@@ -156,6 +168,10 @@ class ModelOptions:
             raise UsageError(f"--max-pixels {self.max_pixels} is too small; use 1 or more")
         if self.batch_size is not None and self.batch_size < 1:
             raise UsageError(f"--batch-size {self.batch_size} is too small; use 1 or more")
+        if self.engine is Engine.OPENVINO and self.device in {DeviceName.CUDA, DeviceName.MPS}:
+            raise UsageError(
+                f"--engine openvino computes on the CPU, not on {self.device}; leave one out"
+            )
 
     @property
     def side(self) -> int:

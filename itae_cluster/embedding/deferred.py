@@ -6,13 +6,13 @@ Where the cache knows every picture, neither torch nor the weights are read.
 from __future__ import annotations
 
 import platform
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from itae_cluster.core import __version__
-from itae_cluster.core.options import Precision
+from itae_cluster.embedding.engines import open_encoder
 from itae_cluster.model import thresholds
 from itae_cluster.model.acquire import locate
 from itae_cluster.pictures.decode import PREPROCESSING
@@ -90,7 +90,7 @@ def load_float32_encoder(options: ModelOptions, reporter: Reporter) -> TorchEnco
     reporter.progress("Loading the model", 0, None)
     from itae_cluster.embedding import encoder
 
-    return encoder.load_encoder(replace(options, precision=Precision.FLOAT32), reporter)
+    return encoder.load_exact_encoder(options, reporter)
 
 
 def encoder_for(options: ModelOptions, cache: Cache, reporter: Reporter) -> Encoder:
@@ -118,9 +118,7 @@ def _load_and_note(
     reporter: Reporter,
 ) -> Encoder:
     reporter.progress("Loading the model", 0, None)
-    from itae_cluster.embedding import encoder
-
-    loaded = encoder.load_encoder(
+    loaded = open_encoder(
         options, reporter, located=located, fast_bfloat16=partial(_is_bfloat16_fast, cache)
     )
     cache.store_note(key, loaded.metadata)

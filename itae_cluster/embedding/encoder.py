@@ -6,25 +6,25 @@ are normalised here with the ImageNet mean and standard deviation.
 
 from __future__ import annotations
 
-import os
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
-from itae_cluster.core.errors import ModelError, OutOfMemoryError, UsageError
-from itae_cluster.core.options import DeviceName, theta_text
+from itae_cluster.core.errors import ModelError, OutOfMemoryError
+from itae_cluster.core.options import DeviceName, Precision
 from itae_cluster.core.types import TokenMeasures
+from itae_cluster.embedding.description import check_size, describe_model, describe_recipe
 from itae_cluster.embedding.memory import pictures_that_fit
+from itae_cluster.embedding.mixed import MixedEncoder
 from itae_cluster.embedding.precision import choose_precision
-from itae_cluster.model import thresholds
 from itae_cluster.model.acquire import locate
 from itae_cluster.model.checkpoint import load_model
-from itae_cluster.model.config import PATCH
+from itae_cluster.model.config import IMAGENET_MEAN, IMAGENET_STD
+from itae_cluster.model.dinov2 import convert_model
 from itae_cluster.model.itae import ITAE, Settings
-from itae_cluster.model.registry import MINI, MINI_VERSIONS, by_config
-from itae_cluster.pictures.decode import PREPROCESSING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -33,15 +33,17 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from itae_cluster.core.options import ModelOptions
-    from itae_cluster.core.types import Reporter
+    from itae_cluster.core.types import Encoder, Reporter
     from itae_cluster.model.acquire import ModelFile
     from itae_cluster.model.dinov2 import DINOv2
-    from itae_cluster.model.registry import Variant
 
-__all__ = ["TorchEncoder", "choose_device", "load_encoder"]
+__all__ = ["TorchEncoder", "choose_device", "load_encoder", "load_exact_encoder"]
 
-_IMAGENET_MEAN = (0.485, 0.456, 0.406)
-_IMAGENET_STD = (0.229, 0.224, 0.225)
+_DTYPES = {
+    Precision.FLOAT32: torch.float32,
+    Precision.BFLOAT16: torch.bfloat16,
+    Precision.FLOAT16: torch.float16,
+}
 _OUT_OF_MEMORY = ("out of memory", "can't allocate memory")
 
 
@@ -51,8 +53,8 @@ def load_encoder(
     *,
     located: ModelFile | None = None,
     fast_bfloat16: Callable[[], bool] | None = None,
-) -> TorchEncoder:
-    """Load the weights, and patch the last block with θ.
+) -> Encoder:
+    """Load the weights into torch, and patch the last block with θ.
 
     Args:
         options: model, weights, θ, size, device, precision.
@@ -63,46 +65,40 @@ def load_encoder(
     Raises:
         ModelError: if the model, its weights, its size or its device cannot be had.
     """
-    _check_size(options.side)
+    check_size(options.side)
     device = choose_device(options.device)
+    model, settings, metadata = _load_patched(options, reporter, located)
+    precision = choose_precision(
+        options.precision, device.type, itae=settings is not None, fast_bfloat16=fast_bfloat16
+    )
+    build = partial(
+        TorchEncoder, settings=settings, size=options.side, device=device, metadata=metadata
+    )
+    if precision is not Precision.MIXED:
+        return build(model, dtype=_DTYPES[precision])
+    fast = build(convert_model(model, torch.bfloat16), dtype=torch.bfloat16)
+    return MixedEncoder(fast, partial(build, model, dtype=torch.float32), reporter)
+
+
+def load_exact_encoder(options: ModelOptions, reporter: Reporter) -> TorchEncoder:
+    """As `load_encoder`, in float32 whatever the options say: for jobs that look into the model."""
+    check_size(options.side)
+    device = choose_device(options.device)
+    model, settings, metadata = _load_patched(options, reporter, None)
+    return TorchEncoder(model, settings, size=options.side, device=device, metadata=metadata)
+
+
+def _load_patched(
+    options: ModelOptions, reporter: Reporter, located: ModelFile | None
+) -> tuple[DINOv2, Settings | None, dict[str, Any]]:
+    """The model, how it is patched, and what is known of the weights."""
     if located is None:
         located = locate(
             options.model, weights=options.weights, offline=options.offline, reporter=reporter
         )
     model = load_model(located.path, located.variant.config if located.variant else None)
-    variant = located.variant or by_config(model.config)
-    # A file without a name is known by its shape, and has the θ of its official kin.
-    theta = options.theta
-    if theta == "auto":
-        theta = _find_theta(variant, located.sha256, reporter)
-    name = located.variant.name if located.variant else "custom"
-    version = MINI_VERSIONS.get(located.sha256) if name == MINI else None
-    metadata = {
-        "name": name,
-        **({"version": version} if version else {}),
-        "origin": located.origin,
-        "weights": os.path.abspath(located.path),
-        "weights_sha256": located.sha256,
-        "published_theta": variant.theta if variant else None,
-    }
-    reporter.info(f"model {metadata['name']}, weights {located.path}, theta {theta_text(theta)}")
-    settings = None if theta is None else Settings(theta)
-    dtype = choose_precision(
-        options.precision, device, itae=settings is not None, fast_bfloat16=fast_bfloat16
-    )
-    return TorchEncoder(
-        model, settings, size=options.side, device=device, dtype=dtype, metadata=metadata
-    )
-
-
-def _find_theta(variant: Variant | None, digest: str, reporter: Reporter) -> float | None:
-    """The user's own calibrated θ for these weights, else the published one for the model."""
-    saved = thresholds.load(digest)
-    if saved is None:
-        return variant.theta if variant else None
-    shown = theta_text(saved.theta)
-    reporter.note(f"theta {shown}, saved by 'itae-cluster calibrate' for these weights")
-    return saved.theta
+    theta, metadata = describe_model(options.theta, located, model.config, reporter)
+    return model, None if theta is None else Settings(theta), metadata
 
 
 def choose_device(name: DeviceName) -> torch.device:
@@ -121,12 +117,6 @@ def choose_device(name: DeviceName) -> torch.device:
     if not present[name]:
         raise ModelError(f"no {name} device on this machine; use --device auto or --device cpu")
     return torch.device(name)
-
-
-def _check_size(size: int) -> None:
-    if size < PATCH or size % PATCH:
-        nearest = max(PATCH, round(size / PATCH) * PATCH)
-        raise UsageError(f"--size {size} is not a multiple of {PATCH}; try {nearest}")
 
 
 class TorchEncoder:
@@ -154,23 +144,25 @@ class TorchEncoder:
         dtype: torch.dtype = torch.float32,
         metadata: Mapping[str, Any],
     ) -> None:
-        _check_size(size)
+        check_size(size)
         self._size = size
         self._most = pictures_that_fit(device, model.config, size, dtype.itemsize)
         self._device = device
         self._dtype = dtype
         self._model = ITAE(model, settings).to(device, dtype).eval()
         shape = (1, 3, 1, 1)
-        self._mean = torch.tensor(_IMAGENET_MEAN, device=device).view(shape) * 255
-        self._std = torch.tensor(_IMAGENET_STD, device=device).view(shape) * 255
+        self._mean = torch.tensor(IMAGENET_MEAN, device=device).view(shape) * 255
+        self._std = torch.tensor(IMAGENET_STD, device=device).view(shape) * 255
         self._metadata = {
             **metadata,
-            "theta": settings.theta if settings else None,
-            "size": size,
-            "device": device.type,
-            "precision": str(dtype).removeprefix("torch."),
-            "preprocessing": PREPROCESSING,
-            "dim": self.dim,
+            **describe_recipe(
+                theta=settings.theta if settings else None,
+                size=size,
+                device=device.type,
+                engine="torch",
+                precision=str(dtype).removeprefix("torch."),
+                dim=self.dim,
+            ),
         }
 
     @property
@@ -202,13 +194,31 @@ class TorchEncoder:
         Raises:
             OutOfMemoryError: if the device has no memory for one picture.
         """
-        parts: list[NDArray[np.float32]] = []
+        (vectors,) = self._in_parts(pixels, lambda images: (self._model(images),))
+        return vectors
+
+    def encode_with_distance(
+        self, pixels: NDArray[np.uint8]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """As `encode`, and (B,) the `distance_to_theta`.
+
+        Raises:
+            ModelError: if there is no θ, or the device has no memory for one picture.
+        """
+        vectors, distances = self._in_parts(pixels, self._model.embed_with_distance)
+        return vectors, distances
+
+    def _in_parts(
+        self, pixels: NDArray[np.uint8], forward: Callable[[Tensor], tuple[Tensor, ...]]
+    ) -> list[NDArray[np.float32]]:
+        """What `forward` makes of all pictures, as many at once as there is memory for."""
+        parts: list[list[NDArray[np.float32]]] = []
         rest = pixels
         while len(rest):
             part = rest[: self._most]
             try:
                 with self._on_device(part) as images:
-                    parts.append(_to_numpy(self._model(images)))
+                    parts.append([_to_numpy(values) for values in forward(images)])
             except OutOfMemoryError:
                 if len(part) == 1:
                     raise
@@ -216,7 +226,7 @@ class TorchEncoder:
                 torch.cuda.empty_cache()  # nothing where there is no CUDA
                 continue
             rest = rest[len(part) :]
-        return np.concatenate(parts)
+        return [np.concatenate(column) for column in zip(*parts, strict=True)]
 
     def encode_each(
         self, pixels: NDArray[np.uint8], each: Sequence[Settings | None]

@@ -70,10 +70,10 @@ def locate(name: str, *, weights: str | None, offline: bool, reporter: Reporter)
     try:
         return _get(variant(PREFERRED), offline, reporter)
     except WeightsError as error:
-        reason = str(error).partition(";")[0]
+        reason = str(error).partition(";")[0].partition(" (")[0]
         reporter.warn(
-            f"using the small bundled model '{MINI}': {reason}; for better clusters run "
-            f"'itae-cluster models fetch {PREFERRED}'"
+            f"{reason}: using '{MINI}'; --model mini says nothing, "
+            f"'itae-cluster models fetch {PREFERRED}' gets the better one"
         )
         return _get(variant(MINI), offline, reporter)
 

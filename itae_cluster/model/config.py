@@ -5,13 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["HEAD_DIM", "PATCH", "DINOv2Config"]
+__all__ = ["HEAD_DIM", "IMAGENET_MEAN", "IMAGENET_STD", "PATCH", "DINOv2Config"]
 
 PATCH = 14
 """Side of a patch in pixels."""
 
 HEAD_DIM = 64
 """d, the head dimension of every DINOv2 variant."""
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+"""What pixels are normalised by, red, green and blue, as shares of white."""
+IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 @dataclass(frozen=True, slots=True)

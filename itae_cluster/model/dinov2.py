@@ -25,7 +25,7 @@ from itae_cluster.model.config import PATCH, DINOv2Config
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Block", "DINOv2", "interpolate_positions"]
+__all__ = ["Block", "DINOv2", "convert_model", "interpolate_positions"]
 
 
 class PatchEmbed(nn.Module):
@@ -194,6 +194,15 @@ class DINOv2(nn.Module):
             x = block(x)
         out: Tensor = self.norm(x)
         return out
+
+
+def convert_model(model: DINOv2, dtype: torch.dtype) -> DINOv2:
+    """The same model in another format, beside the one given; for inference."""
+    with torch.device("meta"):
+        other = DINOv2(model.config)
+    state = {name: value.to(dtype) for name, value in model.state_dict().items()}
+    other.load_state_dict(state, assign=True)
+    return other.eval().requires_grad_(False)
 
 
 def interpolate_positions(

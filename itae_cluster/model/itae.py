@@ -43,6 +43,7 @@ __all__ = [
     "cls_attention",
     "cls_output",
     "cls_row",
+    "distance_to_theta",
     "low_group",
     "minority",
     "query_norms",
@@ -156,6 +157,21 @@ def attenuate_cls(logits: Tensor, mask: Tensor) -> Tensor:
     return attenuate(logits[:, :, None, :], mask)[:, :, 0]
 
 
+def distance_to_theta(norms: Tensor, theta: float) -> Tensor:
+    """How far the norm nearest to θ is from it, as a share of θ.
+
+    A mask can differ from that of exact norms only where this is no more than their error.
+
+    Args:
+        norms: (B, T) norms of all tokens, CLS first.
+        theta: threshold in the same units.
+
+    Returns:
+        (B,) float32, ≥ 0.
+    """
+    return (norms[:, 1:] / theta - 1).abs().amin(dim=1)
+
+
 class ClsRow(NamedTuple):
     """What the last block knows before the softmax.
 
@@ -178,8 +194,11 @@ def cls_row(block: Block, x: Tensor) -> ClsRow:
 
 def artifact_mask(row: ClsRow, settings: Settings) -> Tensor:
     """Which tokens `settings` takes for artifacts: (B, T) bool."""
-    source = {"query": row.q, "key": row.k, "value": row.v}[settings.source]
-    return artifacts(query_norms(source), settings)
+    return artifacts(_judged_norms(row, settings), settings)
+
+
+def _judged_norms(row: ClsRow, settings: Settings) -> Tensor:
+    return query_norms({"query": row.q, "key": row.k, "value": row.v}[settings.source])
 
 
 def cls_attention(row: ClsRow, settings: Settings | None) -> Tensor:
@@ -225,6 +244,19 @@ class ITAE(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """(B, 3, 14·h, 14·w), normalised → (B, D) float32, rows of length 1."""
         return self.sweep(images, [self.settings])[0]
+
+    def embed_with_distance(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """As `forward`, and (B,) the `distance_to_theta`.
+
+        Raises:
+            ModelError: if there is no θ.
+        """
+        if self.settings is None:
+            raise ModelError("without theta there is no distance to it; set one")
+        x = self.last_block_input(images)
+        row = cls_row(self.last_block, x)
+        distances = distance_to_theta(_judged_norms(row, self.settings), self.settings.theta)
+        return self._embeddings(x, row, [self.settings])[0], distances
 
     def sweep(self, images: Tensor, each: Sequence[Settings | None]) -> Tensor:
         """One pass, many settings: everything but the CLS row of the last block is shared.

@@ -115,3 +115,14 @@ def test_the_largest_seed_works(album):
         result = run_cli(album, *map(str, words), "--k", "auto")
         assert result.exit_code == 0, result.stderr
         assert run_cli(album, *map(str, words), "--algorithm", "hdbscan").exit_code == 0
+
+
+@pytest.mark.parametrize("command", ["cluster", "embed", "calibrate", "eval", "attention"])
+def test_an_unknown_model_is_refused_before_any_folder_is_searched(tmp_path, monkeypatch, command):
+    def never(*_, **__):
+        raise AssertionError("searched")
+
+    monkeypatch.setattr("itae_cluster.pictures.scan.scan", never)
+    out = {"embed": ["-o", "v.npz"], "attention": ["--out", "a.png"]}.get(command, [])
+    result = run_cli(command, tmp_path, *out, "--model", "vitb15", code=2)
+    assert "unknown model 'vitb15'; choose one of auto, mini" in result.stderr

@@ -52,7 +52,7 @@ def test_a_negative_theta_is_an_error_of_usage_on_one_line(album, command):
     assert result.stderr.count("\n") == 1
 
 
-def test_documents_tell_the_model_as_before():
+def test_documents_tell_the_model():
     assert ModelOptions().record() == {
         "model": "auto",
         "weights": None,
@@ -62,6 +62,7 @@ def test_documents_tell_the_model_as_before():
         "batch_size": None,
         "offline": False,
         "precision": "auto",
+        "engine": "auto",
         "max_pixels": 400_000_000,
     }
     assert ModelOptions(theta=None, size=28).record()["theta"] == "off"

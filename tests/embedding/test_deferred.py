@@ -15,7 +15,6 @@ from PIL import Image
 from itae_cluster.core.cache import Cache
 from itae_cluster.core.options import CacheOptions, InputOptions, ModelOptions
 from itae_cluster.core.run import open_run
-from itae_cluster.embedding import encoder as encoder_module
 from itae_cluster.embedding.deferred import DeferredEncoder, load_deferred
 from itae_cluster.pipeline import embed
 from support.fakes import KnownEncoder, RecordingReporter
@@ -55,7 +54,7 @@ def loaded(monkeypatch):
         return seen[-1]
 
     load.kind = KnownEncoder
-    monkeypatch.setattr(encoder_module, "load_encoder", load)
+    monkeypatch.setattr("itae_cluster.embedding.deferred.open_encoder", load)
     return seen, load
 
 

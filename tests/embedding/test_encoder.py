@@ -170,6 +170,7 @@ def test_the_metadata_say_what_made_an_embedding(encoder, tiny_weights):
         "theta": None,
         "size": 28,
         "device": "cuda" if torch.cuda.is_available() else encoder.metadata["device"],
+        "engine": "torch",
         "precision": "float32",
         "preprocessing": PREPROCESSING,
         "dim": 64,

@@ -13,26 +13,18 @@ import numpy as np
 import pytest
 import torch
 
-from itae_cluster.core.options import ModelOptions, Precision
-from itae_cluster.embedding.encoder import load_encoder
+from itae_cluster.core.options import Engine, ModelOptions, Precision
+from itae_cluster.embedding.engines import open_encoder
+from itae_cluster.model.acquire import locate
 from itae_cluster.model.checkpoint import load_model
 from itae_cluster.model.registry import variant
 from itae_cluster.model.store import find_checkpoint
 from support.fakes import RecordingReporter
+from support.pictures import photograph_crops
 
 SIDE = 224
 GOLDEN = Path(__file__).with_name("golden.npy")
 MEAN, DEVIATION = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
-
-
-def pictures():
-    """(6, 224, 224, 3) uint8: three crops of each of scikit-learn's photographs."""
-    from sklearn.datasets import load_sample_images
-
-    images = load_sample_images().images
-    return np.stack(
-        [image[90 : 90 + SIDE, left : left + SIDE] for image in images for left in (0, 200, 400)]
-    )
 
 
 def reference():
@@ -54,7 +46,7 @@ def reference():
     # Their rule of interpolation is another than the official one, which test_parity.py checks.
     positions = {"pos_embed": model.positions((SIDE // 14, SIDE // 14))}
     theirs.load_state_dict(model.state_dict() | positions)
-    pixels = torch.from_numpy(pictures()).permute(0, 3, 1, 2).float() / 255
+    pixels = torch.from_numpy(photograph_crops(SIDE)).permute(0, 3, 1, 2).float() / 255
     pixels = (pixels - torch.tensor(MEAN)[:, None, None]) / torch.tensor(DEVIATION)[:, None, None]
     with torch.inference_mode():
         found = theirs(pixels)
@@ -62,10 +54,13 @@ def reference():
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("engine", ["torch", "openvino"])
 @pytest.mark.parametrize(("precision", "least"), [("float32", 0.999999), ("bfloat16", 0.999)])
-def test_embeddings_stay_what_they_were(precision, least):
-    options = ModelOptions(model="mini", precision=Precision(precision))
-    found = load_encoder(options, RecordingReporter()).encode(pictures())
+def test_embeddings_stay_what_they_were(engine, precision, least):
+    options = ModelOptions(model="mini", precision=Precision(precision), engine=Engine(engine))
+    reporter = RecordingReporter()
+    located = locate("mini", weights=None, offline=True, reporter=reporter)
+    found = open_encoder(options, reporter, located=located).encode(photograph_crops(SIDE))
     cosines = (found * np.load(GOLDEN)).sum(axis=1)
     assert cosines.min() > least, cosines
 

@@ -93,3 +93,13 @@ def write(path: Path, data: bytes | None = None) -> str:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(encoded(scene(8, 8), "PNG") if data is None else data)
     return str(path)
+
+
+def photograph_crops(side):
+    """(6, side, side, 3) uint8: three crops of each of scikit-learn's photographs."""
+    from sklearn.datasets import load_sample_images
+
+    images = load_sample_images().images
+    return np.stack(
+        [image[90 : 90 + side, left : left + side] for image in images for left in (0, 200, 400)]
+    )

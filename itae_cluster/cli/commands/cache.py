@@ -18,6 +18,7 @@ from itae_cluster.core.text import printable, quantity
 
 if TYPE_CHECKING:
     from itae_cluster.core.cache import Cache, CacheInfo
+    from itae_cluster.model.graph_store import KeptGraph
 
 __all__ = ["cache"]
 
@@ -44,6 +45,8 @@ def info(
 ) -> None:
     """Show how large the cache is, and what it holds: vectors of which models, thumbnails, maps.
 
+    Without --cache also the models that are kept in OpenVINO's format.
+
     Examples:
         itae-cluster cache info
         itae-cluster cache info --json
@@ -57,12 +60,20 @@ def info(
     if json_:
         record = {**asdict(found), "path": file_in(folder)}
         record["recipes"] = [{**recipe, "vectors": n} for recipe, n in found.recipes]
+        record["graphs"] = [{"path": kept.path, "bytes": kept.bytes} for kept in _graphs(folder)]
         print(json.dumps(record, indent=2))
         return
-    _show(found, file_in(folder))
+    _show(found, file_in(folder), _graphs(folder))
 
 
-def _show(found: CacheInfo, path: str) -> None:
+def _graphs(folder: str | None) -> list[KeptGraph]:
+    """Of models for OpenVINO: they lie in the user's cache folder and in no other."""
+    from itae_cluster.model.graph_store import list_graphs
+
+    return list_graphs() if folder is None else []
+
+
+def _show(found: CacheInfo, path: str, graphs: list[KeptGraph]) -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -89,6 +100,10 @@ def _show(found: CacheInfo, path: str) -> None:
                 f"{recipe['size']} pixels, {recipe['precision']}",
             )
         )
+    for kept in graphs:
+        weights, size = os.path.basename(kept.path).split("-")[:2]
+        text = f"weights {weights[:12]}…, {size} pixels, {kept.bytes / 1e6:.1f} MB"
+        rows.append(("for OpenVINO", text))
     for name, value in rows:
         table.add_row(name, str(value))
     Console(highlight=False, soft_wrap=True).print(table)
@@ -125,6 +140,8 @@ def prune(
 def clear(folder: given.CacheFolder = None, quiet: given.Quiet = False) -> None:
     """Remove the cache of embeddings; the weights of models and your pictures are left alone.
 
+    Without --cache also the models that are kept in OpenVINO's format; they are made again.
+
     Examples:
         itae-cluster cache clear
         itae-cluster cache clear --cache ./my-cache
@@ -145,7 +162,15 @@ def clear(folder: given.CacheFolder = None, quiet: given.Quiet = False) -> None:
                 raise OutputError(
                     f"cannot remove {printable(file)}: {error.strerror}; check its permissions"
                 ) from error
+        _remove_graphs(_graphs(folder))
         reporter.summary(f"{quantity(vectors, 'vector')} removed")
+
+
+def _remove_graphs(graphs: list[KeptGraph]) -> None:
+    from itae_cluster.model.graph_store import remove_graph
+
+    for kept in graphs:
+        remove_graph(kept.path)
 
 
 @cache.command(cls=Command)
