@@ -185,8 +185,13 @@ def _bucket(address: str) -> tuple[str, str]:
 @functools.lru_cache(maxsize=64)  # each holds connections
 def _file_system(scheme: str, bucket: str) -> Any:
     # Of the bucket alone: names of objects may hold what an address may not.
+    fs = pyarrow().fs
+    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
     try:
-        return pyarrow().fs.FileSystem.from_uri(f"{scheme}://{bucket}")[0]
+        if scheme == "s3" and endpoint:  # which pyarrow does not look at by itself
+            kind, _, host = endpoint.rstrip("/").rpartition("://")
+            return fs.S3FileSystem(endpoint_override=host, scheme=kind or "https")
+        return fs.FileSystem.from_uri(f"{scheme}://{bucket}")[0]
     except (OSError, ValueError) as error:
         raise InputError(
             f"{scheme}://{printable(bucket)} cannot be reached ({error}); check the address and "

@@ -12,7 +12,7 @@ from itae_cluster.core.errors import ItaeClusterError, UsageError, WorkerError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["connect", "explain_failures", "load_ray"]
+__all__ = ["connect", "explain_failures", "load_ray", "silence_data"]
 
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",  # nothing is told to anybody
@@ -33,6 +33,7 @@ def load_ray() -> Any:
     try:
         import ray
         import ray.data
+        import ray.util.client
     except ImportError:
         raise UsageError(
             "--ray needs Ray, on this machine and all others: pip install 'itae-cluster[ray]'"
@@ -58,12 +59,13 @@ def connect(address: str) -> Iterator[None]:
             yield
         return
     try:
-        ray.init(
-            address=None if address == "auto" else address,
-            include_dashboard=False if address == "auto" else None,
-            logging_level=logging.ERROR,
-            log_to_driver=False,
-        )
+        with _silence():
+            ray.init(
+                address=None if address == "auto" else address,
+                include_dashboard=False if address == "auto" else None,
+                logging_level=logging.ERROR,
+                log_to_driver=False,
+            )
     except (ConnectionError, OSError, RuntimeError, ValueError) as error:
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise WorkerError(
@@ -71,14 +73,33 @@ def connect(address: str) -> Iterator[None]:
             "RAY_ADDRESS"
         ) from error
     try:
-        logging.getLogger("ray.data").setLevel(logging.ERROR)
-        context = ray.data.DataContext.get_current()
-        context.enable_progress_bars = False
-        context.print_on_execution_start = False
         with explain_failures():
             yield
     finally:
         ray.shutdown()
+
+
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
+    """Without what Ray's C++ core says on file descriptor 2 while it starts; errors are raised."""
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+def silence_data() -> None:
+    """Ray Data without words and bars of its own."""
+    ray = load_ray()
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False
+    context.print_on_execution_start = False
 
 
 @contextlib.contextmanager

@@ -22,7 +22,7 @@ from itae_cluster.core.batches import batches, slices
 from itae_cluster.core.errors import WorkerError
 from itae_cluster.core.options import DeviceName, Precision
 from itae_cluster.core.places import open_place
-from itae_cluster.distributed.connection import load_ray
+from itae_cluster.distributed.connection import load_ray, silence_data
 from itae_cluster.distributed.decode import DecodeWorker, MuteReporter, PartResult
 from itae_cluster.embedding import shards
 from itae_cluster.embedding.vector_cache import fingerprint
@@ -138,26 +138,51 @@ def embed_parts(
     """
     ray = load_ray()
     job, on_gpu = _prepare(options, target, reporter)
-    share = {"num_gpus": 1} if on_gpu else {"num_cpus": _ENCODER_SHARE}
-    model = ray.get(ray.remote(**share)(_describe).remote(job))
+    model = ray.get(ray.remote(**_share(on_gpu))(_describe).remote(job))
     model = {**model, "weights": os.path.abspath(job.located.path)}
     job = replace(
         job,
         options=replace(job.options, theta=model["theta"], precision=Precision(model["precision"])),
     )
+    arguments = (files, job, model, rows, on_gpu)
+    if ray.util.client.ray.is_connected():  # Ray Data runs in the cluster, not behind ray://
+        runner = ray.remote(num_cpus=0)(_Runner).remote(*arguments)
+        found = iter(lambda: ray.get(runner.step.remote()), None)
+    else:
+        found = _run(*arguments)
+    for part in found:
+        yield model, part
+
+
+class _Runner:
+    """The pipeline in a process of the cluster, a part at a time."""
+
+    def __init__(self, *arguments: Any) -> None:
+        self._parts = _run(*arguments)
+
+    def step(self) -> PartResult | None:
+        """How the next part ended; None after the last one."""
+        return next(self._parts, None)
+
+
+def _run(
+    files: Sequence[str], job: EmbedJob, model: Mapping[str, Any], rows: int, on_gpu: bool
+) -> Iterator[PartResult]:
+    """The pipeline of Ray Data, as its parts end."""
+    ray = load_ray()
+    silence_data()
     parts = [
         {"number": number, "paths": [os.fsencode(path) for path in part]}
         for number, part in enumerate(batches(files, rows))
     ]
     machines = ray.cluster_resources()
     cpus = max(1, int(machines.get("CPU", 1)))
-    encoders = max(1, int(machines.get("GPU", 0))) if on_gpu else cpus
     pool = ray.data.ActorPoolStrategy
     results = (
         ray.data.from_items(parts, override_num_blocks=len(parts))
         .map_batches(
             DecodeWorker,
-            fn_constructor_args=(target, model, options.max_pixels),
+            fn_constructor_args=(job.target, model, job.options.max_pixels),
             batch_size=1,
             num_cpus=1 if on_gpu else _DECODER_SHARE,
             compute=pool(min_size=1, max_size=cpus),
@@ -166,12 +191,19 @@ def embed_parts(
             EmbedWorker,
             fn_constructor_args=(job, model),
             batch_size=1,
-            compute=pool(min_size=1, max_size=encoders),
-            **share,
+            compute=pool(
+                min_size=1, max_size=max(1, int(machines.get("GPU", 0))) if on_gpu else cpus
+            ),
+            **_share(on_gpu),
         )
     )
     for row in results.iter_rows():
-        yield model, pickle.loads(row["part"])
+        yield pickle.loads(row["part"])
+
+
+def _share(on_gpu: bool) -> dict[str, float]:
+    """What an `EmbedWorker` takes of a machine."""
+    return {"num_gpus": 1} if on_gpu else {"num_cpus": _ENCODER_SHARE}
 
 
 def _prepare(options: ModelOptions, target: str, reporter: Reporter) -> tuple[EmbedJob, bool]:
