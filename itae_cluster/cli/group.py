@@ -29,6 +29,7 @@ __all__ = ["DEFAULT_COMMAND", "GENERAL", "Command", "Group", "RootGroup", "exit_
 DEFAULT_COMMAND = "cluster"
 GENERAL = "General"
 """The help panel of what every command takes."""
+_RAY = "--ray"
 _INTERRUPTED = "interrupted; nothing was left half done"
 
 
@@ -61,8 +62,19 @@ class _Readable:
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """As Click does it, but for the words of an error."""
         with _reword_mistakes(ctx):
-            parsed: list[str] = super().parse_args(ctx, args)  # type: ignore[misc]
+            parsed: list[str] = super().parse_args(ctx, _fill_ray(args))  # type: ignore[misc]
             return parsed
+
+
+def _fill_ray(args: list[str]) -> list[str]:
+    """`--ray` without an address as `--ray=auto`: Typer knows no option with or without a value."""
+    filled = list(args)
+    for place, (word, after) in enumerate(zip(args, [*args[1:], ""], strict=True)):
+        if word == "--":
+            break
+        if word == _RAY and after != "auto" and not after.startswith("ray://"):
+            filled[place] = f"{_RAY}=auto"
+    return filled
 
 
 def _no_type(ctx: Any) -> None:

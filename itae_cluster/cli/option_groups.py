@@ -20,9 +20,12 @@ from itae_cluster.core.options import (
     ClusterOptions,
     DeviceName,
     InputOptions,
+    LabelOptions,
     ModelOptions,
     Reduction,
+    StoredVectors,
     parse_k,
+    parse_ray,
     parse_theta,
 )
 from itae_cluster.core.text import printable
@@ -37,10 +40,12 @@ __all__ = [
     "ComputeGroup",
     "EmbeddingGroup",
     "FrozenModelGroup",
+    "LabelGroup",
     "MeasuredModelGroup",
     "ModelGroup",
     "PictureGroup",
     "RecipeGroup",
+    "StoredGroup",
     "with_option_groups",
 ]
 
@@ -269,6 +274,37 @@ class CacheGroup:
     def options(self) -> CacheOptions:
         """What the parameters say, checked."""
         return CacheOptions(self.cache, self.no_cache)
+
+
+@dataclass(frozen=True)
+class StoredGroup:
+    """Vectors in place of pictures."""
+
+    embeddings: given.VectorFile = None
+    memory: given.Memory = given.MEMORY
+
+    def options(self) -> StoredVectors | None:
+        """What the parameters say, checked; None where there are none."""
+        if self.embeddings is None:
+            if self.memory != given.MEMORY:
+                raise UsageError("--memory belongs to --embeddings DIR; leave it out")
+            return None
+        return StoredVectors(self.embeddings, given.parse_size("--memory", self.memory))
+
+
+@dataclass(frozen=True)
+class LabelGroup:
+    """What becomes of the clusters of a folder of vectors in parts."""
+
+    labels: given.Labels = LabelOptions.out
+    near_duplicates: given.NearDuplicates = LabelOptions.near_duplicates
+    ray: given.Ray = LabelOptions.ray
+
+    def options(self) -> LabelOptions:
+        """What the parameters say, checked."""
+        if self.near_duplicates and self.labels is None:
+            raise UsageError("--near-duplicates needs --labels DIR; add it")
+        return LabelOptions(self.labels, self.near_duplicates, parse_ray(self.ray))
 
 
 def with_option_groups(command: Callable[..., R]) -> Callable[..., R]:

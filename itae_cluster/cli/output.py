@@ -22,7 +22,15 @@ if TYPE_CHECKING:
     from itae_cluster.core.types import Placement
     from itae_cluster.pipeline import SortResult
 
-__all__ = ["Format", "check_kept", "check_strict", "write_pairs", "write_plan", "write_result"]
+__all__ = [
+    "Format",
+    "check_kept",
+    "check_strict",
+    "write_pairs",
+    "write_placements",
+    "write_plan",
+    "write_result",
+]
 
 
 class Format(StrEnum):
@@ -45,6 +53,11 @@ def write_result(result: SortResult, chosen: Format) -> None:
     _write(writers[chosen](result))
 
 
+def write_placements(placements: Iterable[Placement], chosen: Format) -> None:
+    """Print one record a picture as it comes, in a format of lines."""
+    _write(_tsv_lines(placements) if chosen is Format.TSV else _json_lines(placements))
+
+
 def write_plan(placements: Iterable[Placement], output: OutputOptions) -> None:
     """Print what a run would do: action, source and target, tab-separated."""
     action = str(output.action).encode()
@@ -61,13 +74,21 @@ def write_pairs(word: str, pairs: Iterable[tuple[str, str]]) -> None:
 
 
 def _tsv(result: SortResult) -> Iterator[bytes]:
-    for item in result.placements:
+    return _tsv_lines(result.placements)
+
+
+def _tsv_lines(placements: Iterable[Placement]) -> Iterator[bytes]:
+    for item in placements:
         yield b"%s\t%d\n" % (to_tsv(item.source), item.cluster)
 
 
 def _jsonl(result: SortResult) -> Iterator[bytes]:
-    for item in result.placements:
-        yield to_json(to_record(item, placed=result.placed)).encode() + b"\n"
+    return _json_lines(result.placements, placed=result.placed)
+
+
+def _json_lines(placements: Iterable[Placement], *, placed: bool = False) -> Iterator[bytes]:
+    for item in placements:
+        yield to_json(to_record(item, placed=placed)).encode() + b"\n"
 
 
 def _json(result: SortResult) -> Iterator[bytes]:

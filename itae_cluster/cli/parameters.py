@@ -26,6 +26,7 @@ __all__ = [
     "CLUSTERING",
     "JSON",
     "MAX_PIXELS",
+    "MEMORY",
     "MODEL",
     "PICTURES",
     "RESULT",
@@ -43,11 +44,14 @@ __all__ = [
     "FrozenTheta",
     "JobReduce",
     "K",
+    "Labels",
     "Linkage",
     "MaxPixels",
+    "Memory",
     "MinClusterSize",
     "Model",
     "Models",
+    "NearDuplicates",
     "Neighbors",
     "Nested",
     "NoCache",
@@ -55,9 +59,11 @@ __all__ = [
     "Offline",
     "Only",
     "Out",
+    "PartSize",
     "Paths",
     "Precision",
     "Quiet",
+    "Ray",
     "Reduce",
     "ReduceDim",
     "Restarts",
@@ -319,9 +325,47 @@ VectorFile = Annotated[
     str | None,
     typer.Option(
         "--embeddings",
-        metavar="FILE",
+        metavar="FILE|DIR",
         help="Vectors made by 'itae-cluster embed', instead of PATHS.",
         rich_help_panel=PICTURES,
+    ),
+]
+MEMORY = f"{options.StoredVectors.memory // 10**9}G"
+Memory = Annotated[
+    str,
+    typer.Option(
+        metavar="SIZE",
+        help="With --embeddings DIR: the vectors held at once. Of more, a sample is clustered, and "
+        "the others go with the nearest of its clusters.",
+        rich_help_panel=PICTURES,
+    ),
+]
+Labels = Annotated[
+    str | None,
+    typer.Option(
+        metavar="DIR",
+        help="With --embeddings DIR: write path, cluster and distance of each picture to Parquet "
+        "files in this new folder, in place of printing them.",
+        rich_help_panel=RESULT,
+        show_default=False,
+    ),
+]
+NearDuplicates = Annotated[
+    bool,
+    typer.Option(
+        "--near-duplicates",
+        help="With --labels: also say which pictures are nearly the same.",
+        rich_help_panel=RESULT,
+    ),
+]
+Ray = Annotated[
+    str | None,
+    typer.Option(
+        metavar="[auto|ray://HOST:PORT]",
+        help="Compute on a cluster of machines that run Ray; alone, or auto: the one that "
+        "RAY_ADDRESS names, else this machine.",
+        rich_help_panel=GENERAL,
+        show_default=False,
     ),
 ]
 Out = Annotated[str, typer.Argument(metavar="OUT", help="A folder that this tool made: a result.")]
@@ -364,6 +408,16 @@ Quiet = Annotated[
 Verbose = Annotated[
     bool,
     typer.Option("--verbose", "-v", help="Print details as well.", rich_help_panel=GENERAL),
+]
+PartSize = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        help="With --ray: pictures in each Parquet file, which are embedded as one piece of work. "
+        "Default: 1000, or fewer for a large --size.",
+        rich_help_panel=RESULT,
+        show_default=False,
+    ),
 ]
 
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = [
     "MOST_PAIRED",
     "agglomerative",
+    "centre_distances",
     "check_k",
     "check_sample",
     "describe",
@@ -34,6 +35,7 @@ __all__ = [
     "measure",
     "representatives",
     "spectral",
+    "sum_clusters",
 ]
 
 MOST_PAIRED = 10_000
@@ -108,7 +110,7 @@ def _refined(
     rest = _REST * float(np.mean([np.var(column) for column in vectors[:_MOST_AT_ONCE].T]))
     labels = pairwise_distances_argmin(vectors, centres)
     for _ in range(_MOST_ROUNDS):
-        sums, counts = _sums(vectors, labels, len(centres), weights)
+        sums, counts = sum_clusters(vectors, labels, len(centres), weights)
         moved = centres.copy()
         moved[counts > 0] = sums[counts > 0] / counts[counts > 0, None]
         shift = float(((moved - centres) ** 2).sum())
@@ -271,16 +273,16 @@ def measure(
         membership: (n,) as `Clustering` has it; None where the algorithm knows of none.
     """
     centres = _centres(vectors, labels)
-    return Clustering(labels, centres, _distances(vectors, labels, centres), membership)
+    return Clustering(labels, centres, centre_distances(vectors, labels, centres), membership)
 
 
 def _centres(vectors: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[np.float32]:
     """Mean of each cluster: (K, D) float32."""
-    sums, counts = _sums(vectors, labels, int(labels.max(initial=NOISE)) + 1)
+    sums, counts = sum_clusters(vectors, labels, int(labels.max(initial=NOISE)) + 1)
     return (sums / counts[:, None]).astype(np.float32)
 
 
-def _sums(
+def sum_clusters(
     vectors: NDArray[np.float32],
     labels: NDArray[np.int64],
     clusters: int,
@@ -301,7 +303,7 @@ def _sums(
     return sums, counts
 
 
-def _distances(
+def centre_distances(
     vectors: NDArray[np.float32], labels: NDArray[np.int64], centres: NDArray[np.float32]
 ) -> NDArray[np.float32]:
     """Distance of each picture to its own centre, of noise to the nearest one: (n,) float32."""

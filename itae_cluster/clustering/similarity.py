@@ -15,7 +15,7 @@ from itae_cluster.core.batches import slices
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["ALIKE", "NEAR_DUPLICATE", "Similarity", "diverse", "find_similar"]
+__all__ = ["ALIKE", "NEAR_DUPLICATE", "Similarity", "diverse", "find_similar", "group_linked"]
 
 NEAR_DUPLICATE = 0.97
 """The cosine from which two pictures count as near-duplicates."""
@@ -104,6 +104,24 @@ class _AlikePairs:
         self.pairs, self.cosines = pairs[order], cosines[order]
 
 
+def group_linked(
+    vectors: NDArray[np.float32],
+    one: NDArray[np.int64],
+    other: NDArray[np.int64],
+    threshold: float = NEAR_DUPLICATE,
+) -> tuple[tuple[int, ...], ...]:
+    """Groups of near-duplicates, as `find_similar` has them, where the similar pairs are known.
+
+    Args:
+        vectors: (n, D), rows of length 1.
+        one: (m,) rows.
+        other: (m,) what each of them is like.
+        threshold: the cosine of near-duplicates.
+    """
+    chains = _linked(np.arange(len(vectors)), one, other)
+    return tuple(_groups(vectors, chains, threshold))
+
+
 def diverse(
     vectors: NDArray[np.float32], typical_first: NDArray[np.intp], most: int
 ) -> tuple[int, ...]:
@@ -157,16 +175,22 @@ def _largest(
 
 
 def _joined(chains: NDArray[np.int64], start: int, linked: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Which chain each row belongs to once these links are known."""
+    """Which chain each row belongs to once these links, of the rows from `start` on, are known."""
+    one, other = np.nonzero(linked)
+    return _linked(chains, one + start, other)
+
+
+def _linked(
+    chains: NDArray[np.int64], one: NDArray[np.int64], other: NDArray[np.int64]
+) -> NDArray[np.int64]:
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
-    one, other = np.nonzero(linked)
     if not len(one):
         return chains
     n = len(chains)
     # Every row keeps one link to its chain so far, in place of all the links that made it.
-    rows, columns = np.concatenate([one + start, np.arange(n)]), np.concatenate([other, chains])
+    rows, columns = np.concatenate([one, np.arange(n)]), np.concatenate([other, chains])
     links = coo_array((np.ones(len(rows), dtype=np.bool_), (rows, columns)), shape=(n, n))
     found = connected_components(links, directed=False)[1]
     first = np.full(n, n)

@@ -13,6 +13,7 @@ r"""The exception tree.
     ├── JournalError          exit 1   a result has no journal, or none that can be followed
     ├── ResultError           exit 1   a result is unfinished, damaged, or lacks what was named
     ├── UndoError             exit 1   undo left something in its place, and says what and why
+    ├── WorkerError           exit 1   the workers of a Ray cluster could not finish
     ├── BusyError             exit 4   another process is at work there
     └── StrictError           exit 3   everything was written, but something was skipped
 
@@ -40,6 +41,7 @@ __all__ = [
     "UndoError",
     "UsageError",
     "WeightsError",
+    "WorkerError",
 ]
 
 
@@ -97,6 +99,10 @@ class ResultError(ItaeClusterError):
 
 class UndoError(ItaeClusterError):
     """Undo left files where they are, because someone changed them or took their place."""
+
+
+class WorkerError(ItaeClusterError):
+    """A Ray cluster cannot be reached, or its workers could not finish; what is done is kept."""
 
 
 class BusyError(ItaeClusterError):

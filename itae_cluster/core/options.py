@@ -20,12 +20,15 @@ __all__ = [
     "DeviceName",
     "Engine",
     "InputOptions",
+    "LabelOptions",
     "Linkage",
     "ModelOptions",
     "NoiseRule",
     "OutputOptions",
     "Precision",
+    "RayOptions",
     "Reduction",
+    "StoredVectors",
     "Theta",
     "check_reduction",
     "check_seed",
@@ -33,6 +36,7 @@ __all__ = [
     "input_options",
     "parse_k",
     "parse_range",
+    "parse_ray",
     "parse_theta",
     "theta_text",
 ]
@@ -282,6 +286,46 @@ class OutputOptions:
 
 
 @dataclass(frozen=True)
+class StoredVectors:
+    """Vectors that `embed` wrote: a file, or a folder of parts.
+
+    Of a folder no more than `memory` bytes of vectors are held at once.
+    """
+
+    path: str
+    memory: int = 2 * 10**9
+
+
+@dataclass(frozen=True)
+class LabelOptions:
+    """What becomes of the clusters of a folder of parts.
+
+    `out` names a new folder for the labels, None where they are printed · `near_duplicates`:
+    whether to look for them · `ray`: the cluster of machines that helps; None for this one alone.
+    """
+
+    out: str | None = None
+    near_duplicates: bool = False
+    ray: str | None = None
+
+
+@dataclass(frozen=True)
+class RayOptions:
+    """A cluster of machines, as `--ray` names it, and the pictures in a part of its work.
+
+    Raises:
+        UsageError: if a part would be empty.
+    """
+
+    address: str
+    part_size: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.part_size is not None and self.part_size < 1:
+            raise UsageError(f"--part-size {self.part_size} is too small; use 1 or more")
+
+
+@dataclass(frozen=True)
 class CacheOptions:
     """Where embeddings are kept between runs: the user's cache folder where `folder` is None.
 
@@ -427,6 +471,17 @@ def parse_range(text: str) -> tuple[float, ...]:
             "1:8:0.5"
         )
     return tuple(round(start + step * i, 10) for i in range(count))
+
+
+def parse_ray(text: str | None) -> str | None:
+    """The address of a cluster of machines, or `auto`.
+
+    Raises:
+        UsageError: if it is neither.
+    """
+    if text is None or text == "auto" or re.fullmatch(r"ray://[^/\s]+:\d+", text):
+        return text
+    raise UsageError(f"--ray {text}: give auto, or an address such as ray://head:10001")
 
 
 def input_options(inputs: InputOptions) -> dict[str, Any]:

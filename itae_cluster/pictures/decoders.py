@@ -58,11 +58,17 @@ class Decoders:
         max_pixels: pictures of more are refused before they are decoded.
         patience: seconds of processor time that one picture may take, and seconds without any and
             without a byte read; `PATIENCE` by default.
+        processes: how many there are; `decoder_count()` by default.
     """
 
     def __init__(
-        self, reporter: Reporter, max_pixels: int = MAX_PIXELS, patience: float | None = None
+        self,
+        reporter: Reporter,
+        max_pixels: int = MAX_PIXELS,
+        patience: float | None = None,
+        processes: int | None = None,
     ) -> None:
+        self._processes = processes or decoder_count()
         self._reporter = reporter
         self._max_pixels = max_pixels
         self._patience = PATIENCE if patience is None else patience
@@ -196,7 +202,7 @@ class Decoders:
                 raise DecodeError("given up, because the run ends")
             if self._pool is None:
                 self._pool = ProcessPool(
-                    decoder_count(),
+                    self._processes,
                     context=_context(),
                     initializer=decoder_process.begin,
                 )

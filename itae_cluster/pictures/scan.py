@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from itae_cluster.core.options import InputOptions
     from itae_cluster.core.types import Reporter
 
-__all__ = ["find_pictures", "read_list", "read_list_file", "scan"]
+__all__ = ["compile_excludes", "find_pictures", "read_list", "read_list_file", "scan"]
 
 _MANIFEST = "manifest.json"
 _MANIFEST_MARK = b'"itae-cluster/manifest"'
@@ -133,7 +133,7 @@ def scan(
     Raises:
         UsageError: An input does not exist, or a pattern is not valid.
     """
-    walk = _Walk(_compile(excludes), None if output is None else _Output.at(output))
+    walk = _Walk(compile_excludes(excludes), None if output is None else _Output.at(output))
     for path in inputs:
         walk.add(path, required=True)
     for path in listed:
@@ -343,7 +343,12 @@ class _Walk:
         self.found[real] = min(candidate, self.found.get(real, candidate))
 
 
-def _compile(patterns: Sequence[str]) -> GitIgnoreSpec | None:
+def compile_excludes(patterns: Sequence[str]) -> GitIgnoreSpec | None:
+    """The patterns as one matcher; None where there are none.
+
+    Raises:
+        UsageError: if one is not valid.
+    """
     if not patterns:
         return None
     from pathspec import GitIgnoreSpec

@@ -10,19 +10,20 @@ from itae_cluster.changes.planning import make_plan
 from itae_cluster.changes.staging import check_output
 from itae_cluster.clustering import recipe
 from itae_cluster.clustering.levels import MOST_CLUSTERS, coarsen
-from itae_cluster.core.errors import InputError, UsageError
+from itae_cluster.core.errors import InputError
 from itae_cluster.core.options import (
     ClusterOptions,
     InputOptions,
     ModelOptions,
     OutputOptions,
+    StoredVectors,
     input_options,
 )
-from itae_cluster.embedding import vector_files
 from itae_cluster.pictures import sidecars
 from itae_cluster.pipeline.apply import apply_and_draw
 from itae_cluster.pipeline.embed import embed_pictures
 from itae_cluster.pipeline.names import suggest_names
+from itae_cluster.pipeline.vectors import check_alone, load_vectors
 from itae_cluster.preview.collection import Collection
 from itae_cluster.preview.thumbnails import Thumbnails, store_thumbnails
 from itae_cluster.results import manifest
@@ -57,20 +58,20 @@ class RecordedOptions(Protocol):
 class SortOptions:
     """All that the main job was asked for. `output` None: write nothing.
 
-    `embeddings_file` names vectors made by `embed`, in place of `inputs` and `model`.
+    `stored` are vectors made by `embed`, in place of `inputs` and `model`.
     """
 
     inputs: InputOptions
     model: ModelOptions
     clustering: ClusterOptions
     output: OutputOptions | None
-    embeddings_file: str | None = None
+    stored: StoredVectors | None = None
 
     def as_record(self, found: Clustering) -> dict[str, Any]:
         """What the manifest says of them."""
         return {
             **input_options(self.inputs),
-            "embeddings": self.embeddings_file,
+            "embeddings": self.stored.path if self.stored else None,
             "model": self.model.record(),
             "clustering": {
                 **asdict(self.clustering),
@@ -122,7 +123,7 @@ def sort_pictures(
     output: OutputOptions | None,
     run: Run,
     *,
-    embeddings_file: str | None = None,
+    stored: StoredVectors | None = None,
 ) -> SortResult:
     """The main job: scan, embed, cluster and, where there is an `output`, make that folder.
 
@@ -132,7 +133,7 @@ def sort_pictures(
         clustering: how they are clustered.
         output: where the result goes; None: write nothing.
         run: whom it tells, what it knows already, and perhaps an encoder in place of `model`.
-        embeddings_file: vectors made by `embed`, in place of pictures and model.
+        stored: vectors made by `embed`, in place of pictures and model.
 
     Raises:
         ItaeClusterError: of the stage that failed; nothing of the user's is changed then.
@@ -142,7 +143,7 @@ def sort_pictures(
         model=model,
         clustering=clustering,
         output=output,
-        embeddings_file=embeddings_file,
+        stored=stored,
     )
     if output is None:
         return _embed_and_cluster(options, run)
@@ -179,7 +180,7 @@ def plan_pictures(
     output: OutputOptions,
     run: Run,
     *,
-    embeddings_file: str | None = None,
+    stored: StoredVectors | None = None,
 ) -> Plan:
     """What `sort_pictures` would do, as a plan that can be carried out later.
 
@@ -191,7 +192,7 @@ def plan_pictures(
         clustering: how they are clustered.
         output: where the result goes.
         run: whom it tells, what it knows already, and perhaps an encoder in place of `model`.
-        embeddings_file: vectors made by `embed`, in place of pictures and model.
+        stored: vectors made by `embed`, in place of pictures and model.
 
     Raises:
         ItaeClusterError: of the stage that failed; nothing is written in any case.
@@ -202,7 +203,7 @@ def plan_pictures(
         model=model,
         clustering=clustering,
         output=output,
-        embeddings_file=embeddings_file,
+        stored=stored,
     )
     thumbnails = Thumbnails() if output.preview else None
     result = _embed_and_cluster(options, run, thumbnails)
@@ -217,9 +218,9 @@ def _embed_and_cluster(
 ) -> SortResult:
     """A result that is nowhere yet; what is decoded on the way leaves its thumbnail."""
     output = options.output
-    if options.embeddings_file is not None:
-        _check_no_pictures(options)
-        embeddings = vector_files.load(options.embeddings_file)
+    if options.stored is not None:
+        check_alone(options.inputs, options.model)
+        embeddings = load_vectors(options.stored, run.reporter)
     else:
         embeddings = embed_pictures(
             options.inputs,
@@ -276,7 +277,7 @@ def _suggest_names(
     if options.output is None or not options.output.names:
         return {}
     # The pictures of a vector file may be elsewhere, and an encoder of the caller's may be a fake.
-    pictures = None if options.embeddings_file or run.encoder else options.model
+    pictures = None if options.stored or run.encoder else options.model
     return suggest_names(embeddings, clustering, pictures, run)
 
 
@@ -285,12 +286,3 @@ def _plan(result: SortResult, output: OutputOptions, run: Run) -> Plan:
     levels = result.clustering.levels
     merges = None if levels is None else tuple((a, b) for a, b in levels.merges.tolist())
     return replace(plan, suggested=result.suggested, merges=merges)
-
-
-def _check_no_pictures(options: SortOptions) -> None:
-    if options.inputs != InputOptions():
-        raise UsageError(
-            "--embeddings takes the place of PATHS, --only and --exclude; leave one out"
-        )
-    if options.model != ModelOptions():
-        raise UsageError("--embeddings holds finished vectors; leave out the options of the model")

@@ -14,13 +14,17 @@ from itae_cluster.cli.option_groups import (
     CacheGroup,
     ClusterGroup,
     EmbeddingGroup,
+    LabelGroup,
     PictureGroup,
+    StoredGroup,
     with_option_groups,
 )
 from itae_cluster.cli.output import Format, check_kept, check_strict, write_plan, write_result
+from itae_cluster.cli.parts import cluster_parts
 from itae_cluster.cli.reporting import ConsoleReporter
 from itae_cluster.core.errors import UsageError
-from itae_cluster.core.options import Action, OutputOptions
+from itae_cluster.core.options import Action, LabelOptions, OutputOptions
+from itae_cluster.core.places import is_folder
 from itae_cluster.core.text import quantity
 from itae_cluster.core.types import NOISE
 
@@ -103,9 +107,10 @@ def cluster(
         ),
     ] = None,
     pictures: PictureGroup,
-    embeddings: given.VectorFile = None,
+    vectors: StoredGroup,
     embedding: EmbeddingGroup,
     clustering: ClusterGroup,
+    labelling: LabelGroup,
     caching: CacheGroup,
     strict: given.Strict = False,
     quiet: given.Quiet = False,
@@ -121,7 +126,7 @@ def cluster(
         itae-cluster ./photos --k 20 --out ./sorted
         itae-cluster ./photos --action move --out ./sorted --dry-run
     """
-    pictures.check_given(embeddings)
+    pictures.check_given(vectors.embeddings)
     cluster_options = clustering.options(k)
     output = None
     if out is not None:
@@ -152,16 +157,30 @@ def cluster(
         )
     if no_names and name_folders:
         raise UsageError("--no-names and --name-folders contradict each other; leave one out")
-    model_options = embedding.options_beside(embeddings)
+    model_options = embedding.options_beside(vectors.embeddings)
+    stored = vectors.options()
+    label_options = labelling.options()
     cache_options = caching.options()
     inputs = pictures.read()
+    if stored is not None and output is None and is_folder(stored.path):
+        from itae_cluster.pipeline.vectors import check_alone
+
+        check_alone(inputs, model_options)
+        with ConsoleReporter(quiet=quiet, verbose=verbose) as reporter:
+            cluster_parts(stored, cluster_options, label_options, cache_options, format_, reporter)
+        return
+    if label_options != LabelOptions():
+        raise UsageError(
+            "--labels and --ray belong to --embeddings DIR without --out, where DIR is a folder "
+            "that 'embed --ray' made; leave them out"
+        )
     with ConsoleReporter(quiet=quiet, verbose=verbose) as reporter:
         from itae_cluster.core.run import open_run
         from itae_cluster.pipeline import sort_pictures
 
         with open_run(reporter, cache_options) as run, pictures.explain_too_few():
             result = sort_pictures(
-                inputs, model_options, cluster_options, output, run, embeddings_file=embeddings
+                inputs, model_options, cluster_options, output, run, stored=stored
             )
     choice = result.clustering.choice
     if choice is not None and choice.scores and reporter.terminal is not None:

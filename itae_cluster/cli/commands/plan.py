@@ -13,6 +13,7 @@ from itae_cluster.cli.option_groups import (
     ClusterGroup,
     EmbeddingGroup,
     PictureGroup,
+    StoredGroup,
     with_option_groups,
 )
 from itae_cluster.cli.output import check_strict
@@ -42,7 +43,7 @@ def plan(
     with_sidecars: given.WithSidecars = OutputOptions.sidecars,
     nested: given.Nested = OutputOptions.nested,
     pictures: PictureGroup,
-    embeddings: given.VectorFile = None,
+    vectors: StoredGroup,
     embedding: EmbeddingGroup,
     clustering: ClusterGroup,
     caching: CacheGroup,
@@ -59,10 +60,11 @@ def plan(
         itae-cluster plan ./photos --k 20 --out ./sorted > plan.json
         itae-cluster plan ./photos --action move --out ./sorted | itae-cluster apply -
     """
-    pictures.check_given(embeddings)
+    pictures.check_given(vectors.embeddings)
     cluster_options = clustering.options(k)
     output = OutputOptions(out, action, sidecars=with_sidecars, nested=nested)
-    model_options = embedding.options_beside(embeddings)
+    model_options = embedding.options_beside(vectors.embeddings)
+    stored = vectors.options()
     cache_options = caching.options()
     inputs = pictures.read()
     with ConsoleReporter(quiet=quiet, verbose=verbose) as reporter:
@@ -72,9 +74,7 @@ def plan(
         from itae_cluster.results import plan as plans
 
         with open_run(reporter, cache_options) as run, pictures.explain_too_few():
-            made = plan_pictures(
-                inputs, model_options, cluster_options, output, run, embeddings_file=embeddings
-            )
+            made = plan_pictures(inputs, model_options, cluster_options, output, run, stored=stored)
     sys.stdout.write(to_json(plans.document(made), indent=2) + "\n")
     sys.stdout.flush()
     reporter.summary(
