@@ -69,7 +69,7 @@ class _Readable:
 def _fill_ray(args: list[str]) -> list[str]:
     """`--ray` without an address as `--ray=auto`: Typer knows no option with or without a value."""
     filled = list(args)
-    for place, (word, after) in enumerate(zip(args, [*args[1:], ""], strict=True)):
+    for place, (word, after) in enumerate(zip(args, [*args[1:], ""], strict=False)):
         if word == "--":
             break
         if word == _RAY and after != "auto" and not after.startswith("ray://"):

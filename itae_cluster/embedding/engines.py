@@ -63,8 +63,7 @@ def open_encoder(
             options, reporter, located=located, fast_bfloat16=fast_bfloat16
         )
     except _FAILURES as error:
-        _tell(error, options, reporter)
-        return load_torch(options)
+        return _go_on(error, options, reporter, load_torch)
     reporter.info("computing with OpenVINO")
     return _WatchedEncoder(loaded, options, load_torch, reporter)
 
@@ -110,8 +109,13 @@ def _has_gpu() -> bool:
     return torch.cuda.is_available()
 
 
-def _tell(error: Exception, options: ModelOptions, reporter: Reporter) -> None:
-    """Say that torch goes on; where OpenVINO was asked for by name, nothing does.
+def _go_on(
+    error: Exception,
+    options: ModelOptions,
+    reporter: Reporter,
+    load_torch: Callable[[ModelOptions], Encoder],
+) -> Encoder:
+    """Torch, and say so once it is loaded; where OpenVINO was asked for by name, nothing goes on.
 
     Raises:
         ModelError: in that case.
@@ -119,7 +123,9 @@ def _tell(error: Exception, options: ModelOptions, reporter: Reporter) -> None:
     reason = " ".join(printable(str(error)).split())[:120] or type(error).__name__
     if options.engine is Engine.OPENVINO:
         raise ModelError(f"OpenVINO fails here ({reason}); use --engine torch") from error
+    loaded = load_torch(options)
     reporter.warn(f"OpenVINO fails here ({reason}), so torch goes on; --engine torch does without")
+    return loaded
 
 
 class _WatchedEncoder:
@@ -164,8 +170,8 @@ class _WatchedEncoder:
         try:
             return self._encoder.encode(pixels)
         except _FAILURES as error:
-            _tell(error, self._options, self._reporter)
             precision = Precision(self._encoder.metadata["precision"])
+            options = replace(self._options, precision=precision)
+            self._encoder = _go_on(error, options, self._reporter, self._load_torch)
         self._fails = True
-        self._encoder = self._load_torch(replace(self._options, precision=precision))
         return self._encoder.encode(pixels)

@@ -360,7 +360,7 @@ def test_embeddings_go_out_and_come_back(run, album, tmp_path, suffix):
     assert sorted_too.exit_code == 0, sorted_too.stderr
     manifest = json.loads((tmp_path / "sorted/manifest.json").read_text())
     assert manifest["model"]["dim"] == 64
-    assert len(tree(tmp_path / "sorted")) == 12 + 6  # manifest, table, preview twice, journal
+    assert len(tree(tmp_path / "sorted")) == 12 + 7  # manifest, table, preview twice, .itae-cluster
 
 
 def test_embedding_files_say_how_they_were_made(run, album, tmp_path):

@@ -55,7 +55,6 @@ def embed(
 
     Examples:
         itae-cluster embed ./photos --out photos.npz
-        itae-cluster --embeddings photos.npz --k 20
         itae-cluster embed s3://archive/photos --out s3://archive/vectors --ray
     """
     pictures.check_named()
