@@ -11,9 +11,12 @@ from itae_cluster.changes.amend import Amendment, amend, inspect_result
 from itae_cluster.core.types import Placement
 from itae_cluster.embedding.embed import embed_files
 from itae_cluster.embedding.provenance import matching_encoder, recall_options
+from itae_cluster.pipeline.names import asks_for_names, describe_pictures, with_facts
 from itae_cluster.preview.build import draw_atlas, lay_out
 from itae_cluster.preview.collection import collect
 from itae_cluster.results import centres
+from itae_cluster.results.facts import facts_record, read_facts
+from itae_cluster.results.inventory import result_documents
 from itae_cluster.results.manifest import read_suggestions
 from itae_cluster.results.plan import CONTACT_FOLDER, MODEL_FILE
 
@@ -59,17 +62,42 @@ def draw_preview(
     embeddings = embed_files(paths, options, encoder, cache=run.cache, reporter=run.reporter)
     collection = collect(embeddings, _placements(held, embeddings), held.head["options"])
     collection = replace(collection, suggested=read_suggestions(held.suggested))
-    contents = _documents(collection, run, contact_sheets=contact_sheets)
+    collection, told = _describe(held, collection, options, run)
+    contents = _documents(collection, run, contact_sheets=contact_sheets) | told
     if not os.path.lexists(os.path.join(held.root, MODEL_FILE)):
         contents[MODEL_FILE] = centres.content(collection.centres())
     amend(held, Amendment("preview", lambda *_: contents), run.reporter)
     return PreviewResult(pictures=len(embeddings.paths), skipped=embeddings.skipped)
 
 
+def _describe(
+    held: Inventory, collection: Collection, model: ModelOptions, run: Run
+) -> tuple[Collection, dict[str, bytes]]:
+    """What pictures show, where the result does not say so; manifest and table, if that is new."""
+    before = collection.placements
+    if not asks_for_names(held) or all(item.facts.tags is not None for item in before):
+        return collection, {}
+    pictures = None if run.encoder else model
+    found = describe_pictures(collection.embeddings, collection.clustering, pictures, run)
+    facts = [
+        new if item.facts.tags is None and new.tags is not None else item.facts
+        for item, new in zip(before, found.facts, strict=True)
+    ]
+    after = with_facts(before, facts)
+    if after == tuple(before):
+        return collection, {}
+    known = {item.destination: facts_record(item.facts) for item in after}
+    records = [item.as_record() | known.get(item.destination, {}) for item in held.pictures]
+    documents = result_documents(held, records, held.folders, held.names)
+    return replace(collection, placements=after), documents
+
+
 def _placements(held: Inventory, embeddings: Embeddings) -> list[Placement]:
     """Where each picture that could be read is in the result."""
     places = {
-        path: Placement(path, item.destination, item.cluster, float("nan"))
+        path: Placement(
+            path, item.destination, item.cluster, float("nan"), facts=read_facts(item.record)
+        )
         for item in held.pictures
         if (path := os.path.join(held.root, item.destination))
     }

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from itae_cluster.clustering.similarity import Similarity
-    from itae_cluster.core.types import Suggestion
+    from itae_cluster.core.types import Facts, Suggestion
 
 __all__ = ["PreviewData"]
 
@@ -28,7 +28,7 @@ class PreviewData:
     long side ≤ 160 px, may lack entries · `title` and `subtitle` head both previews · `diverse`
     cluster → picture indices that show how far it reaches · `similarity` of the n pictures ·
     `sizes` label → pictures in the whole collection, where the n are a sample of it · `suggested`
-    label → what the cluster may be called.
+    label → what the cluster may be called · `facts` (n) what is known of each picture, or none.
     """
 
     coordinates: NDArray[np.float32]
@@ -44,3 +44,4 @@ class PreviewData:
     similarity: Similarity | None = None
     sizes: Mapping[int, int] = field(default_factory=dict)
     suggested: Mapping[int, Suggestion] = field(default_factory=dict)
+    facts: tuple[Facts, ...] = ()

@@ -32,6 +32,7 @@ SCRIPTS = (
     "sheets.js",
     "map.js",
     "details.js",
+    "search.js",
     "lists.js",
     "selection.js",
     "names.js",

@@ -20,6 +20,7 @@ from itae_cluster.clustering.similarity import Similarity
 from itae_cluster.core.types import NOISE, Suggestion
 from itae_cluster.preview.atlas import SHEET, Atlas, Tile
 from itae_cluster.preview.data import PreviewData
+from itae_cluster.preview.facts import facts_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -82,6 +83,7 @@ def _data(payload: Mapping[str, Any], atlas: Atlas) -> PreviewData:
             for label, group in zip(labels, groups, strict=True)
             if (found := group.get("suggested")) is not None
         },
+        facts=facts_of(payload, n),
     )
 
 

@@ -78,6 +78,7 @@ function openPicture(row, { focus = false, stay = false } = {}) {
     largePicture(row),
     element("h2", { class: "file" }, fileName(row)),
     element("div", { class: "facts" }, clusterChip(group), element("span", {}, standing), distance === null ? null : element("span", {}, `distance ${distance.toFixed(3)}`)),
+    pictureFacts(row),
     element("div", { class: "path" }, element("code", {}, visible(data.path[row])), button("Copy path", () => copyText(data.path[row], "the path"))),
     element("div", { class: "actions" },
       element("a", { class: "action", href: link(row), target: "_blank", rel: "noopener" }, "Open file"),
@@ -87,6 +88,13 @@ function openPicture(row, { focus = false, stay = false } = {}) {
     near.length ? grid(near, (other) => (alike.get(other) ?? 0).toFixed(2)) : null,
     ...examples(group, row));
   if (!stay) showOnMap(row);
+}
+
+// What the picture shows, when it was taken and with what, as far as that is known.
+function pictureFacts(row) {
+  const taken = takenOf(row), shows = shownIn(row);
+  const said = [shows ? `Shows ${shows}` : null, taken ? taken.toLocaleString("en", { timeZone: "UTC", dateStyle: "medium", timeStyle: "short" }) : null, cameraOf(row)];
+  return said.some(Boolean) ? element("div", { class: "facts" }, ...said.filter(Boolean).map((text) => element("span", {}, text))) : null;
 }
 
 // Names are shown as Python wrote them; of paths only what would not be seen is.

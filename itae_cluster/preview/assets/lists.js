@@ -56,19 +56,6 @@ function listDuplicates() {
 
 const byTypicality = (rows) => [...rows].sort((a, b) => (data.distance[a] ?? 9) - (data.distance[b] ?? 9) || a - b);
 
-function listFound() {
-  const wanted = search.value.trim().toLowerCase();
-  const rows = [];
-  for (let row = 0; row < count; row++) {
-    if (fileName(row).toLowerCase().includes(wanted)) rows.push(row);
-  }
-  const found = new Set(rows);
-  drawList(rows.slice(0, MOST_FOUND).map((row) => rowItem(row, clusterName(data.group[row]))),
-    quiet(rows.length > MOST_FOUND ? `${plural(rows.length, "picture")}, the first ${MOST_FOUND} listed` : rows.length ? plural(rows.length, "picture") : "No file name holds this."),
-    rows.length ? button("Select them", () => openSelection(rows)) : null);
-  if (details.hidden) setLit((row) => found.has(row));
-}
-
 function redrawList() {
   const searching = search.value.trim() !== "";
   list.setAttribute("aria-labelledby", searching ? "search" : `tab-${tab}`);
