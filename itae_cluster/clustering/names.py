@@ -160,9 +160,7 @@ def _suggest(
     return Suggestion(
         name=None if name is None else words.words[name],
         tags=tuple(words.words[w] for w in tags),
-        confidence=round(
-            float(max(inside[first], cover[first] if name == first else 0) - elsewhere[first]), 2
-        ),
+        confidence=round(max(0.0, float(cover[first] - elsewhere[first])), 2),
         offset=None if name is None else words.offsets[name],
     )
 

@@ -36,6 +36,9 @@ SCRIPTS = (
     "lists.js",
     "selection.js",
     "names.js",
+    "time.js",
+    "lightbox.js",
+    "address.js",
     "main.js",
 )
 """The scripts of the page in the order they run; the first is other people's work."""

@@ -40,8 +40,8 @@ const rowItem = (row, note) => item({ class: "row", "data-row": row, onclick: ()
   thumbnail(row), element("span", { class: "text" }, element("span", { class: "label" }, fileName(row)), element("span", { class: "quiet" }, swatch(data.group[row]), note)));
 
 function listOutliers() {
-  const rows = oddity();
-  drawList(rows.map(([row, times]) => rowItem(row, `${clusterName(data.group[row])} · ${times.toFixed(1)}× as far`)),
+  const rows = oddity().filter(([row]) => isInSpan(row));
+  drawList(rows.map(([row]) => rowItem(row, `${clusterName(data.group[row])} · ${typicality(row) ?? "alone"}`)),
     quiet(rows.length ? "Least typical of their cluster: farthest from its centre, by what is usual there." : "No picture stands out."));
 }
 

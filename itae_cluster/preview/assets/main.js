@@ -35,6 +35,7 @@ find("#tool-fit").addEventListener("click", fitAll);
 
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
+  if (document.querySelector("dialog[open]")) return;
   if (event.key === "Escape") {
     if (lassoOn) return setLasso(false);
     if (!details.hidden) return closeDetails();
@@ -51,5 +52,6 @@ document.addEventListener("keydown", (event) => {
 redrawList();
 startMap().then(() => {
   namesChanged();
+  if (location.hash) followAddress();
   document.documentElement.dataset.ready = "true";
 });

@@ -9,7 +9,9 @@ const names = new Map(Object.entries(JSON.parse(kept.get(namesKey) ?? "{}")));
 const givenName = (group) => names.get(groups[group].folder);
 const suggestedName = (group) => groups[group].suggested?.name ?? undefined;
 const clusterName = (group) => givenName(group) ?? suggestedName(group) ?? (isNoise(group) ? "unclustered" : groups[group].folder);
-const shortName = (group) => givenName(group) ?? suggestedName(group) ?? String(groups[group].number);
+// A folder that somebody named is called by that on the map; of others the number is enough.
+const folderName = (group) => groups[group].folder.slice(groups[group].folder.lastIndexOf("/") + 1);
+const shortName = (group) => givenName(group) ?? suggestedName(group) ?? (/^cluster-\d{3,}$/.test(folderName(group)) ? String(groups[group].number) : folderName(group));
 
 // What is wrong with a name, or "" where nothing is.
 function nameFault(group, name) {

@@ -86,6 +86,7 @@ const BY_NAME = 10;
 function searchRows(text) {
   const typed = text.trim().toLowerCase(), terms = parse(typed), score = new Map();
   for (let row = 0; row < count; row++) {
+    if (!isInSpan(row)) continue;
     const written = writtenOf(row);
     let least = written.includes(typed) ? BY_NAME : Infinity;
     for (const term of least === BY_NAME ? [] : terms) {

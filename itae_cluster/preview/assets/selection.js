@@ -11,7 +11,8 @@ function setLasso(on) {
   canvas.classList.toggle("lassoing", on);
 }
 
-canvas.addEventListener("pointerdown", (event) => {
+// A lasso may begin on a caption, too.
+for (const begun of [canvas, captions]) begun.addEventListener("pointerdown", (event) => {
   if (event.button || !(lassoOn || event.shiftKey)) return;
   canvas.setPointerCapture(event.pointerId);
   drawn = [at(event)];
