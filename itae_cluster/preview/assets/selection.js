@@ -11,6 +11,9 @@ function setLasso(on) {
   canvas.classList.toggle("lassoing", on);
 }
 
+// What moves the map does so on a caption as well.
+captions.addEventListener("wheel", (event) => { event.preventDefault(); canvas.dispatchEvent(new WheelEvent("wheel", event)); }, { passive: false });
+captions.addEventListener("mousedown", (event) => canvas.dispatchEvent(new MouseEvent("mousedown", event)));
 // A lasso may begin on a caption, too.
 for (const begun of [canvas, captions]) begun.addEventListener("pointerdown", (event) => {
   if (event.button || !(lassoOn || event.shiftKey)) return;

@@ -51,6 +51,8 @@ def judged(whole: Labelled, cache: Cache) -> Iterator[dict[str, Any]]:
             ),
             default=0,
         )
+        if not known:  # its folders are called by no noun that is known
+            return
         yield {
             "data": whole.name,
             "of": kind,
