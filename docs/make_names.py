@@ -44,7 +44,7 @@ spacecraft; building; house; shed; place of worship; bridge; fence; tower; theat
 mountain; shore; geological formation=landscape; musical instrument; guitar; piano;
 stringed instrument; wind instrument; brass=brass instrument; percussion instrument;
 keyboard instrument; furniture; chair; table; bed; sofa; baby bed; cabinet; lamp; clock; watch;
-computer; portable computer=laptop; telephone; camera; electronic equipment=electronics;
+computer; portable computer=laptop; telephone; camera;
 home appliance; kitchen appliance; oven; kitchen utensil; tableware; bottle; glass; mug; jug; bowl;
 basket; bag; box; ball; plaything=toy; puzzle; sports equipment; tool; weapon; gun; pistol; knife;
 hat; helmet; mask; clothing; dress; skirt; shirt; sweater; coat; jacket; swimsuit; hosiery=socks;
@@ -71,6 +71,7 @@ CALLED = {
     "Indian elephant": "elephant", "maillot": "swimsuit", "mouse": "computer mouse",
     "notebook": "laptop", "pay-phone": "pay phone", "Pembroke": "corgi", "pot": "flowerpot",
     "projectile": "rocket", "red wine": "wine", "sorrel": "horse", "streetcar": "tram",
+    "file": "filing cabinet", "upright": "piano",
     "studio couch": "sofa", "sunglass": "sunglasses", "tabby": "tabby cat", "tusker": "elephant",
     "typewriter keyboard": "typewriter", "vacuum": "vacuum cleaner", "water jug": "jug",
     "web site": "website", "yellow lady's slipper": "orchid",
@@ -87,7 +88,8 @@ NEVER = {
     "plate rack", "pole", "poncho", "prayer rug", "radiator", "rain barrel", "rubber eraser",
     "rule", "sarong", "scoreboard", "screen", "screw", "seat belt", "shield", "shower curtain",
     "sliding door", "stage", "stole", "suit", "sweatshirt", "switch", "theater curtain", "tray",
-    "trench coat", "velvet", "vestment", "web", "wig", "window screen", "window shade", "wool",
+    "toyshop", "trench coat", "velvet", "vestment", "web", "wig", "window screen", "window shade",
+    "wool",
 }  # fmt: skip
 
 

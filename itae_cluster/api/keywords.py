@@ -79,7 +79,12 @@ class ClusterKeywords(TypedDict, total=False):
 
 
 class SortKeywords(ModelKeywords, ClusterKeywords, total=False):
-    """What `embed` and `cluster` take, `sort` takes too."""
+    """What `embed` and `cluster` take, `sort` takes too.
+
+    `names` tells whether clusters get suggested names, and pictures words for what they show.
+    """
+
+    names: bool
 
 
 def read_paths(paths: AnyPath | Iterable[AnyPath], exclude: Sequence[str]) -> InputOptions:

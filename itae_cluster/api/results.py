@@ -113,11 +113,16 @@ class Labels:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cluster:
-    """One folder of a result: its number, −1 for pictures of no cluster; paths, nearest first."""
+    """One folder of a result: its number, −1 for pictures of no cluster; paths, nearest first.
+
+    `suggested` is what it may be called: a `name` or None, `tags`, and how sure (`confidence`);
+    None where nothing can be said.
+    """
 
     number: int
     folder: str
     pictures: tuple[str, ...]
+    suggested: types.Suggestion | None = None
 
     def __len__(self) -> int:
         return len(self.pictures)

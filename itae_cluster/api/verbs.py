@@ -66,15 +66,16 @@ def sort(
         k: number of clusters.
         action: "copy", "hardlink", "symlink" or "move"; nothing is ever overwritten.
         sidecars: whether `.xmp`, `.aae`, RAW and `.mov` files follow their picture.
-        options: of model and clustering, see `ModelKeywords` and `ClusterKeywords`.
+        options: see `SortKeywords`, `ModelKeywords` and `ClusterKeywords`.
 
     Raises:
         ItaeClusterError: of the stage that failed; nothing of yours is changed then.
     """
     given = dict(options)
+    names = bool(given.pop("names", True))
     model, caching, exclude = model_options(given)
     clustering = cluster_options(k, given)
-    output = OutputOptions(os.fspath(out), choose(Action, action), sidecars=sidecars)
+    output = OutputOptions(os.fspath(out), choose(Action, action), sidecars=sidecars, names=names)
     with open_run(LogReporter(), caching) as run:
         result = sort_pictures(read_paths(paths, exclude), model, clustering, output, run)
     return _result(output.out, result)
@@ -204,6 +205,7 @@ def _result(out: str, result: SortResult) -> Result:
             pictures=tuple(
                 os.path.join(out, item.destination) for item in placed if item.cluster == number
             ),
+            suggested=result.suggested.get(number),
         )
         for number in sorted(counts, key=lambda number: (number == NOISE, number))
     )

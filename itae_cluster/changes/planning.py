@@ -10,7 +10,7 @@ from itae_cluster.core.errors import OutputError, PlanError
 from itae_cluster.core.files import FileDigest, read_digest
 from itae_cluster.core.losses import Losses
 from itae_cluster.core.text import printable
-from itae_cluster.core.types import Skipped
+from itae_cluster.core.types import Facts, Skipped
 from itae_cluster.results.plan import Entry, Plan
 
 if TYPE_CHECKING:
@@ -110,6 +110,7 @@ def _entry(
         sidecar_of=leader,
         membership=item.membership if leader is None else None,
         leaf=item.leaf if leader is None else None,
+        facts=item.facts if leader is None else Facts(),
     )
 
 

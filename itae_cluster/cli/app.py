@@ -16,6 +16,7 @@ from itae_cluster.cli.commands.demo import demo
 from itae_cluster.cli.commands.edit import edit, move
 from itae_cluster.cli.commands.embed import embed
 from itae_cluster.cli.commands.evaluate import evaluate
+from itae_cluster.cli.commands.find import find
 from itae_cluster.cli.commands.info import info
 from itae_cluster.cli.commands.models import models
 from itae_cluster.cli.commands.plan import plan
@@ -47,6 +48,7 @@ app.command(cls=Command, rich_help_panel=_SORT)(apply)
 app.command(cls=Command, rich_help_panel=_SORT)(update)
 app.command(cls=Command, rich_help_panel=_SORT)(undo)
 app.command(cls=Command, rich_help_panel=_LOOK)(preview)
+app.command(cls=Command, rich_help_panel=_LOOK)(find)
 app.command(cls=Command, rich_help_panel=_LOOK)(demo)
 app.command(cls=Command, rich_help_panel=_LOOK)(attention)
 app.command(cls=Command, rich_help_panel=_LOOK)(embed)

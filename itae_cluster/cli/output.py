@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from itae_cluster.cli.reporting import ConsoleReporter
-from itae_cluster.core.documents import to_json
+from itae_cluster.core.documents import path_record, to_json
 from itae_cluster.core.errors import OutputError, StrictError
 from itae_cluster.core.text import quantity, to_tsv
 from itae_cluster.core.types import Skipped
@@ -21,11 +21,13 @@ if TYPE_CHECKING:
     from itae_cluster.core.options import OutputOptions
     from itae_cluster.core.types import Placement
     from itae_cluster.pipeline import SortResult
+    from itae_cluster.pipeline.find import Shown
 
 __all__ = [
     "Format",
     "check_kept",
     "check_strict",
+    "write_found",
     "write_pairs",
     "write_placements",
     "write_plan",
@@ -71,6 +73,23 @@ def write_plan(placements: Iterable[Placement], output: OutputOptions) -> None:
 def write_pairs(word: str, pairs: Iterable[tuple[str, str]]) -> None:
     """Print what a change would do: a word, from what, to what, tab-separated."""
     _write(b"%s\t%s\t%s\n" % (word.encode(), to_tsv(old), to_tsv(new)) for old, new in pairs)
+
+
+def write_found(found: Sequence[Shown], *, null: bool, json: bool) -> None:
+    """Print the path of each picture that was found, or as JSON how sure that is, too."""
+    if json:
+        records = [
+            {
+                **path_record("path", item.path),
+                "share": round(item.share, 2),
+                "by": "cluster" if item.by_cluster else "picture",
+            }
+            for item in found
+        ]
+        _write(iter([to_json(records, indent=2).encode() + b"\n"]))
+        return
+    end = b"\0" if null else b"\n"
+    _write(os.fsencode(item.path) + end for item in found)
 
 
 def _tsv(result: SortResult) -> Iterator[bytes]:

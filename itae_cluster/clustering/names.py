@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from itae_cluster.core.types import Vocabulary
 
-__all__ = ["SAMPLE", "class_probabilities", "pick_sample", "suggest_names"]
+__all__ = ["SAMPLE", "class_probabilities", "classes_below", "pick_sample", "suggest_names"]
 
 SAMPLE = 16
 """Pictures of a cluster that are enough for its name."""
@@ -30,6 +30,7 @@ SAMPLE = 16
 _SHARPNESS = 2.0  # the classifier was trained towards a mean of three, so it is soft
 _MOST = 500  # pictures of a cluster that vote
 _VOTE = 0.5  # of a picture's probability
+_DOUBT = 0.35  # pictures that speak against every word; two that are sure of three stay a guess
 _COVERED = 0.6  # of a cluster's votes, for a name
 _LIFT = 2.5  # times the share elsewhere, for a name
 _BROAD = 25  # classes below a word from which on it says little
@@ -70,12 +71,13 @@ def suggest_names(
     """
     words = _words(vocabulary)
     numbers, sizes = np.unique(labels, return_counts=True)
-    shares = np.stack([_shares(vectors, labels == each, vocabulary, words) for each in numbers])
+    found_shares = [_shares(vectors, labels == each, vocabulary, words) for each in numbers]
+    shares, covers = np.stack(found_shares, axis=1)  # (K, W) each
     elsewhere = _elsewhere(shares, sizes)  # (K, W)
     breadth = words.under.sum(axis=0)
     found: dict[int, Suggestion] = {}
     for row, number in enumerate(numbers.tolist()):
-        suggestion = _suggest(shares[row], elsewhere[row], breadth, words)
+        suggestion = _suggest(shares[row], covers[row], elsewhere[row], breadth, words)
         if number != NOISE and suggestion is not None:
             found[number] = suggestion
     found = _without_common(
@@ -89,7 +91,7 @@ def _words(vocabulary: Vocabulary) -> _Words:
     """The words that may be names; synsets that are called the same are one."""
     under: dict[str, set[int]] = defaultdict(set)
     widest: dict[str, tuple[int, str]] = {}
-    below = _classes_below(vocabulary)
+    below = classes_below(vocabulary)
     for synset, classes in zip(vocabulary.synsets, below, strict=True):
         if synset.said is not None:
             under[synset.said] |= classes
@@ -102,7 +104,7 @@ def _words(vocabulary: Vocabulary) -> _Words:
     return _Words(tuple(under), tuple(widest[word][1] for word in under), table)
 
 
-def _classes_below(vocabulary: Vocabulary) -> list[set[int]]:
+def classes_below(vocabulary: Vocabulary) -> list[set[int]]:
     """Of each synset, the classes that it is, or is above."""
     below: list[set[int]] = [set() for _ in vocabulary.synsets]
     for number in range(len(vocabulary.bias)):
@@ -120,12 +122,14 @@ def _shares(
     vocabulary: Vocabulary,
     words: _Words,
 ) -> NDArray[np.float64]:
-    """(W,) the share of a cluster's pictures that vote for each word."""
+    """(2, W) the share of a cluster's pictures that vote for each word, and how covered it is."""
     rows = np.flatnonzero(members)
     rows = rows[np.linspace(0, len(rows) - 1, min(_MOST, len(rows))).round().astype(np.intp)]
     mass = class_probabilities(vectors[rows], vocabulary) @ words.under
-    votes = (mass >= _VOTE).sum(axis=0)
-    return np.asarray(votes / (len(rows) + 1), dtype=np.float64)  # two of three would be a guess
+    votes = (mass >= _VOTE).sum(axis=0) / (len(rows) + 1)  # two of three would be a guess
+    # Of a few pictures one that is all but sure would decide: they count with their means, too.
+    means = mass.sum(axis=0) / (len(rows) + _DOUBT)
+    return np.stack([votes, np.maximum(votes, means)]).astype(np.float64)
 
 
 def _elsewhere(shares: NDArray[np.float64], sizes: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -137,14 +141,15 @@ def _elsewhere(shares: NDArray[np.float64], sizes: NDArray[np.int64]) -> NDArray
 
 def _suggest(
     inside: NDArray[np.float64],
+    cover: NDArray[np.float64],
     elsewhere: NDArray[np.float64],
     breadth: NDArray[np.float32],
     words: _Words,
 ) -> Suggestion | None:
     """The name and the tags of one cluster; all arrays are (W,)."""
-    apart = inside >= _LIFT * elsewhere
+    apart = cover >= _LIFT * elsewhere
     narrow_first = np.lexsort((np.arange(len(inside)), -inside, breadth))
-    covered = inside >= np.where(breadth >= _BROAD, _BROAD_COVERED, _COVERED)
+    covered = cover >= np.where(breadth >= _BROAD, _BROAD_COVERED, _COVERED)
     sure = [w for w in narrow_first.tolist() if covered[w] and apart[w]]
     likely = [w for w in narrow_first.tolist() if inside[w] >= _TAG_COVERED and apart[w]]
     if not likely:
@@ -155,7 +160,7 @@ def _suggest(
     return Suggestion(
         name=None if name is None else words.words[name],
         tags=tuple(words.words[w] for w in tags),
-        confidence=round(float(inside[first] - elsewhere[first]), 2),
+        confidence=round(max(0.0, float(cover[first] - elsewhere[first])), 2),
         offset=None if name is None else words.offsets[name],
     )
 

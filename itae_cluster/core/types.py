@@ -26,6 +26,7 @@ __all__ = [
     "Clustering",
     "Embeddings",
     "Encoder",
+    "Facts",
     "Levels",
     "Picture",
     "Placement",
@@ -211,6 +212,20 @@ class Clustering:
     levels: Levels | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What is known of a picture beside its place.
+
+    `tags` say what it shows: pairs of an offset in WordNet 3.0 and a share of the class
+    probability, 0 to 1, the surest first; None where nobody has looked · `taken` is when, as
+    `2019-07-03T14:22:10` of the camera's own clock · `camera` is its maker and model.
+    """
+
+    tags: tuple[tuple[str, float], ...] | None = None
+    taken: str | None = None
+    camera: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Placement:
     """One picture's way into the result: `destination` is relative to OUT, with `/`.
@@ -226,6 +241,7 @@ class Placement:
     sidecars: tuple[tuple[str, str], ...] = ()
     membership: float | None = None
     leaf: int | None = None
+    facts: Facts = Facts()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,11 @@ from itae_cluster.changes.amend import Amendment, amend, inspect_result
 from itae_cluster.core.types import NOISE, REJECTED, Placement
 from itae_cluster.embedding.embed import embed_files
 from itae_cluster.embedding.provenance import matching_encoder, recall_options
+from itae_cluster.pipeline.names import asks_for_names, describe_pictures, with_facts
 from itae_cluster.preview.build import draw_atlas, lay_out
 from itae_cluster.preview.collection import collect
 from itae_cluster.results import centres, inventory, levels
+from itae_cluster.results.facts import facts_record, read_facts
 from itae_cluster.results.manifest import read_suggestions
 from itae_cluster.results.plan import CONTACT_FOLDER, LEVELS_FILE, MODEL_FILE
 
@@ -71,6 +73,7 @@ def draw_preview(
         rejected=[item.destination for item in held.pictures if item.cluster == REJECTED],
         examples=frozenset(path for path, item in shown.items() if "example" in item.record),
     )
+    collection = _describe(held, collection, options, run)
     made: dict[str, bytes] = {}
     if tree is None:
         collection = collection.with_levels()
@@ -87,19 +90,35 @@ def draw_preview(
 
 
 def _placement(path: str, item: HeldPicture) -> Placement:
-    leaf = item.record.get("leaf")
-    return Placement(path, item.destination, item.cluster, float("nan"), leaf=leaf)
+    leaf, facts = item.record.get("leaf"), read_facts(item.record)
+    return Placement(path, item.destination, item.cluster, float("nan"), leaf=leaf, facts=facts)
+
+
+def _describe(held: Inventory, collection: Collection, model: ModelOptions, run: Run) -> Collection:
+    """With what pictures show, where the result does not say so."""
+    before = collection.placements
+    if not asks_for_names(held) or all(item.facts.tags is not None for item in before):
+        return collection
+    pictures = None if run.encoder else model
+    found = describe_pictures(collection.embeddings, collection.clustering, pictures, run)
+    facts = [
+        new if item.facts.tags is None and new.tags is not None else item.facts
+        for item, new in zip(before, found.facts, strict=True)
+    ]
+    return replace(collection, placements=with_facts(before, facts))
 
 
 def _records(held: Inventory, collection: Collection) -> list[dict[str, Any]]:
-    """What the manifest is to say of each picture: where a person put it, and its leaf."""
+    """What the manifest is to say of each picture: where a person put it, its leaf, its facts."""
     found = collection.clustering.levels
     paths = collection.embeddings.paths
     leaves = {} if found is None else dict(zip(paths, found.leaves.tolist(), strict=True))
+    known = {item.destination: facts_record(item.facts) for item in collection.placements}
     records = []
     for item in held.pictures:
         leaf = leaves.get(os.path.join(held.root, item.destination), NOISE)
-        records.append(item.as_record() | ({} if leaf == NOISE else {"leaf": leaf}))
+        told = {} if leaf == NOISE else {"leaf": leaf}
+        records.append(item.as_record() | told | known.get(item.destination, {}))
     return records
 
 

@@ -19,10 +19,11 @@ from itae_cluster.core.options import (
     StoredVectors,
     input_options,
 )
+from itae_cluster.core.types import Facts
 from itae_cluster.pictures import sidecars
 from itae_cluster.pipeline.apply import apply_and_draw
 from itae_cluster.pipeline.embed import embed_pictures
-from itae_cluster.pipeline.names import suggest_names
+from itae_cluster.pipeline.names import Description, describe_pictures, with_facts
 from itae_cluster.pipeline.vectors import check_alone, load_vectors
 from itae_cluster.preview.collection import Collection
 from itae_cluster.preview.thumbnails import Thumbnails, store_thumbnails
@@ -238,16 +239,17 @@ def _embed_and_cluster(
         levels=output is not None,
     )
     followers = sidecars.find(embeddings.paths) if output and output.sidecars else None
-    suggested = _suggest_names(embeddings, clustering, options, run)
+    known = _describe(embeddings, clustering, options, run)
+    placements = place_pictures(
+        embeddings.paths, clustering, followers, _folders(clustering, known.suggested, output)
+    )
     return SortResult(
         embeddings=embeddings,
         clustering=clustering,
-        placements=place_pictures(
-            embeddings.paths, clustering, followers, _folders(clustering, suggested, output)
-        ),
+        placements=with_facts(placements, known.facts),
         skipped=embeddings.skipped,
         options=options,
-        suggested=suggested,
+        suggested=known.suggested,
     )
 
 
@@ -271,14 +273,15 @@ def _folders(
     }
 
 
-def _suggest_names(
+def _describe(
     embeddings: Embeddings, clustering: Clustering, options: SortOptions, run: Run
-) -> dict[int, Suggestion]:
-    if options.output is None or not options.output.names:
-        return {}
+) -> Description:
+    if options.output is None:
+        return Description(facts=[Facts()] * len(embeddings.paths))
     # The pictures of a vector file may be elsewhere, and an encoder of the caller's may be a fake.
     pictures = None if options.stored or run.encoder else options.model
-    return suggest_names(embeddings, clustering, pictures, run)
+    by_name = options.output.names
+    return describe_pictures(embeddings, clustering, pictures, run, by_name=by_name)
 
 
 def _plan(result: SortResult, output: OutputOptions, run: Run) -> Plan:

@@ -18,6 +18,7 @@ from itae_cluster.embedding.provenance import matching_encoder, recall_options
 from itae_cluster.pictures import sidecars
 from itae_cluster.pictures.decoders import Decoders
 from itae_cluster.pictures.scan import find_pictures
+from itae_cluster.pipeline.names import asks_for_names, describe_pictures, with_facts
 from itae_cluster.pipeline.sort import SortResult
 from itae_cluster.preview.extend import Arrivals, extend_previews
 from itae_cluster.preview.thumbnails import Thumbnails
@@ -115,6 +116,10 @@ def update_result(
         labels, model.centres, distances, levels=_levels(held, embeddings.vectors, labels)
     )
     result = _result(embeddings, skipped, held, output, clustering)
+    by_name = asks_for_names(held)
+    pictures = None if run.encoder else options
+    described = describe_pictures(embeddings, clustering, pictures, run, by_name=by_name)
+    result = replace(result, placements=with_facts(result.placements, described.facts))
     beyond = int((labels == NOISE).sum())
     advice = advise(len(labels), beyond, len(held.pictures), model.pictures)
     if not output.dry_run:

@@ -12,7 +12,7 @@ from itae_cluster.clustering import algorithms, similarity
 from itae_cluster.clustering.reduce import cached_umap
 from itae_cluster.core.options import ClusterOptions, theta_text
 from itae_cluster.core.text import printable, quantity
-from itae_cluster.core.types import NOISE, Clustering, Levels
+from itae_cluster.core.types import NOISE, Clustering, Facts, Levels
 from itae_cluster.preview.atlas import make_atlas
 from itae_cluster.preview.contact import write_contact_sheets
 from itae_cluster.preview.data import PreviewData
@@ -100,7 +100,7 @@ def lay_out(collection: Collection, run: Run) -> tuple[PreviewData, Sequence[str
     typical, diverse = _representatives(shown, vectors, examples)
     needed = {label: typical[label] + diverse[label] for label in typical}
     thumbnails = complete_thumbnails(collection.thumbnails, needed, paths, run)
-    destinations = {item.source: item.destination for item in collection.placements}
+    places = {item.source: item for item in collection.placements}
     run.reporter.progress("Comparing pictures", 0, None)
     alike = similarity.find_similar(vectors)
     labels, sizes = np.unique(clustering.labels, return_counts=True)
@@ -108,7 +108,7 @@ def lay_out(collection: Collection, run: Run) -> tuple[PreviewData, Sequence[str
     data = PreviewData(
         coordinates=coordinates[rows],
         labels=np.array([number[label] for label in shown.labels.tolist()], dtype=np.int64),
-        names=tuple(destinations.get(path, path) for path in paths),
+        names=tuple(places[path].destination if path in places else path for path in paths),
         distances=shown.distances,
         representatives={number[label]: members for label, members in typical.items()},
         folders=_folders(collection),
@@ -119,6 +119,7 @@ def lay_out(collection: Collection, run: Run) -> tuple[PreviewData, Sequence[str
         similarity=alike,
         measures=measure_alike(alike, paths, run.reporter),
         suggested=collection.suggested,
+        facts=tuple(places[path].facts if path in places else Facts() for path in paths),
         sizes={
             number[label]: size for label, size in zip(labels.tolist(), sizes.tolist(), strict=True)
         },

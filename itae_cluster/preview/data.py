@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from itae_cluster.clustering.similarity import Similarity
-    from itae_cluster.core.types import Levels, Suggestion
+    from itae_cluster.core.types import Facts, Levels, Suggestion
 
 __all__ = ["Measure", "PreviewData"]
 
@@ -40,7 +40,8 @@ class PreviewData:
     `sizes` label → pictures in the whole collection, where the n are a sample of it · `suggested`
     label → what the cluster may be called · `digest` of the places of all pictures of the result,
     see `inventory.digest_places` · `levels` finer and coarser clusters, where they are known ·
-    `examples` picture indices that a person calls typical.
+    `examples` picture indices that a person calls typical · `facts` (n) what is known of each
+    picture, or none.
     """
 
     coordinates: NDArray[np.float32]
@@ -60,3 +61,4 @@ class PreviewData:
     digest: str = ""
     levels: Levels | None = None
     examples: tuple[int, ...] = ()
+    facts: tuple[Facts, ...] = ()

@@ -143,6 +143,7 @@ def _add_rows(
         distances=np.concatenate(
             [shown.distances, np.array([item.distance for item in arrivals], dtype=np.float32)]
         ),
+        facts=(*shown.facts, *(item.facts for item in arrivals)),
         thumbnails=_ThumbnailChain(shown.thumbnails, jpegs, len(shown.names)),
         similarity=similarity.find_similar(np.concatenate([known, fresh])),
         levels=levels,

@@ -33,6 +33,7 @@ SCRIPTS = (
     "sheets.js",
     "map.js",
     "details.js",
+    "search.js",
     "lists.js",
     "selection.js",
     "names.js",
@@ -41,6 +42,9 @@ SCRIPTS = (
     "changes.js",
     "levels.js",
     "duplicates.js",
+    "time.js",
+    "lightbox.js",
+    "address.js",
     "main.js",
 )
 """The scripts of the page in the order they run; the first is other people's work."""

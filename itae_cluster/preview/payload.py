@@ -14,6 +14,7 @@ from itae_cluster.clustering.similarity import NEAR_DUPLICATE
 from itae_cluster.core.text import printable
 from itae_cluster.drawing.layout import to_unit_square
 from itae_cluster.drawing.palette import colour, ink_on
+from itae_cluster.preview.facts import facts_columns
 from itae_cluster.preview.groups import list_groups
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ def make_payload(data: PreviewData, atlas: Atlas) -> dict[str, Any]:
         "examples": list(data.examples),
         **_similarity(data),
         **_tiles(atlas, len(data.names)),
+        **facts_columns(data.facts),
     }
     # Names given in the page are kept by the browser under this key, for this very result.
     columns["key"] = hashlib.sha256(to_json(columns).encode("ascii")).hexdigest()[:16]

@@ -20,6 +20,7 @@ from itae_cluster.clustering.similarity import Similarity
 from itae_cluster.core.types import NOISE, REJECTED, Levels, Suggestion
 from itae_cluster.preview.atlas import SHEET, Atlas, Tile
 from itae_cluster.preview.data import Measure, PreviewData
+from itae_cluster.preview.facts import facts_of
 from itae_cluster.results.placements import REJECTED_FOLDER
 from itae_cluster.results.plan import check_merges
 
@@ -88,6 +89,7 @@ def _data(payload: Mapping[str, Any], atlas: Atlas) -> PreviewData:
         digest=str(payload.get("result", "")),
         levels=_levels(payload.get("levels"), n),
         examples=tuple(_rows(payload.get("examples", ()), n)),
+        facts=facts_of(payload, n),
     )
 
 

@@ -24,6 +24,7 @@ from itae_cluster.preview.groups import list_groups
 from itae_cluster.preview.page import render_page
 from itae_cluster.preview.picture import render_picture
 from itae_cluster.preview.reading import read_page
+from itae_cluster.results.facts import read_facts
 from itae_cluster.results.inventory import digest_places, still_suggested
 from itae_cluster.results.journal import Journal, write_digests
 from itae_cluster.results.manifest import read_suggestions
@@ -212,6 +213,10 @@ def move_on_page(
             row for row, record in enumerate(own) if record is not None and "example" in record
         ),
         similarity=_without(data.similarity, {n for n, of in enumerate(labels) if of == REJECTED}),
+        facts=tuple(
+            known if record is None else read_facts(record)
+            for known, record in zip(data.facts, own, strict=True)
+        ),
     )
     return choose_examples(data, shown)
 

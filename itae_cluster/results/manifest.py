@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from itae_cluster.core.documents import path_of, path_record, run_metadata, skipped_record
 from itae_cluster.core.types import Suggestion
+from itae_cluster.results.facts import facts_record
 from itae_cluster.results.placements import is_unnamed
 
 if TYPE_CHECKING:
@@ -151,6 +152,7 @@ def to_record(item: Placement, *, placed: bool) -> dict[str, Any]:
         "distance": None if math.isnan(item.distance) else round(item.distance, 6),
         "membership": None if item.membership is None else round(item.membership, 4),
         **({} if item.leaf is None else {"leaf": item.leaf}),
+        **facts_record(item.facts),
         **({"sidecars": _sidecars(item, placed=placed)} if item.sidecars else {}),
     }
 

@@ -19,8 +19,9 @@ from itae_cluster.core.errors import PlanError
 from itae_cluster.core.files import is_unchanged
 from itae_cluster.core.options import Action
 from itae_cluster.core.text import printable
-from itae_cluster.core.types import Placement, Skipped, Suggestion
+from itae_cluster.core.types import Facts, Placement, Skipped, Suggestion
 from itae_cluster.results import manifest, paths
+from itae_cluster.results.facts import facts_record, read_facts
 from itae_cluster.results.filenames import fold_name
 from itae_cluster.results.journal import FOLDER
 from itae_cluster.results.placements import REJECTED_FOLDER
@@ -79,6 +80,7 @@ class Entry:
     sidecar_of: str | None = None
     membership: float | None = None
     leaf: int | None = None
+    facts: Facts = field(default_factory=Facts)
 
     def source_to_tell(self) -> str:
         """The source for the manifest: by the path given, where it leads there still."""
@@ -125,6 +127,7 @@ def placements_of(entries: Iterable[Entry]) -> tuple[Placement, ...]:
             tuple(followers.get(entry.destination, ())),
             entry.membership,
             entry.leaf,
+            entry.facts,
         )
         for entry in pictures
     )
@@ -165,6 +168,7 @@ def _record(entry: Entry) -> dict[str, Any]:
         **({} if entry.membership is None else {"membership": round(entry.membership, 4)}),
         **({} if entry.leaf is None else {"leaf": entry.leaf}),
         **({} if entry.sidecar_of is None else path_record("sidecar_of", entry.sidecar_of)),
+        **facts_record(entry.facts),
     }
 
 
@@ -213,6 +217,7 @@ def _read_entry(record: Mapping[str, Any]) -> Entry:
         sidecar_of=path_of(record, "sidecar_of") if "sidecar_of" in record else None,
         membership=float(record["membership"]) if "membership" in record else None,
         leaf=int(record["leaf"]) if "leaf" in record else None,
+        facts=read_facts(record),
     )
 
 

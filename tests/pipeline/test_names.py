@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -39,21 +40,23 @@ def embeddings(vectors, **metadata):
 
 def test_with_mini_they_are_read_off_its_embeddings():
     found = embeddings(shown(DOG, CHURCH), name="mini", version=VERSION)
-    suggested = names.suggest_names(found, measure(found.vectors, LABELS), None, a_run())
+    suggested = names.describe_pictures(
+        found, measure(found.vectors, LABELS), None, a_run()
+    ).suggested
     assert [suggested[label].name for label in (0, 1)] == ["English springer", "church"]
 
 
 def test_with_another_model_mini_looks_at_a_few_pictures(monkeypatch):
     asked = []
 
-    def embed(paths, model, run):
-        asked.extend(paths)
-        return embeddings(shown(DOG, CHURCH), name="mini", version=VERSION)
+    def embed(paths, sample, model, run):
+        asked.extend(paths[row] for row in sample)
+        return sample, shown(DOG, CHURCH)
 
     monkeypatch.setattr(names, "_embed_with_mini", embed)
     found = embeddings(np.eye(8, dtype=np.float32), name="vitb14")
     clustering = measure(found.vectors, LABELS)
-    suggested = names.suggest_names(found, clustering, ModelOptions(), a_run())
+    suggested = names.describe_pictures(found, clustering, ModelOptions(), a_run()).suggested
     assert [suggested[label].name for label in (0, 1)] == ["English springer", "church"]
     assert sorted(asked) == sorted(found.paths)
 
@@ -61,7 +64,9 @@ def test_with_another_model_mini_looks_at_a_few_pictures(monkeypatch):
 @pytest.mark.parametrize("version", [1, None])
 def test_without_pictures_or_with_an_older_mini_there_are_none(version):
     found = embeddings(shown(DOG, CHURCH), name="mini", version=version)
-    assert names.suggest_names(found, measure(found.vectors, LABELS), None, a_run()) == {}
+    described = names.describe_pictures(found, measure(found.vectors, LABELS), None, a_run())
+    assert described.suggested == {}
+    assert {each.tags for each in described.facts} == {None}
 
 
 @pytest.fixture
@@ -69,7 +74,13 @@ def album(tmp_path, monkeypatch):
     """The demo album, whose clusters are called what the test says."""
     make_album(str(tmp_path / "demo"))
     suggested = {0: Suggestion("garbage truck", ("truck",), 0.9, "03417042")}
-    monkeypatch.setattr("itae_cluster.pipeline.sort.suggest_names", lambda *_: suggested)
+    describe = names.describe_pictures
+
+    def described(*arguments, by_name=True):
+        found = describe(*arguments, by_name=by_name)
+        return replace(found, suggested=suggested if by_name else {})
+
+    monkeypatch.setattr("itae_cluster.pipeline.sort.describe_pictures", described)
     return tmp_path / "demo/album"
 
 

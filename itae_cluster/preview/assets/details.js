@@ -17,6 +17,7 @@ function openDetails(label, test, focus, ...content) {
   if (focus) details.focus({ preventScroll: false });
   setLit(test);
   markList();
+  noteAddress(true);
 }
 
 function closeDetails() {
@@ -28,6 +29,7 @@ function closeDetails() {
   opened = null;
   setLit(null);
   markList();
+  noteAddress(true);
   if (inside && opener?.isConnected) opener.focus({ preventScroll: true });
 }
 
@@ -73,7 +75,7 @@ const takeAway = (rows) => element("div", { class: "actions" },
 
 function openPicture(row, { focus = false, stay = false } = {}) {
   opened = { kind: "picture", row };
-  const group = data.group[row], rows = members[group], place = placeOf[row], distance = data.distance[row];
+  const group = data.group[row], rows = members[group], place = placeOf[row];
   const step = (by, label, sign) => button(sign, () => openPicture(rows[(place + by + rows.length) % rows.length], { focus: true }), { class: "icon", "aria-label": label, title: label, disabled: rows.length < 2 });
   const near = data.neighbours[row] ?? [], alike = new Map(near.map((other, i) => [other, data.cosines[row][i]]));
   const standing = isNoise(group) ? "in no cluster" : `${number(place + 1)} of ${number(rows.length)} by typicality`;
@@ -81,10 +83,12 @@ function openPicture(row, { focus = false, stay = false } = {}) {
   openDetails(fileName(row), (other) => shown.has(other), focus,
     largePicture(row),
     element("h2", { class: "file" }, fileName(row)),
-    element("div", { class: "facts" }, clusterChip(group), element("span", {}, standing), distance === null ? null : element("span", {}, `distance ${distance.toFixed(3)}`)),
+    element("div", { class: "facts" }, clusterChip(group), element("span", {}, standing), typicalityNote(row)),
+    pictureFacts(row),
     element("div", { class: "path" }, element("code", {}, visible(data.path[row])), button("Copy path", () => copyText(data.path[row], "the path"))),
     element("div", { class: "actions" },
       element("a", { class: "action", href: link(row), target: "_blank", rel: "noopener" }, "Open file"),
+      button("Enlarge", () => showLarge(row), { title: "Enlarge (Space)" }),
       button("Show on map", () => zoomTo([row, ...near])),
       step(-1, "Previous: more typical", "←"), step(1, "Next: less typical", "→")),
     element("div", { class: "actions" },
@@ -95,6 +99,13 @@ function openPicture(row, { focus = false, stay = false } = {}) {
     near.length ? grid(near, (other) => (alike.get(other) ?? 0).toFixed(2)) : null,
     ...examples(group, row));
   if (!stay) showOnMap(row);
+}
+
+// What the picture shows, when it was taken and with what, as far as that is known.
+function pictureFacts(row) {
+  const taken = takenOf(row), shows = shownIn(row);
+  const said = [shows ? `Shows ${shows}` : null, taken ? taken.toLocaleString("en", { timeZone: "UTC", dateStyle: "medium", timeStyle: "short" }) : null, cameraOf(row)];
+  return said.some(Boolean) ? element("div", { class: "facts" }, ...said.filter(Boolean).map((text) => element("span", {}, text))) : null;
 }
 
 // Names are shown as Python wrote them; of paths only what would not be seen is.
@@ -126,8 +137,8 @@ function examples(group, except = -1) {
 
 function openCluster(group, { focus = false } = {}) {
   opened = { kind: "cluster", group };
-  const rows = members[group], { count: size } = groups[group];
-  const note = size > rows.length ? `${number(rows.length)} of its ${plural(size, "picture")} are on this page.` : null;
+  const rows = sortRows(members[group].filter(isInSpan)), { count: size } = groups[group];
+  const note = span ? `${number(rows.length)} of the time that was chosen.` : size > rows.length ? `${number(rows.length)} of its ${plural(size, "picture")} are on this page.` : null;
   openDetails(clusterName(group), (row) => data.group[row] === group, focus,
     isNoise(group) ? element("h2", {}, swatch(group), clusterName(group)) : nameField(group),
     element("div", { class: "facts" }, element("span", {}, plural(size, "picture")), clusterName(group) === groups[group].folder || isNoise(group) ? null : element("span", {}, groups[group].folder)),
@@ -136,7 +147,7 @@ function openCluster(group, { focus = false } = {}) {
     takeAway(rows),
     ...editActions(group, rows),
     ...examples(group),
-    heading(isNoise(group) ? "Nearest to a cluster first" : "Most typical first"),
+    element("h3", {}, sortField(group)),
     grid(rows));
 }
 

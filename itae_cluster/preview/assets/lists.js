@@ -45,22 +45,9 @@ function rowItem(row, note) {
 }
 
 function listOutliers() {
-  const rows = oddity();
-  drawList(rows.map(([row, times]) => rowItem(row, `${clusterName(data.group[row])} · ${times.toFixed(1)}× as far`)),
+  const rows = oddity().filter(([row]) => isInSpan(row));
+  drawList(rows.map(([row]) => rowItem(row, `${clusterName(data.group[row])} · ${typicality(row) ?? "alone"}`)),
     quiet(rows.length ? "Least typical of their cluster: farthest from its centre, by what is usual there." : "No picture stands out."));
-}
-
-function listFound() {
-  const wanted = search.value.trim().toLowerCase();
-  const rows = [];
-  for (let row = 0; row < count; row++) {
-    if (fileName(row).toLowerCase().includes(wanted)) rows.push(row);
-  }
-  const found = new Set(rows);
-  drawList(rows.slice(0, MOST_FOUND).map((row) => rowItem(row, clusterName(data.group[row]))),
-    quiet(rows.length > MOST_FOUND ? `${plural(rows.length, "picture")}, the first ${MOST_FOUND} listed` : rows.length ? plural(rows.length, "picture") : "No file name holds this."),
-    rows.length ? button("Select them", () => { tick(rows, true); openTicked(); }) : null);
-  if (details.hidden) setLit((row) => found.has(row));
 }
 
 function redrawList() {

@@ -35,7 +35,7 @@ find("#tool-fit").addEventListener("click", fitAll);
 
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
-  if (send.open) return;
+  if (document.querySelector("dialog[open]")) return;
   if (event.key === "Escape") {
     if (lassoOn) return setLasso(false);
     if (!details.hidden) return closeDetails();
@@ -58,5 +58,6 @@ startMap().then(() => {
   makeCaptions();
   queueDraw();
   document.dispatchEvent(new Event("edited"));
+  if (location.hash) followAddress();
   document.documentElement.dataset.ready = "true";
 });

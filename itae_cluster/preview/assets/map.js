@@ -85,7 +85,7 @@ function paintDots() {
   drawingOrder.forEach((row, place) => {
     const colour = inks.groups[data.group[row]];
     if (ticked.has(row)) return paint.set([inks.ink >> 16, inks.ink >> 8 & 255, inks.ink & 255, 255], place * 4);
-    const alpha = !lit || lit(row) ? plain : Math.round(255 * DIMMED);
+    const alpha = isBright(row) ? plain : Math.round(255 * DIMMED);
     paint.set([colour >> 16, colour >> 8 & 255, colour & 255, alpha], place * 4);
   });
   buffer.update();
@@ -190,6 +190,7 @@ function drawThumbnails() {
       if (x > -size && y > -size && x < width + size && y < height + size) visibleThumbs.push(row);
     }
   }
+  if (lit || span) visibleThumbs = brightFirst(visibleThumbs, size);
   let used = 0;
   for (const row of visibleThumbs) {
     const texture = tileTexture(row);
@@ -197,8 +198,9 @@ function drawThumbnails() {
     const [, , , w, h] = data.tile[row];
     const frame = frames[used] ?? makeFrame();
     // A thumbnail that has just got room grows to its size over the first part of the way.
-    const scale = size / Math.max(w, h) * Math.min(1, 0.4 + (view.k / shownFrom[row] - 1) * 4);
-    const isTicked = ticked.has(row), bright = isTicked || !lit || lit(row), border = isTicked ? thin + 2 : thin;
+    const grown = Math.min(1, 0.4 + Math.max(0, view.k / shownFrom[row] - 1) * 4);
+    const scale = size / Math.max(w, h) * ((lit || span) && isBright(row) ? 1 : grown);
+    const isTicked = ticked.has(row), bright = isTicked || isBright(row), border = isTicked ? thin + 2 : thin;
     const x = Math.round(screenX(row)), y = Math.round(screenY(row));
     frame.edge.position.set(x, y);
     frame.edge.setSize(w * scale + 2 * border, h * scale + 2 * border);
@@ -213,6 +215,36 @@ function drawThumbnails() {
   }
   for (const frame of frames.slice(used)) frame.edge.visible = frame.picture.visible = false;
   dropTextures();
+}
+
+// What stands out: what was asked for, within the time that was chosen.
+const isBright = (row) => (!lit || lit(row)) && isInSpan(row);
+
+// Bright pictures take their room first, whether or not they would have it otherwise, and lie above.
+function brightFirst(usual, size) {
+  const room = size * 1.1, taken = new Map(), bright = [];
+  const key = (x, y) => Math.floor(x / room) * 0x10000 + Math.floor(y / room);
+  const isFree = (row) => {
+    const x = screenX(row), y = screenY(row);
+    for (let dx = -1; dx <= 1; dx++) for (let dy = -1; dy <= 1; dy++) {
+      for (const [left, top] of taken.get(key(x + dx * room, y + dy * room)) ?? []) {
+        if (Math.abs(left - x) < room && Math.abs(top - y) < room) return false;
+      }
+    }
+    return true;
+  };
+  const take = (row) => {
+    const place = key(screenX(row), screenY(row)), spot = [screenX(row), screenY(row)];
+    if (taken.has(place)) taken.get(place).push(spot); else taken.set(place, [spot]);
+  };
+  for (let row = 0; row < count; row++) {
+    if (!data.tile[row] || !isBright(row)) continue;
+    const x = screenX(row), y = screenY(row);
+    if (x > -size && y > -size && x < width + size && y < height + size) bright.push(row);
+  }
+  bright.sort((a, b) => placeOf[a] - placeOf[b] || a - b);
+  const above = bright.filter((row) => { const free = isFree(row); if (free) take(row); return free; });
+  return [...usual.filter((row) => !isBright(row) && isFree(row)), ...above];
 }
 
 function makeFrame() {
@@ -241,18 +273,25 @@ function makeCaptions() {
   });
 }
 
-// The largest clusters first; a caption that would touch one already there waits for a closer view.
+// Beside what it names: below the anchor's thumbnail or dot, or above, right or left of it. The
+// largest clusters first; a caption that has no room waits for a closer view.
 function placeCaptions() {
-  const taken = [], gap = width < 500 ? 12 : 3;
+  const taken = [], gap = width < 500 ? 12 : 3, shown = new Set(visibleThumbs), size = thumbSize(view.k);
+  const halves = (row) => { const [, , , w, h] = data.tile[row]; return [w, h].map((side) => size / 2 * side / Math.max(w, h)); };
+  const pictures = visibleThumbs.map((row) => { const [w, h] = halves(row), x = screenX(row), y = screenY(row); return [x - w, y - h, x + w, y + h]; });
   for (const [group, { caption, w, h }] of captionOf) {
     const { anchor } = groups[group], x = screenX(anchor), y = screenY(anchor);
-    const box = [x - w / 2 - gap, y - h / 2 - gap, x + w / 2 + gap, y + h / 2 + gap];
-    const seen = x > -w && y > -h && x < width + w && y < height + h && (!lit || lit(anchor)) &&
-      taken.every(([l, t, r, b]) => box[2] < l || box[0] > r || box[3] < t || box[1] > b);
-    caption.hidden = !seen;
-    if (!seen) continue;
+    const away = (shown.has(anchor) ? halves(anchor) : [dotRadius(), dotRadius()]).map((half) => half + 4);
+    const places = [[0, away[1] + h / 2], [0, -away[1] - h / 2], [away[0] + w / 2, 0], [-away[0] - w / 2, 0]]
+      .map(([dx, dy]) => [x + dx - w / 2, y + dy - h / 2, x + dx + w / 2, y + dy + h / 2]);
+    const isClear = ([left, top, right, bottom], others, by) => others.every(([l, t, r, b]) => right + by < l || left - by > r || bottom + by < t || top - by > b);
+    const seen = x > -w && y > -h && x < width + w && y < height + h && isBright(anchor);
+    const free = seen ? places.filter((place) => isClear(place, taken, gap)) : [];
+    const box = free.find((place) => isClear(place, pictures, 0)) ?? free[0];  // on another's picture, if need be
+    caption.hidden = !box;
+    if (!box) continue;
     taken.push(box);
-    caption.style.transform = `translate(${Math.round(x - w / 2)}px, ${Math.round(y - h / 2)}px)`;
+    caption.style.transform = `translate(${Math.round(box[0])}px, ${Math.round(box[1])}px)`;
   }
 }
 
@@ -265,9 +304,9 @@ function queueDraw() {
 
 function draw() {
   queued = false;
+  if (renderer) drawThumbnails();
   placeCaptions();
   if (!renderer) return;
-  drawThumbnails();
   const uniforms = dots.shader.resources.dots.uniforms;
   uniforms.uView.set([2 * view.k / width, -2 * view.k / height, 2 * view.x / width - 1, 1 - 2 * view.y / height]);
   uniforms.uSize = 2 * dotRadius() * renderer.resolution;
@@ -285,7 +324,7 @@ function setLit(test) {
 
 const zoomer = vendor.zoom().clickDistance(4)
   .filter((event) => !event.button && !(event.type === "mousedown" && (event.shiftKey || lassoOn)) && !(event.type === "touchstart" && lassoOn))
-  .on("zoom", ({ transform }) => { Object.assign(view, { k: transform.k, x: transform.x, y: transform.y }); showCard(-1); queueDraw(); });
+  .on("zoom", ({ transform }) => { Object.assign(view, { k: transform.k, x: transform.x, y: transform.y }); showCard(-1); noteView(); queueDraw(); });
 const surface = vendor.select(canvas).call(zoomer);
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 const moved = () => calm.matches ? surface : surface.transition().duration(450);
@@ -361,11 +400,11 @@ function showCard(row) {
     picture.width = picture.height = 0;
     drawTile(picture, row, tile[3] * scale, tile[4] * scale);
   }
-  const group = data.group[row], distance = data.distance[row];
+  const group = data.group[row];
   card.dataset.row = row;
   card.querySelector(".name").textContent = fileName(row);
   card.querySelector(".cluster").replaceChildren(swatch(group), clusterName(group));
-  card.querySelector(".distance").textContent = distance === null ? "" : `distance ${distance.toFixed(3)}`;
+  card.querySelector(".distance").textContent = typicality(row) ?? "";
   placeCard(row);
 }
 

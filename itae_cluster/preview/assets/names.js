@@ -7,7 +7,9 @@ const RESERVED = [NOISE_FOLDER, REJECTED_FOLDER, "contact"];
 const givenName = (group) => groups[group].name;
 const suggestedName = (group) => groups[group].suggested?.name ?? undefined;
 const clusterName = (group) => labelOf(groups[group]);
-const shortName = (group) => givenName(group) ?? suggestedName(group) ?? String(groups[group].number);
+// A folder that somebody named is called by that on the map; of others the number is enough.
+const folderName = (group) => groups[group].folder.slice(groups[group].folder.lastIndexOf("/") + 1);
+const shortName = (group) => givenName(group) ?? suggestedName(group) ?? (/^cluster-\d{3,}$/.test(folderName(group)) ? String(groups[group].number) : folderName(group));
 
 // What is wrong with a name for the cluster of that key, or for a new one; "" where nothing is.
 function nameFault(name, key) {

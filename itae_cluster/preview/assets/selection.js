@@ -11,7 +11,11 @@ function setLasso(on) {
   canvas.classList.toggle("lassoing", on);
 }
 
-canvas.addEventListener("pointerdown", (event) => {
+// What moves the map does so on a caption as well.
+captions.addEventListener("wheel", (event) => { event.preventDefault(); canvas.dispatchEvent(new WheelEvent("wheel", event)); }, { passive: false });
+captions.addEventListener("mousedown", (event) => canvas.dispatchEvent(new MouseEvent("mousedown", event)));
+// A lasso may begin on a caption, too.
+for (const begun of [canvas, captions]) begun.addEventListener("pointerdown", (event) => {
   if (event.button || !(lassoOn || event.shiftKey)) return;
   canvas.setPointerCapture(event.pointerId);
   drawn = [at(event)];

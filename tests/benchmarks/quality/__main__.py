@@ -110,11 +110,13 @@ def _looked_for(
 
 def _named(folders: Sequence[str], cache: Cache, reporter: Reporter) -> Iterator[dict[str, Any]]:
     """How the clusters of each folder are called; only `mini` knows names."""
-    for folder in folders:
-        whole = data.embed_folder(folder, ModelOptions(model=MINI), cache, reporter)
-        for entry in naming.judged(whole, cache):
-            print(entry, flush=True)
-            yield entry
+    with tempfile.TemporaryDirectory() as scratch:
+        albums = [each for each in data.shipped(scratch) if Path(each).name == "demo"]
+        for folder in (*folders, *albums):
+            whole = data.embed_folder(folder, ModelOptions(model=MINI), cache, reporter)
+            for entry in naming.judged(whole, cache):
+                print(entry, flush=True)
+                yield entry
 
 
 def _embedded(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -37,7 +38,11 @@ def judged(whole: Labelled, cache: Cache) -> Iterator[dict[str, Any]]:
         }
         known = {n: meant for n, each in majority.items() if (meant := meanings(each, vocabulary))}
         given = {n: names[n].offset for n in known if n in names and names[n].offset}
-        right = [n for n, offset in given.items() if is_right(offset, known[n], vocabulary)]
+        right = [
+            n
+            for n, offset in given.items()
+            if is_right(offset, known[n], vocabulary) or _is_same(names[n].name, majority[n])
+        ]
         guesses = {offset for meant in known.values() for offset in meant}
         guess = max(
             (
@@ -46,6 +51,8 @@ def judged(whole: Labelled, cache: Cache) -> Iterator[dict[str, Any]]:
             ),
             default=0,
         )
+        if not known:  # its folders are called by no noun that is known
+            return
         yield {
             "data": whole.name,
             "of": kind,
@@ -55,6 +62,11 @@ def judged(whole: Labelled, cache: Cache) -> Iterator[dict[str, Any]]:
             "guess": guess,
             "wrong": sorted(f"{majority[n]}: {names[n].name}" for n in given.keys() - {*right}),
         }
+
+
+def _is_same(name: str | None, label: str) -> bool:
+    """Whether a name, without its number, is the very word on the folder."""
+    return re.sub(r" \d+$", "", name or "").lower() == label.replace("_", " ").lower()
 
 
 def meanings(label: str, vocabulary: Vocabulary) -> set[str]:
