@@ -56,7 +56,7 @@ function rowMeant() {
 }
 
 document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || lightbox.open || event.target.matches("input, textarea, select")) return;
+  if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || lightbox.open || event.target.matches("input, textarea, select")) return;
   const by = { j: 1, n: 1, k: -1, p: -1 }[event.key];
   if (event.key === "?") { keysHelp.showModal(); event.preventDefault(); }
   else if (event.key === " " && rowMeant() >= 0 && !document.activeElement?.matches?.(".action, .icon, [role=tab]")) { event.preventDefault(); showLarge(rowMeant()); }

@@ -107,17 +107,17 @@ function nearWords(word) {
   return [...whole.keys()].map((other) => [likeness(other), other]).filter(([value]) => value >= 0.5).sort((a, b) => b[0] - a[0]).slice(0, 3).map(([, other]) => other);
 }
 
-const quoted = (text) => `“${text}”`;
+const inQuotes = (text) => `“${text}”`;
 const meant = (term) => [...new Set([...term.places].map(calledOf))].slice(0, 3).join(" or ");
 
 function whyNothing(terms) {
   const said = ["No file name, folder, cluster or date holds this."];
   if (!vocabulary.length) return [...said, "Nobody has looked at what these pictures show, so only names are searched. “itae-cluster preview” on this folder finds it out."].join(" ");
   for (const { typed, places } of terms) {
-    if (places) said.push(`No picture seems to show ${quoted(typed)}.`);
+    if (places) said.push(`No picture seems to show ${inQuotes(typed)}.`);
     else {
       const near = nearWords(typed);
-      said.push(`${quoted(typed)} is none of the thousand things that the model knows${near.length ? `; near it: ${near.join(", ")}` : ""}.`);
+      said.push(`${inQuotes(typed)} is none of the thousand things that the model knows${near.length ? `; near it: ${near.join(", ")}` : ""}.`);
     }
   }
   return said.join(" ");

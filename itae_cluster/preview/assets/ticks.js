@@ -113,7 +113,7 @@ find("#bar-show").addEventListener("click", openTicked);
 find("#bar-clear").addEventListener("click", clearTicks);
 
 document.addEventListener("keydown", (event) => {
-  if (event.defaultPrevented || find("#send").open || event.target.matches("input:not([type=checkbox], [type=range]), textarea")) return;
+  if (event.defaultPrevented || find("dialog[open]") || event.target.matches("input:not([type=checkbox], [type=range]), textarea")) return;
   if (event.ctrlKey || event.metaKey) {
     const key = event.key.toLowerCase();
     const act = key === "z" ? (event.shiftKey ? redo : undo) : key === "y" ? redo : key === "a" && !details.hidden ? () => tick(shownRows(), true) : null;
