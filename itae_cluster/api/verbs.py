@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
+from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING, Unpack
 
@@ -196,18 +196,17 @@ def _unit_rows(vectors: ArrayLike | types.Embeddings) -> NDArray[np.float32]:
 
 def _result(out: str, result: SortResult) -> Result:
     placed = sorted(result.placements, key=lambda item: (item.cluster, item.distance))
-    counts = Counter(item.cluster for item in placed)
-    folders = {item.cluster: os.path.dirname(item.destination) for item in placed}
+    places: defaultdict[int, list[str]] = defaultdict(list)
+    for item in placed:
+        places[item.cluster].append(os.path.join(out, item.destination))
     clusters = tuple(
         Cluster(
             number=number,
-            folder=os.path.join(out, folders[number]),
-            pictures=tuple(
-                os.path.join(out, item.destination) for item in placed if item.cluster == number
-            ),
+            folder=os.path.dirname(places[number][0]),
+            pictures=tuple(places[number]),
             suggested=result.suggested.get(number),
         )
-        for number in sorted(counts, key=lambda number: (number == NOISE, number))
+        for number in sorted(places, key=lambda number: (number == NOISE, number))
     )
     return Result(
         out=out,

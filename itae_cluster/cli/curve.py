@@ -18,7 +18,7 @@ _BLOCKS, _ASCII = ("█", "◄"), ("#", "<")
 
 
 def print_curve(choice: Choice, console: Console) -> None:
-    """Print at most 20 rows, small k first; the chosen k and the runner-up are named.
+    """Print at most 20 rows, small k first; the chosen k is named, and the coarser and finer.
 
     Rows are the best of all numbers that were tried and their surroundings: where there are more
     than fit, evenly many of the others are left out.
@@ -50,18 +50,18 @@ def _row(choice: Choice, k: int, width: int, bars: int, signs: tuple[str, str]) 
     row = Text(f"{k:>{width}} ")
     row.append(block * filled, style="cyan")
     row.append(f"{' ' * (bars - filled)} {scores[k]:6.3f}")
-    name = {choice.k: "chosen", choice.runner_up: "runner-up"}.get(k)
+    name = {choice.k: "chosen", choice.coarser: "coarser", choice.finer: "finer"}.get(k)
     if name:
         row.append(f" {mark} {name}", style="bold yellow")
     return row
 
 
 def _choose_rows(choice: Choice) -> list[int]:
-    """Numbers with a row, in order: as many as fit, the two that are named among them."""
+    """Numbers with a row, in order: as many as fit, those that are named among them."""
     tried = [k for k, _ in choice.scores]
     if len(tried) <= _MOST_ROWS:
         return tried
-    named = {k for k in tried if k in (choice.k, choice.runner_up)}
+    named = {k for k in tried if k in (choice.k, choice.coarser, choice.finer)}
     steps = _MOST_ROWS - len(named)
     spread = {tried[round(i * (len(tried) - 1) / (steps - 1))] for i in range(steps)}
     return sorted(spread | named)

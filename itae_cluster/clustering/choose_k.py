@@ -48,7 +48,7 @@ _FEWEST_EACH = 2  # pictures a cluster on average, or nothing is gathered
 _STEP = 1.15
 _SEARCHES = 5
 _ALIKE = 2  # times as many clusters, or as few, say nothing any more of a number's score
-_ANOTHER = 1.5  # times as many clusters, or as few, are another answer
+_ANOTHER = 2  # times as many clusters, or half of them, are another answer
 _DIM = 256  # many, or hundreds of small groups fall together
 _NEIGHBOURS = 3  # beyond the picture itself; more would hide small groups
 _LOCAL = 7  # the neighbour whose distance is the scale about a picture, as in the paper
@@ -181,7 +181,7 @@ def choose(
     first = candidates(len(vectors), k_range)
     if len(first) < 2 or len(vectors) < 2 * _FEWEST_EACH:
         k = min(first[0] if first else 1, len(vectors)) if k_range else 1
-        return Choice(k, None, _CRITERION, len(vectors), (k,), ())
+        return Choice(k, None, None, _CRITERION, len(vectors), (k,), ())
     if reporter:
         reporter.progress(_STAGE, 0, _most_tried(first))
     return search(ScoredSample(vectors, seed, first[-1]), first, reporter)
@@ -197,7 +197,8 @@ def search(sample: ScoredSample, first: Sequence[int], reporter: Reporter | None
     k = _best(scores)
     return Choice(
         k=k,
-        runner_up=_runner_up(judged, k),
+        coarser=_best_of(judged, [each for each in judged if each * _ANOTHER <= k]),
+        finer=_best_of(judged, [each for each in judged if each >= _ANOTHER * k]),
         criterion=_CRITERION,
         sample=len(sample.points),
         found=tuple(sorted(_answers(scores))),
@@ -259,10 +260,9 @@ def _answers(scores: Mapping[int, NDArray[np.float64]]) -> list[int]:
     return [numbers[place] for place in _judged(scores).argmax(axis=1)]
 
 
-def _runner_up(scores: Mapping[int, float], k: int) -> int | None:
-    """The best k that is another answer, not the same one again."""
-    others = [each for each in scores if max(each / k, k / each) >= _ANOTHER]
-    return max(others, key=scores.__getitem__) if others else None
+def _best_of(scores: Mapping[int, float], numbers: Sequence[int]) -> int | None:
+    """The one of the highest score; None of none."""
+    return max(numbers, key=scores.__getitem__, default=None)
 
 
 def _around(first: Sequence[int], place: int) -> list[int]:

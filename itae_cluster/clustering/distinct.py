@@ -68,8 +68,11 @@ def join_similar(copies: Distinct, fewest: int = 1) -> Distinct:
 def vote(labels: NDArray[np.int64], of: NDArray[np.int64]) -> NDArray[np.int64]:
     """The label that most pictures of a point have, for all of them: (n,)."""
     clusters = int(labels.max(initial=0)) + 1
-    counts = np.bincount(of * clusters + labels, minlength=(int(of.max(initial=0)) + 1) * clusters)
-    return np.asarray(counts.reshape(-1, clusters).argmax(axis=1)[of], dtype=np.int64)
+    found, counts = np.unique(of * clusters + labels, return_counts=True)
+    points, label = np.divmod(found, clusters)
+    order = np.lexsort((label, -counts, points))  # as many for two: the lower number
+    first = order[np.unique(points[order], return_index=True)[1]]
+    return np.asarray(label[first][of], dtype=np.int64)
 
 
 def _together(copies: Distinct, groups: tuple[tuple[int, ...], ...]) -> Distinct:

@@ -257,7 +257,9 @@ def _reason(choice: Choice) -> str:
         return f"k {choice.k}: nothing else to try with {looked}; --k N asks for another number"
     one, *more = dict.fromkeys(choice.found)
     alone = ", ".join(map(str, (one, *more))) if more else f"all {one}"
-    another = f"; the next best is {choice.runner_up}" if choice.runner_up else ""
+    others = {"coarser": choice.coarser, "finer": choice.finer}
+    told = ", ".join(f"{name} {k}" for name, k in others.items() if k)
+    another = f"; {told}" if told else ""
     return (
         f"k {choice.k} scores highest ({looked}); {len(choice.found)} searches alone say {alone}"
         f"{another}; --k N asks for another number"

@@ -165,12 +165,13 @@ class Choice:
 
     `scores` are pairs of k and score, the mean over several searches and over like numbers, k
     ascending; `k` has the highest. `found` are the answers that each search gives alone, ascending.
-    `runner_up` is the best k that differs from the chosen one by a factor of 1.5 or more; None
-    where there is none. The sample is of different pictures: copies and near-duplicates count once.
+    `coarser` is the best k of at most half of it, `finer` of at least twice it; None where there is
+    none. The sample is of different pictures: copies and near-duplicates count once.
     """
 
     k: int
-    runner_up: int | None
+    coarser: int | None
+    finer: int | None
     criterion: str
     sample: int
     found: tuple[int, ...]

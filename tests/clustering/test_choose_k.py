@@ -28,8 +28,10 @@ def test_a_planted_number_is_found(sizes):
     assert scores[numbers.index(found.k)] == max(scores)
     assert found.found == tuple(sorted(found.found))
     assert len(found.found) == 5
-    others = {k: score for k, score in found.scores if max(k / found.k, found.k / k) >= 1.5}
-    assert found.runner_up == max(others, key=others.get)
+    few = {k: score for k, score in found.scores if k <= found.k / 2}
+    many = {k: score for k, score in found.scores if k >= 2 * found.k}
+    assert found.coarser == max(few, key=few.get)
+    assert found.finer == max(many, key=many.get)
     assert found == choose(vectors, None, seed=0)
 
 
@@ -154,29 +156,29 @@ def test_the_search_is_one_bar_that_never_goes_back(k_range):
 
 
 @pytest.mark.parametrize(
-    ("found", "scores", "runner_up", "line"),
+    ("found", "scores", "others", "line"),
     [
         (
             (28, 32, 32, 37, 114),
             ((28, 0.7), (32, 0.8), (114, 0.6)),
-            114,
+            (None, 114),
             "k 32 scores highest (silhouette + modularity on 600 different pictures); 5 searches "
-            "alone say 28, 32, 37, 114; the next best is 114; --k N asks for another number",
+            "alone say 28, 32, 37, 114; finer 114; --k N asks for another number",
         ),
         (
             (32,) * 5,
             ((32, 0.8), (33, 0.7)),
-            None,
+            (None, None),
             "k 32 scores highest (silhouette + modularity on 600 different pictures); 5 searches "
             "alone say all 32; --k N asks for another number",
         ),
     ],
 )
-def test_the_line_says_why_and_how_sure(found, scores, runner_up, line):
-    choice = Choice(32, runner_up, "silhouette + modularity", 600, found, scores)
+def test_the_line_says_why_and_how_sure(found, scores, others, line):
+    choice = Choice(32, *others, "silhouette + modularity", 600, found, scores)
     assert _reason(choice) == line
 
 
 def test_the_line_on_a_picture_alone():
-    choice = Choice(1, None, "silhouette + modularity", 1, (1,), ())
+    choice = Choice(1, None, None, "silhouette + modularity", 1, (1,), ())
     assert "on 1 different picture;" in _reason(choice)

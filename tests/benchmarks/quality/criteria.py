@@ -47,6 +47,7 @@ def found(vectors: NDArray[np.float32], seed: int, cache: Cache) -> dict[str, in
 def taken(sample: ScoredSample, numbers: Sequence[int]) -> dict[str, int]:
     """The number that is used, its runner-up, and what the parts of the rule say alone."""
     choice = search(sample, numbers)
+    others = [k for k in (choice.coarser, choice.finer) if k is not None]
     scores = np.array([sample.scores(k) for k in numbers])  # (numbers, searches, 2)
     silhouette, modularity = (
         statistics.median_low([numbers[place] for place in each.argmax(axis=0)])
@@ -54,7 +55,7 @@ def taken(sample: ScoredSample, numbers: Sequence[int]) -> dict[str, int]:
     )
     return {
         TAKEN: choice.k,
-        RUNNER_UP: choice.runner_up or choice.k,
+        RUNNER_UP: max(others, key=dict(choice.scores).__getitem__, default=choice.k),
         "its silhouette alone": silhouette,
         "its modularity alone": modularity,
     }
