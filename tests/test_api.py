@@ -122,7 +122,7 @@ def test_k_is_found_out(k):
         (np.zeros((3, 2)), {}, "a row of zeros"),
         (np.ones(3), {}, "finite numbers"),
         (np.full((3, 2), np.nan), {}, "finite numbers"),
-        (blobs(), {"algorithm": "kmaens"}, "'kmaens' is none of kmeans"),
+        (blobs(), {"algorithm": "kmaens"}, "'kmaens' is none of auto, kmeans"),
         (blobs(), {"k": 99}, "more clusters than there are pictures"),
         (blobs(), {"k": "many"}, "give a number, a range"),
     ],

@@ -235,7 +235,7 @@ class FrozenModelGroup:
 class RecipeGroup:
     """How embeddings become clusters, but for their number; no reduction is that of the job."""
 
-    algorithm: given.Algorithm = ClusterOptions.algorithm
+    algorithm: given.Algorithm = Algorithm.KMEANS
     reduce: given.JobReduce = None
     reduce_dim: given.ReduceDim = ClusterOptions.reduce_dim
     neighbors: given.Neighbors = ClusterOptions.neighbors
@@ -254,6 +254,7 @@ class RecipeGroup:
 class ClusterGroup(RecipeGroup):
     """How embeddings become clusters, but for their number."""
 
+    algorithm: given.Algorithm = ClusterOptions.algorithm
     reduce: given.Reduce = ClusterOptions.reduce
     linkage: given.Linkage = ClusterOptions.linkage
     restarts: given.Restarts = ClusterOptions.restarts

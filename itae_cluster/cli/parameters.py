@@ -310,8 +310,9 @@ Algorithm = Annotated[
     AlgorithmName,
     typer.Option(
         metavar="NAME",
-        help="kmeans, hdbscan, agglomerative or spectral; hdbscan finds the number of clusters "
-        "itself.",
+        help="auto, kmeans, hdbscan, agglomerative or spectral. auto is K-Means, or another "
+        "partition that parts clearly fewer nearest neighbours; hdbscan finds the number of "
+        "clusters itself.",
         rich_help_panel=CLUSTERING,
     ),
 ]

@@ -18,6 +18,7 @@ import numpy as np
 from itae_cluster.clustering import algorithms, choose_k, density
 from itae_cluster.clustering.distinct import find_copies, join_similar, vote
 from itae_cluster.clustering.levels import find_levels
+from itae_cluster.clustering.links import fewest_parted
 from itae_cluster.clustering.reduce import cached_umap, pca_reduce
 from itae_cluster.core.options import Algorithm, Reduction
 from itae_cluster.core.text import quantity
@@ -105,21 +106,31 @@ def cluster_vectors(
             reporter.note(_reason(choice))
     taken = copies
     points = _reduced(taken.points, options, cache, reporter)
-    labels = vote(_label(points, taken, options), distinct.of)
+    labels, partition = _label(points, taken, options)
+    labels = vote(labels, distinct.of)
     if len(np.unique(labels)) < (options.k or 1):  # near-duplicates alone made up a cluster
         taken = distinct
         points = _reduced(taken.points, options, cache, reporter)
-        labels = _label(points, taken, options)
-    clustering = algorithms.describe(vectors, labels)
-    clustering = replace(clustering, choice=choice, neighbours=_neighbours(copies, options))
+        labels, partition = _label(points, taken, options)
+    clustering = replace(
+        algorithms.describe(vectors, labels),
+        choice=choice,
+        neighbours=_neighbours(taken, options),
+        partition=partition,
+    )
     return _with_levels(clustering, points, taken.of, distinct, options) if levels else clustering
 
 
 def _label(
     points: NDArray[np.float32], distinct: Distinct, options: ClusterOptions
-) -> NDArray[np.int64]:
-    """A label for every picture, (n,), that of its point."""
-    return label_points(points, options.k or 1, options, distinct.weights)[distinct.of]
+) -> tuple[NDArray[np.int64], str | None]:
+    """A label for every picture, (n,), that of its point; and which partition, of several."""
+    k, partition = options.k or 1, None
+    if options.algorithm is Algorithm.AUTO and options.reduce is Reduction.UMAP:
+        labels, partition = fewest_parted(points, distinct.points, k, options, distinct.weights)
+    else:
+        labels = label_points(points, k, options, distinct.weights)
+    return labels[distinct.of], partition
 
 
 def _with_levels(

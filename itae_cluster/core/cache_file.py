@@ -23,6 +23,7 @@ __all__ = ["CacheFile"]
 
 _VERSION = 2  # of the schema below; 1 had no notes
 _PATIENCE = 30.0  # seconds to wait for another process that writes
+_PAUSE = 0.05  # seconds
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS files
     (path BLOB PRIMARY KEY, size INTEGER, mtime_ns INTEGER, content BLOB) WITHOUT ROWID;
@@ -94,7 +95,7 @@ class CacheFile:
     def _open(self, path: str) -> None:
         for outlook in ("a new one is begun", None):
             try:
-                self._db = _connect(path)
+                self._db = _connect_patiently(path)
                 return
             except _NewerError:
                 self._give_up("it was made by a newer version of itae-cluster")
@@ -131,6 +132,19 @@ class CacheFile:
 
 class _NewerError(Exception):
     """The file has a schema that this version does not know."""
+
+
+def _connect_patiently(path: str) -> sqlite3.Connection:
+    """`_connect`, again while others are in the way: SQLite does not wait for its journal."""
+    end = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            return _connect(path)
+        except sqlite3.OperationalError as error:
+            is_busy = getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
+            if not is_busy or time.monotonic() > end:
+                raise
+        time.sleep(_PAUSE)
 
 
 def _connect(path: str) -> sqlite3.Connection:

@@ -53,8 +53,9 @@ _MOST_NEIGHBORS = 15
 
 
 class Algorithm(StrEnum):
-    """How embeddings become clusters."""
+    """How embeddings become clusters; `auto` is K-Means, or what parts fewer neighbours."""
 
+    AUTO = "auto"
     KMEANS = "kmeans"
     HDBSCAN = "hdbscan"
     AGGLOMERATIVE = "agglomerative"
@@ -210,7 +211,7 @@ class ClusterOptions:
         UsageError: if options contradict each other or a number is out of its range.
     """
 
-    algorithm: Algorithm = Algorithm.KMEANS
+    algorithm: Algorithm = Algorithm.AUTO
     k: int | None = None
     _: KW_ONLY
     restarts: int = 10
@@ -253,6 +254,12 @@ class ClusterOptions:
     def dim(self) -> int:
         """Dimensions of the reduction."""
         return self.reduce_dim or _DIMENSIONS[self.reduce]
+
+    @property
+    def is_kmeans(self) -> bool:
+        """Whether it is K-Means and nothing else: `auto` has others in UMAP's space alone."""
+        plain = self.algorithm is Algorithm.AUTO and self.reduce is not Reduction.UMAP
+        return plain or self.algorithm is Algorithm.KMEANS
 
     @property
     def has_graph(self) -> bool:

@@ -201,7 +201,8 @@ class Clustering:
     of the likeliest), 0 to 1; None where the algorithm knows of none · `choice` tells how K was
     found out, None where it was given or found by the algorithm itself · `neighbours` that each
     picture had in the graph of UMAP or spectral clustering, None where there was none · `levels`
-    are finer and coarser clusters, where they were asked for.
+    are finer and coarser clusters, where they were asked for · `partition` that was taken where
+    several were compared, None where one was made.
     """
 
     labels: NDArray[np.int64]
@@ -211,6 +212,7 @@ class Clustering:
     choice: Choice | None = None
     neighbours: int | None = None
     levels: Levels | None = None
+    partition: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -110,7 +110,7 @@ class EvalOptions:
     def is_protocol(self) -> bool:
         """Whether pictures are clustered as in the paper: K-Means on embeddings."""
         recipe = self.clustering
-        return recipe.algorithm is Algorithm.KMEANS and recipe.reduce is Reduction.NONE
+        return recipe.is_kmeans and recipe.reduce is Reduction.NONE
 
     def recipe(self, classes: int) -> ClusterOptions:
         """The recipe, with as many clusters as classes where nothing else is asked for."""

@@ -15,7 +15,7 @@ from itae_cluster.clustering.algorithms import centre_distances
 from itae_cluster.clustering.sampling import sample_rows
 from itae_cluster.core.errors import OutputError
 from itae_cluster.core.files import explain_write_errors
-from itae_cluster.core.options import Algorithm, Reduction
+from itae_cluster.core.options import Reduction
 from itae_cluster.core.places import open_place
 from itae_cluster.core.text import printable
 from itae_cluster.core.types import Placement
@@ -167,7 +167,7 @@ def _by_sample(parts: Parts, clustering: ClusterOptions, memory: int, run: Run) 
     )
     sample = parts.take(sample_rows(folder.n, size, clustering.seed), "Sampling")
     found = recipe.cluster_vectors(sample, clustering, cache=run.cache, reporter=run.reporter)
-    is_plain = clustering.algorithm is Algorithm.KMEANS and clustering.reduce is Reduction.NONE
+    is_plain = clustering.is_kmeans and clustering.reduce is Reduction.NONE
     prototypes = (
         stream.centre_prototypes(found)
         if is_plain

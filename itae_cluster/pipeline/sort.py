@@ -77,6 +77,7 @@ class SortOptions:
             "clustering": {
                 **asdict(self.clustering),
                 "neighbors": found.neighbours,
+                "partition": found.partition,
                 "choice": asdict(found.choice) if found.choice else None,
             },
             "output": asdict(self.output) if self.output else None,

@@ -232,7 +232,7 @@ def test_the_neighbour_graph_is_exact(monkeypatch):
 
 # Recipes -------------------------------------------------------------------------------------
 
-BY_K = (Algorithm.KMEANS, Algorithm.AGGLOMERATIVE, Algorithm.SPECTRAL)
+BY_K = (Algorithm.AUTO, Algorithm.KMEANS, Algorithm.AGGLOMERATIVE, Algorithm.SPECTRAL)
 
 
 @pytest.mark.parametrize("reduce", Reduction)

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from itae_cluster.cli.parameters import parse_size
-from itae_cluster.core import cache_tables
+from itae_cluster.core import cache_file, cache_tables
 from itae_cluster.core.cache import Cache
 from itae_cluster.core.errors import UsageError
 from itae_cluster.core.files import read_digest
@@ -262,6 +262,28 @@ def test_two_processes_write_at_once_and_a_killed_one_loses_nothing_it_stored(pa
         out = np.empty((200, 4), dtype=np.float32)
         assert cache.fill(cache.recipe(RECIPE), asked, out).all()
     assert out[:, 0].tolist() == [*range(100), *range(1000, 1100)]
+    assert not reporter.warnings
+
+
+def test_a_file_that_another_holds_while_it_is_opened_is_waited_for(path, monkeypatch):
+    with Cache(path, RecordingReporter()):
+        pass
+    tried = []
+
+    def connect(where):
+        tried.append(where)
+        if len(tried) < 3:
+            error = sqlite3.OperationalError("database is locked")
+            error.sqlite_errorcode = sqlite3.SQLITE_BUSY
+            raise error
+        return original(where)
+
+    original = cache_file._connect
+    monkeypatch.setattr(cache_file, "_connect", connect)
+    reporter = RecordingReporter()
+    with Cache(path, reporter) as cache:
+        assert cache.recipe(RECIPE)
+    assert len(tried) == 3
     assert not reporter.warnings
 
 
