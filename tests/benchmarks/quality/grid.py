@@ -26,8 +26,9 @@ _SMALL = 10  # a class of fewer pictures is small
 
 
 def _recipes() -> Iterator[ClusterOptions]:
+    yield ClusterOptions()
     for reduction in Reduction:
-        yield ClusterOptions(reduce=reduction)
+        yield ClusterOptions(algorithm=Algorithm.KMEANS, reduce=reduction)
         for linkage in Linkage:
             yield ClusterOptions(
                 algorithm=Algorithm.AGGLOMERATIVE, reduce=reduction, linkage=linkage
@@ -43,7 +44,7 @@ def named(options: ClusterOptions) -> str:
 
 
 RECIPES = {named(options): options for options in _recipes()}
-"""Every reduction with every algorithm, by name."""
+"""The default, and every reduction with every algorithm, by name."""
 
 
 def numbers(recipe: str) -> tuple[str, ...]:
@@ -51,7 +52,8 @@ def numbers(recipe: str) -> tuple[str, ...]:
     options = RECIPES[recipe]
     if options.algorithm is Algorithm.HDBSCAN:
         return ("found",)
-    return ("known", "auto") if options.algorithm is Algorithm.KMEANS else ("known",)
+    has_auto = options.algorithm in {Algorithm.AUTO, Algorithm.KMEANS}
+    return ("known", "auto") if has_auto else ("known",)
 
 
 @dataclass(frozen=True)

@@ -19,12 +19,12 @@ from benchmarks.timing import child, seconds
 from itae_cluster.clustering.recipe import cluster_vectors
 from itae_cluster.clustering.reduce import umap_reduce
 from itae_cluster.core.errors import ItaeClusterError
-from itae_cluster.core.options import ClusterOptions
+from itae_cluster.core.options import Algorithm, ClusterOptions
 from itae_cluster.paper.scores import score
 
 __all__ = ["AUTO", "measure", "measure_all"]
 
-AUTO = f"{named(ClusterOptions())}, k auto"
+AUTO = f"{named(ClusterOptions(Algorithm.KMEANS))}, k auto"
 _GROUPS = 40
 
 

@@ -34,8 +34,8 @@ _LIMIT_NOTE = (
     "no softmax, no norm, no memory traffic between layers."
 )
 _MASK_NOTE = (
-    "Not what a run does: `--precision auto` stays with float32 where ITAE is on, so masks are "
-    "equal. Forced bfloat16, θ at the 95th percentile of norms that have one mode."
+    "Not what a run does: with ITAE on, `--precision auto` embeds what lies near θ again in "
+    "float32. Forced bfloat16, θ at the 95th percentile of norms that have one mode."
 )
 
 
