@@ -21,7 +21,7 @@ from support.command_line import run_cli
         (["--vresion"], "did you mean --version?"),
         (["ALBUM", "--format", "jsn"], "--format jsn: did you mean json?"),
         (["ALBUM", "--action", "mvoe"], "--action mvoe: did you mean move?"),
-        (["ALBUM", "--algorithm", "xyz"], "choose one of kmeans, hdbscan, agglomerative and"),
+        (["ALBUM", "--algorithm", "xyz"], "choose one of auto, kmeans, hdbscan, agglomerative and"),
         (["ALBUM", "--seed", "x"], "--seed takes a whole number"),
         (["ALBUM", "--k"], "--k needs a value: --k N|A..B|auto"),
         (["embed", "ALBUM"], "--out is missing; see 'itae-cluster embed --help'"),
