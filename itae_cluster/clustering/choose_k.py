@@ -16,6 +16,9 @@ all of them and of those of like numbers. The number whose score is highest is t
 search would have said alone tells how sure that is. A search draws its starts once, by k-means++,
 which draws one centre after the other: the first k of them are those of K-Means with k clusters.
 
+Both scores say little of small groups beside large ones. So where clusters of that number hold what
+is clearly different (`apart`), as many are added as that takes.
+
 Both are taken about the mean of the pictures, in principal components, so that no k costs another
 reduction; docs/quality.md compares them with others.
 """
@@ -27,6 +30,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from itae_cluster.clustering.apart import count_apart
 from itae_cluster.clustering.reduce import pca_reduce
 from itae_cluster.clustering.sampling import sample_rows
 from itae_cluster.core.errors import InputError
@@ -72,7 +76,8 @@ class ScoredSample:
         from sklearn.neighbors import kneighbors_graph
 
         rows = sample_rows(len(vectors), _MOST_SAMPLED, seed)
-        self.points = pca_reduce(vectors[rows], _DIM)
+        self._vectors = vectors[rows]
+        self.points = pca_reduce(self._vectors, _DIM)
         distances = pairwise_distances(self.points)
         np.fill_diagonal(distances, 0)
         self._distances = _locally_scaled(distances)
@@ -102,6 +107,14 @@ class ScoredSample:
             pairs = [(self.silhouette(each), self.modularity(each)) for each in self.labels(k)]
             self._known[k] = np.array(pairs)
         return self._known[k]
+
+    def count_apart(self, k: int) -> int:
+        """How many groups k clusters hold, if what is clearly different counts; middle of five."""
+        counts = [
+            sum(count_apart(self._vectors[labels == each]) for each in range(labels.max() + 1))
+            for labels in self.labels(k)
+        ]
+        return int(np.median(counts))
 
     def silhouette(self, labels: NDArray[np.int64]) -> float:
         """Mean silhouette of the pictures, −1 to 1; −1 where it has no meaning."""
@@ -193,8 +206,10 @@ def search(sample: ScoredSample, first: Sequence[int], reporter: Reporter | None
     scores = _tried(sample, first, reporter, 0, total)
     around = _around(first, first.index(_best(scores)))
     scores |= _tried(sample, around, reporter, total - len(around), total)
+    best = _best(scores)
+    k = _without_mixed(sample, best, first[-1])
+    scores.setdefault(k, sample.scores(k))
     judged = _means(scores)
-    k = _best(scores)
     return Choice(
         k=k,
         coarser=_best_of(judged, [each for each in judged if each * _ANOTHER <= k]),
@@ -203,7 +218,15 @@ def search(sample: ScoredSample, first: Sequence[int], reporter: Reporter | None
         sample=len(sample.points),
         found=tuple(sorted(_answers(scores))),
         scores=tuple(judged.items()),
+        apart=k - best,
     )
+
+
+def _without_mixed(sample: ScoredSample, k: int, most: int) -> int:
+    """As many more clusters as it takes until none holds what is clearly different."""
+    while k < (needed := min(sample.count_apart(k), most)):
+        k = needed
+    return k
 
 
 def _most_tried(first: Sequence[int]) -> int:

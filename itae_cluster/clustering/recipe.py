@@ -271,7 +271,9 @@ def _reason(choice: Choice) -> str:
     others = {"coarser": choice.coarser, "finer": choice.finer}
     told = ", ".join(f"{name} {k}" for name, k in others.items() if k)
     another = f"; {told}" if told else ""
+    taken = f", but {choice.k} keep clearly different pictures apart" if choice.apart else ""
     return (
-        f"k {choice.k} scores highest ({looked}); {len(choice.found)} searches alone say {alone}"
+        f"k {choice.k - choice.apart} scores highest ({looked}){taken}; "
+        f"{len(choice.found)} searches alone say {alone}"
         f"{another}; --k N asks for another number"
     )

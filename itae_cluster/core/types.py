@@ -164,7 +164,8 @@ class Choice:
     """A number of clusters that was found out, by `criterion`, on `sample` of the pictures.
 
     `scores` are pairs of k and score, the mean over several searches and over like numbers, k
-    ascending; `k` has the highest. `found` are the answers that each search gives alone, ascending.
+    ascending; `k` has the highest, but for `apart` clusters more, without which what is clearly
+    different would share one. `found` are the answers that each search gives alone, ascending.
     `coarser` is the best k of at most half of it, `finer` of at least twice it; None where there is
     none. The sample is of different pictures: copies and near-duplicates count once.
     """
@@ -176,6 +177,7 @@ class Choice:
     sample: int
     found: tuple[int, ...]
     scores: tuple[tuple[int, float], ...]
+    apart: int = 0
 
 
 @dataclass(frozen=True, slots=True)

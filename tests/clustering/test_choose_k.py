@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
+
 import networkx
 import numpy as np
 import pytest
 from sklearn.cluster import KMeans
-from sklearn.metrics import adjusted_rand_score, pairwise_distances, silhouette_score
+from sklearn.metrics import (
+    adjusted_rand_score,
+    pairwise_distances,
+    silhouette_samples,
+    silhouette_score,
+)
 
 from itae_cluster.clustering import choose_k
+from itae_cluster.clustering.apart import count_apart, least_margin
 from itae_cluster.clustering.choose_k import ScoredSample, candidates, choose
 from itae_cluster.clustering.recipe import _reason, check_size, cluster_vectors
 from itae_cluster.core.errors import InputError
@@ -22,10 +30,10 @@ from support.points import blobs, unit
 def test_a_planted_number_is_found(sizes):
     vectors, _ = blobs(sizes, dim=24)
     found = choose(vectors, None, seed=0)
-    assert len(sizes) / 1.5 <= found.k <= 1.5 * len(sizes)
+    assert len(sizes) <= found.k <= 1.2 * len(sizes)
     numbers, scores = zip(*found.scores, strict=True)
     assert list(numbers) == sorted(numbers)
-    assert scores[numbers.index(found.k)] == max(scores)
+    assert scores[numbers.index(found.k - found.apart)] == max(scores)
     assert found.found == tuple(sorted(found.found))
     assert len(found.found) == 5
     few = {k: score for k, score in found.scores if k <= found.k / 2}
@@ -179,6 +187,45 @@ def test_the_line_says_why_and_how_sure(found, scores, others, line):
     assert _reason(choice) == line
 
 
+def test_the_line_tells_of_clusters_added():
+    choice = Choice(14, None, None, "score", 90, (8,), ((8, 0.9), (14, 0.8)), apart=6)
+    expected = (
+        "k 8 scores highest (score on 90 different pictures), but 14 keep clearly different "
+        "pictures apart; 1 searches alone say all 8; --k N asks for another number"
+    )
+    assert _reason(choice) == expected
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_never_are_clearly_different_things_in_one_cluster(seed):
+    """Fourteen kinds, 60 to 4 pictures of each, three of them alike: 8 or 9 scored highest."""
+    sizes = np.geomspace(60, 4, 14).round().astype(int)
+    rng = np.random.default_rng(seed)
+    centres = unit(rng.normal(size=(14, 64)))
+    centres[1:3] = 0.8 * centres[0] + 0.6 * centres[1:3]
+    truth = np.repeat(np.arange(14), sizes)
+    vectors = unit(centres[truth] + 0.075 * rng.normal(size=(len(truth), 64)))
+    found = cluster_vectors(vectors, ClusterOptions(k=None, seed=seed))
+    assert found.choice.apart > 0
+    distances = 1 - vectors @ vectors.T
+    homes = [np.bincount(found.labels[truth == kind]).argmax() for kind in range(14)]
+    for one, other in itertools.combinations(range(14), 2):
+        both = np.isin(truth, (one, other))
+        margin = least_margin(distances[np.ix_(both, both)], (truth[both] == other).astype(int))
+        assert margin < 0.55 or homes[one] != homes[other]
+
+
 def test_the_line_on_a_picture_alone():
     choice = Choice(1, None, None, "silhouette + modularity", 1, (1,), ())
     assert "on 1 different picture;" in _reason(choice)
+
+
+def test_parts_count_where_each_is_large_enough_and_clear():
+    vectors, truth = blobs([9, 5, 3], dim=24)
+    assert count_apart(vectors) == 3
+    assert count_apart(vectors[truth == 0]) == 1
+    few = np.concatenate([vectors[truth == 0], vectors[truth == 1][:2]])
+    assert count_apart(few) == 1
+    distances = pairwise_distances(vectors, metric="cosine")
+    own = [silhouette_samples(distances, truth, metric="precomputed")[truth == i] for i in range(3)]
+    assert least_margin(distances, truth) == pytest.approx(min(map(np.mean, own)), abs=1e-6)
