@@ -1,4 +1,5 @@
-"""Runs the grid, writes docs/quality.json, and makes the tables of docs/quality.md anew.
+"""Runs the grid, writes docs/quality.json, and makes the tables of docs/quality.md and
+docs/quality-tables.md anew.
 
     python tests/benchmarks/quality [FOLDER…] [--model NAME] [--weights FILE] [--seeds N]
     python tests/benchmarks/quality --draws N FOLDER…
@@ -72,7 +73,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 wholes = _embedded(asked.folders, model, cache, reporter)
                 for results in _measured(wholes, asked.seeds, cache, reporter):
                     _keep({"model": _called(model), **results})
-    tables.PAGE.write_text(tables.page_with_tables(), encoding="utf-8")
+    for page, text in tables.pages_with_tables().items():
+        page.write_text(text, encoding="utf-8")
 
 
 def _called(model: ModelOptions) -> str:

@@ -1,4 +1,4 @@
-"""docs/quality.json → the tables of docs/quality.md."""
+"""docs/quality.json → the tables of docs/quality.md and docs/quality-tables.md."""
 
 from __future__ import annotations
 
@@ -21,11 +21,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["PAGE", "RESULTS", "near_shares", "page_with_tables", "ranks", "tables"]
+__all__ = ["RESULTS", "near_shares", "pages_with_tables", "ranks"]
 
 DOCS = Path(__file__).parents[3] / "docs"
 RESULTS = DOCS / "quality.json"
 PAGE = DOCS / "quality.md"
+APPENDIX = DOCS / "quality-tables.md"
 BEGIN, END = "<!-- tables: made by python tests/benchmarks/quality -->", "<!-- end of tables -->"
 BASELINE = "none · kmeans"
 _UNIT = named(ClusterOptions(Algorithm.KMEANS))  # of time
@@ -33,34 +34,27 @@ _METRICS = ("acc", "ari", "nmi")
 _FACTOR = 1.5
 
 
-def page_with_tables() -> str:
-    """docs/quality.md with the tables that belong to the results."""
+def pages_with_tables() -> dict[Path, str]:
+    """Both pages with the tables that belong to the results."""
     results = json.loads(RESULTS.read_text(encoding="utf-8"))
-    return page_with(PAGE, BEGIN, tables(results), END)
+    made = f"Model {results['model']}, θ {results['theta']}, {results['seeds']} seeds."
+    pages = {
+        PAGE: [_summary(results)],
+        APPENDIX: [
+            _by_set(results),
+            _density(results),
+            _found_k(results),
+            _draws(results["draws"]),
+            _limits(results["limits"]),
+            _names(results.get("names", ())),
+        ],
+    }
+    return {page: _page(page, made, tables) for page, tables in pages.items()}
 
 
-def tables(results: dict[str, Any]) -> str:
-    """Markdown: recipes in order of their mean rank, accuracy by set, and how k was found."""
-    return "\n".join(
-        [
-            f"Model {results['model']}, θ {results['theta']}, {results['seeds']} seeds.",
-            "",
-            *_summary(results),
-            "",
-            *_by_set(results),
-            "",
-            *_density(results),
-            "",
-            *_found_k(results),
-            "",
-            *_draws(results["draws"]),
-            "",
-            *_limits(results["limits"]),
-            "",
-            *_names(results.get("names", ())),
-            "",
-        ]
-    )
+def _page(page: Path, made: str, tables: Sequence[Sequence[str]]) -> str:
+    text = "\n\n".join([made, *("\n".join(table) for table in tables)])
+    return page_with(page, BEGIN, f"{text}\n", END)
 
 
 def ranks(results: dict[str, Any]) -> dict[str, float]:
