@@ -165,3 +165,8 @@ def test_the_model_is_patched_by_theta(tiny_weights):
         vectors = patched(images)
     assert vectors.shape == (2, 64)
     torch.testing.assert_close(vectors.norm(dim=1), torch.ones(2))
+
+
+def test_a_model_that_is_nobodys_is_refused_before_any_folder_is_searched(tmp_path):
+    with pytest.raises(ic.ItaeClusterError, match="unknown model 'vitb15'; choose one of auto"):
+        ic.sort(tmp_path / "missing", tmp_path / "out", k=3, model="vitb15")

@@ -21,6 +21,7 @@ from itae_cluster.core.options import (
     Reduction,
     parse_k,
 )
+from itae_cluster.model.registry import known_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -110,6 +111,8 @@ def model_options(given: dict[str, Any]) -> tuple[ModelOptions, CacheOptions, Se
     for key, kind in kinds.items():
         if key in own:
             own[key] = choose(kind, own[key])
+    if "model" in own:
+        known_name(own["model"])
     return ModelOptions(**own), caching, exclude
 
 

@@ -34,6 +34,7 @@ from itae_cluster.core.options import (
 )
 from itae_cluster.core.run import open_run
 from itae_cluster.core.types import NOISE
+from itae_cluster.embedding.vector_files import unit_rows
 from itae_cluster.pipeline.calibrate import run_calibration
 from itae_cluster.pipeline.embed import embed_pictures
 from itae_cluster.pipeline.sort import sort_pictures
@@ -185,13 +186,10 @@ def load_model(name: str = "auto", **options: Unpack[ModelKeywords]) -> ITAE:
 def _unit_rows(vectors: ArrayLike | types.Embeddings) -> NDArray[np.float32]:
     """(n, D) float32 rows of length 1."""
     values = vectors.vectors if isinstance(vectors, types.Embeddings) else vectors
-    rows = np.ascontiguousarray(values, dtype=np.float32)
-    if rows.ndim != 2 or not rows.size or not np.isfinite(rows).all():
-        raise InputError(f"vectors of shape {rows.shape}: give (n, D) finite numbers")
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    if not lengths.all():
-        raise InputError("a row of zeros has no direction; leave it out")
-    return np.asarray(rows / lengths, dtype=np.float32)
+    try:
+        return unit_rows(np.asarray(values, dtype=np.float32))
+    except ValueError as error:
+        raise InputError(str(error)) from error
 
 
 def _result(out: str, result: SortResult) -> Result:

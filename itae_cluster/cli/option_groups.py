@@ -29,6 +29,7 @@ from itae_cluster.core.options import (
     parse_theta,
 )
 from itae_cluster.core.text import printable
+from itae_cluster.model.registry import known_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -130,13 +131,6 @@ class ComputeGroup:
         return ModelOptions(**self.values())
 
 
-def _known_model(name: str) -> str:
-    """The name, refused at once where it is nobody's, before any folder is searched."""
-    from itae_cluster.model.registry import AUTO, variant
-
-    return name if name == AUTO else variant(name).name
-
-
 @dataclass(frozen=True)
 class MeasuredModelGroup:
     """Which model, for a job that sets θ itself."""
@@ -147,7 +141,7 @@ class MeasuredModelGroup:
 
     def options(self) -> ModelOptions:
         """What the parameters say, checked."""
-        return ModelOptions(model=_known_model(self.model), size=self.size, **self.compute.values())
+        return ModelOptions(model=known_name(self.model), size=self.size, **self.compute.values())
 
 
 @dataclass(frozen=True)
@@ -162,7 +156,7 @@ class ModelGroup:
     def options(self) -> ModelOptions:
         """What the parameters say, checked."""
         return ModelOptions(
-            model=_known_model(self.model),
+            model=known_name(self.model),
             theta=parse_theta(self.theta),
             size=self.size,
             **self.compute.values(),
@@ -207,7 +201,7 @@ class ComparedModelsGroup:
         if self.compute.weights is not None and len(names) > 1:
             raise UsageError("--weights is one model; leave it out, or give a single --model")
         common = {"theta": parse_theta(self.theta), "size": self.size, **self.compute.values()}
-        return [ModelOptions(model=_known_model(name), **common) for name in names]
+        return [ModelOptions(model=known_name(name), **common) for name in names]
 
 
 @dataclass(frozen=True)

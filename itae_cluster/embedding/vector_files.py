@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["SUFFIXES", "check_target", "load", "save"]
+__all__ = ["SUFFIXES", "check_target", "load", "save", "unit_rows"]
 
 SUFFIXES = (".npz", ".parquet", ".npy")
 
@@ -94,16 +94,28 @@ def load(path: str) -> Embeddings:
         ) from error
 
 
-def _normalise(vectors: NDArray[Any], n: int) -> NDArray[np.float32]:
-    """The rows at length 1; a `ValueError` where they are no embeddings of `n` pictures."""
-    if vectors.ndim != 2 or len(vectors) != n or vectors.dtype.kind != "f":
-        raise ValueError(f"expected ({n}, D) floats, found {vectors.shape} {vectors.dtype}")
-    if not len(vectors) or not np.isfinite(vectors).all():
-        raise ValueError("no rows, or values that are not finite")
+def unit_rows(vectors: NDArray[Any]) -> NDArray[np.float32]:
+    """Vectors brought to length 1.
+
+    Args:
+        vectors: (n, D) numbers, n at least 1.
+
+    Raises:
+        ValueError: if that cannot be done.
+    """
+    if vectors.ndim != 2 or not vectors.size or not np.isfinite(vectors).all():
+        raise ValueError(f"vectors of shape {vectors.shape}: not (n, D) finite numbers")
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     if not lengths.all():
-        raise ValueError("a row of zeros")
+        raise ValueError("a row of zeros, which has no direction")
     return np.ascontiguousarray(vectors / lengths, dtype=np.float32)
+
+
+def _normalise(vectors: NDArray[Any], n: int) -> NDArray[np.float32]:
+    """`unit_rows`; a `ValueError` where they are no embeddings of `n` pictures."""
+    if len(vectors) != n or vectors.dtype.kind != "f":
+        raise ValueError(f"expected ({n}, D) floats, found {vectors.shape} {vectors.dtype}")
+    return unit_rows(vectors)
 
 
 def _suffix(path: str) -> str:

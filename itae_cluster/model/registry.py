@@ -21,6 +21,7 @@ __all__ = [
     "Checkpoint",
     "Variant",
     "by_config",
+    "known_name",
     "variant",
 ]
 
@@ -128,6 +129,15 @@ def variant(name: str) -> Variant:
     except KeyError:
         known = ", ".join([AUTO, *VARIANTS])
         raise UsageError(f"unknown model '{name}'; choose one of {known}") from None
+
+
+def known_name(name: str) -> str:
+    """The name of a variant, or `auto`, as it is.
+
+    Raises:
+        UsageError: if it is neither.
+    """
+    return name if name == AUTO else variant(name).name
 
 
 def by_config(config: DINOv2Config) -> Variant | None:
