@@ -19,6 +19,7 @@ _QUIET = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # a worker without a GPU sees the machine as it is
     "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
     "RAY_BACKEND_LOG_LEVEL": "fatal",  # lost workers are expected, and their work is done again
+    "RAY_DEDUP_LOGS_SKIP_REGEX": ".",  # such losses are else told on standard output
 }
 
 

@@ -207,11 +207,15 @@ def test_a_node_that_is_lost_costs_its_parts(ray, pictures, tmp_path, alone):
     assert_same_vectors(tmp_path / "v", alone)
 
 
-def test_a_driver_that_is_killed_goes_on_when_it_is_started_again(ray, pictures, tmp_path, alone):
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGKILL, -9), (signal.SIGINT, 130)])
+def test_a_driver_that_is_killed_goes_on_when_it_is_started_again(
+    ray, pictures, tmp_path, alone, sent, code
+):
     run = start(ray, pictures, tmp_path / "v")
     wait_for_parts(tmp_path / "v", 3)
-    run.kill()
-    run.communicate()
+    run.send_signal(sent)
+    out, _ = run.communicate()
+    assert (run.returncode, out) == (code, b"")
     time.sleep(1)  # the parts that are just being written
     early = parts_in(tmp_path / "v")
     assert len(early) < MANY // EACH
