@@ -45,8 +45,10 @@ def measure(context: Context) -> tuple[list[Figure], list[str]]:
     pairs = context.size(5, 3)
     fast, exact = (_encoder(context, name) for name in (Precision.AUTO, Precision.FLOAT32))
     others = {
-        "transformers": _pass(other_models.of_transformers(), lambda y: y.last_hidden_state[:, 0]),
-        "timm": _pass(other_models.of_timm(), lambda y: y),
+        "transformers": other_pass(
+            other_models.of_transformers(), lambda y: y.last_hidden_state[:, 0]
+        ),
+        "timm": other_pass(other_models.of_timm(), lambda y: y),
     }
     figures = []
     for name, other in others.items():
@@ -55,11 +57,11 @@ def measure(context: Context) -> tuple[list[Figure], list[str]]:
             ("float32", exact, 1.0),
         ):
             ratio = paired(
-                lambda o=other: o(shots), lambda e=encoder: _in_batches(e.encode, shots), pairs
+                lambda o=other: o(shots), lambda e=encoder: in_batches(e.encode, shots), pairs
             )  # type: ignore[misc]
             text = f"pixels in memory, {label}: rate against the float32 eager model of {name}"
             figures.append(Figure(ROW, text, **ratio.fields(), target=target))
-        cosine = _cosines(other(shots), _in_batches(exact.encode, shots)).min()
+        cosine = cosines(other(shots), in_batches(exact.encode, shots)).min()
         text = f"the two float32 models agree, worst cosine against {name}"
         figures.append(Figure(ROW, text, float(cosine), unit="cosine", target=0.999))
     figures += [_share_of_limit(fast, shots, pairs), *_agreement(context, fast, exact)]
@@ -71,7 +73,7 @@ def _encoder(context: Context, precision: Precision, theta: Theta = "auto") -> T
     return load_encoder(options, context.reporter)
 
 
-def _pass(model: torch.nn.Module, cls: Callable[[Any], torch.Tensor]) -> Callable[..., Any]:
+def other_pass(model: torch.nn.Module, cls: Callable[[Any], torch.Tensor]) -> Callable[..., Any]:
     """A library's model with the normalisation that belongs to it, batch by batch."""
     mean = torch.tensor((0.485, 0.456, 0.406)).view(1, 3, 1, 1) * 255
     std = torch.tensor((0.229, 0.224, 0.225)).view(1, 3, 1, 1) * 255
@@ -82,10 +84,10 @@ def _pass(model: torch.nn.Module, cls: Callable[[Any], torch.Tensor]) -> Callabl
             vectors: NDArray[np.float32] = cls(model(images)).numpy()
             return vectors
 
-    return lambda shots: _in_batches(embed, shots)
+    return lambda shots: in_batches(embed, shots)
 
 
-def _in_batches(
+def in_batches(
     embed: Callable[[NDArray[np.uint8]], NDArray[np.float32]], shots: NDArray[np.uint8]
 ) -> NDArray[np.float32]:
     return np.concatenate(
@@ -105,7 +107,7 @@ def _share_of_limit(encoder: TorchEncoder, shots: NDArray[np.uint8], pairs: int)
     shares = []
     for _ in range(pairs):
         gflops = 20 * product / seconds(multiply)
-        rate = len(shots) / seconds(lambda: _in_batches(encoder.encode, shots))
+        rate = len(shots) / seconds(lambda: in_batches(encoder.encode, shots))
         shares.append(rate * GFLOP / gflops)
     text = "pixels in memory: share of the limit that the matrix product sets"
     return Figure(ROW, text, **Ratio.of(shares).fields(), target=0.75, remark=_LIMIT_NOTE)
@@ -114,15 +116,15 @@ def _share_of_limit(encoder: TorchEncoder, shots: NDArray[np.uint8], pairs: int)
 def _agreement(context: Context, fast: TorchEncoder, exact: TorchEncoder) -> list[Figure]:
     """What lower precision does to embeddings, clusters and artifact masks."""
     shots = pixels(context.sources, min(len(context.sources), context.size(600, 32)))
-    coarse, fine = _in_batches(fast.encode, shots), _in_batches(exact.encode, shots)
-    worst = float(_cosines(coarse, fine).min())
+    coarse, fine = in_batches(fast.encode, shots), in_batches(exact.encode, shots)
+    worst = float(cosines(coarse, fine).min())
     k = min(10, len(shots) // 3)
     name = fast.metadata["precision"]
     same = [
         Figure(
             ROW,
             f"{name} and float32, the same clusters ({label}, k = {k})",
-            _agreement_of_clusters(coarse, fine, ClusterOptions(k=k, reduce=reduce)),
+            agreement_of_clusters(coarse, fine, ClusterOptions(k=k, reduce=reduce)),
             unit="ARI",
             target=0.97,
         )
@@ -135,7 +137,7 @@ def _agreement(context: Context, fast: TorchEncoder, exact: TorchEncoder) -> lis
     ]
 
 
-def _agreement_of_clusters(
+def agreement_of_clusters(
     one: NDArray[np.float32], two: NDArray[np.float32], options: ClusterOptions
 ) -> float:
     labels = [cluster_vectors(vectors, options).labels for vectors in (one, two)]
@@ -159,10 +161,10 @@ def _norms(encoder: TorchEncoder, shots: NDArray[np.uint8]) -> NDArray[np.float3
     return np.concatenate(parts)
 
 
-def _cosines(one: NDArray[np.float32], two: NDArray[np.float32]) -> NDArray[np.float32]:
+def cosines(one: NDArray[np.float32], two: NDArray[np.float32]) -> NDArray[np.float32]:
     one, two = (x / np.linalg.norm(x, axis=1, keepdims=True) for x in (one, two))
     cosines: NDArray[np.float32] = (one * two).sum(axis=1)
     return cosines
 
 
-__all__ = ["ROW", "measure"]
+__all__ = ["ROW", "agreement_of_clusters", "cosines", "in_batches", "measure", "other_pass"]
