@@ -211,6 +211,12 @@ def test_the_slider_shows_what_regroup_makes(page, case, tmp_path):
         assert shown.items() >= {f: n for f, n in made.sizes.items() if n}.items(), k
         after = page.evaluate(colours)
         assert all(after[folder] == before[folder] for folder in after.keys() & before.keys())
+    # In a narrow window its words keep apart.
+    page.set_viewport_size({"width": 1024, "height": 700})
+    words = [box.bounding_box() for box in page.query_selector_all("#levels .ends > *")]
+    coarse, now, fine = sorted(words, key=lambda box: box["x"])
+    assert now["y"] + now["height"] <= coarse["y"] or coarse["x"] + coarse["width"] <= now["x"]
+    assert now["y"] + now["height"] <= fine["y"] or now["x"] + now["width"] <= fine["x"]
     # By keyboard: one step back from the finest, kept; a picture moved before it comes along.
     page.evaluate("tryLevel(3)")
     row = page.evaluate("folder => members[groups.findIndex(g => g.key === folder)][0]", red)
