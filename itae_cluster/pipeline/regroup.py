@@ -19,6 +19,7 @@ from itae_cluster.embedding.provenance import matching_encoder, recall_options
 from itae_cluster.embedding.vector_cache import VectorCache
 from itae_cluster.pipeline.drafts import carry_out, open_draft
 from itae_cluster.results import centres, levels
+from itae_cluster.results.inventory import FIXED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -193,7 +194,7 @@ def recut(draft: Draft, k: int, run: Run) -> Tree | None:
     leaves = {
         row: int(record["leaf"])
         for row, record in enumerate(draft.records)
-        if record["cluster"] >= 0 and not record.keys() & {"moved", "example"}
+        if record["cluster"] >= 0 and not record.keys() & FIXED
         if record.get("leaf", finest) < finest
     }
     changed = draft.regroup({row: int(groups[leaf]) for row, leaf in leaves.items()})

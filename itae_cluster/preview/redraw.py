@@ -25,7 +25,7 @@ from itae_cluster.preview.page import render_page
 from itae_cluster.preview.picture import render_picture
 from itae_cluster.preview.reading import read_page
 from itae_cluster.results.facts import read_facts
-from itae_cluster.results.inventory import digest_places, still_suggested
+from itae_cluster.results.inventory import FIXED, digest_places, still_suggested
 from itae_cluster.results.journal import Journal, write_digests
 from itae_cluster.results.manifest import read_suggestions
 from itae_cluster.results.plan import CONTACT_FOLDER
@@ -222,8 +222,11 @@ def move_on_page(
 
 
 def _leaves(records: Sequence[Mapping[str, Any] | None], count: int) -> NDArray[np.int64]:
-    """The leaf of each picture of the page, where it has one."""
-    given = [NOISE if record is None else int(record.get("leaf", NOISE)) for record in records]
+    """The leaf of each picture of the page; none of one that a person put where it is."""
+    given = [
+        NOISE if record is None or record.keys() & FIXED else int(record.get("leaf", NOISE))
+        for record in records
+    ]
     leaves = np.array(given, dtype=np.int64)
     return np.where(leaves < count, leaves, NOISE)
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 __all__ = [
+    "FIXED",
     "HeldPicture",
     "Inventory",
     "digest_places",
@@ -39,6 +40,9 @@ __all__ = [
 ]
 
 _MANIFEST = "manifest.json"
+FIXED = frozenset({"moved", "example"})
+"""Keys in the record of a picture that stays where a person put it, whatever the level."""
+
 _CHANGED = 1.25  # times the pictures, more or fewer, from which on a suggested name is dropped
 
 

@@ -15,7 +15,9 @@ import pytest
 
 from itae_cluster.clustering.similarity import find_similar
 from itae_cluster.core.options import ModelOptions
-from itae_cluster.pipeline.edit import edit_result
+from itae_cluster.core.types import NOISE
+from itae_cluster.pipeline.edit import edit_result, move_pictures
+from itae_cluster.pipeline.preview import draw_preview
 from itae_cluster.pipeline.regroup import regroup_result
 from itae_cluster.preview import read_page
 from itae_cluster.results.changes import read_changes
@@ -234,6 +236,48 @@ def test_the_slider_shows_what_regroup_makes(page, case, tmp_path):
     assert counts(page) == shown
     # A cluster that is gone at a coarser level takes what was moved to it along, and says so.
     assert page.evaluate("tryLevel(1), keepLevel(), operations.length") == 1
+
+
+def leaves(case):
+    data, _ = read_page((case.out / "preview.html").read_bytes())
+    return dict(zip(data.names, data.levels.leaves.tolist(), strict=True))
+
+
+def test_folders_of_any_bytes_and_numbers_of_new_clusters(page, case, tmp_path):
+    """A person gave a folder a name that is not UTF-8, and emptied the last cluster."""
+    red, green, blue = (case.folder[name] for name in ("red", "green", "blue"))
+    odd = os.fsdecode(b"caf\xe9")
+    last = max(red, green, blue)
+    renamed = red if last != red else green
+    os.rename(case.out / renamed, case.out / odd)
+    places = [f"{last}/{name}" for name in os.listdir(case.out / last)]
+    run = a_run(caching=case.caching)
+    move_pictures(str(case.out), renamed, [str(case.out / place) for place in places], run.reporter)
+    show(page, case)
+    assert "caf\\xe9" in page.inner_text("#list")
+    kept = leaves(case)
+    assert sorted(kept.values())[:4] == [NOISE] * 4
+    draw_preview(str(case.out), ModelOptions(), a_run(encoder=case.encoder()))
+    assert leaves(case) == kept
+    counts_before = counts(page)
+    finest = page.evaluate("leafCount")
+    page.evaluate("k => { tryLevel(k); keepLevel(); }", finest)
+    shown = counts(page)
+    made = regroup_result(str(case.out), finest, run, dry_run=True)
+    assert {folder: size for folder, size in made.sizes.items() if size} == shown
+    # A picture of another cluster goes to it, and one of it to a cluster that this level makes.
+    part = last  # whose number is free again
+    assert part in shown.keys() - counts_before.keys()
+    row = "key => members[groups.findIndex(group => group.key === key)][0]"
+    inside, outside = (page.evaluate(row, key) for key in (odd, part))
+    page.evaluate("([row, key]) => { moveAndSay([row], key); }", [outside, odd])
+    page.evaluate("([row, key]) => { moveAndSay([row], key); }", [inside, part])
+    document = saved_changes(page, tmp_path)
+    assert [change.get("to") for change in document["changes"]] == [None, odd, part]
+    shown = counts(page)
+    done = carry_out(case, document)
+    assert {folder: size for folder, size in done.sizes.items() if size} == shown
+    assert len(os.listdir(os.fsencode(case.out / odd))) == shown[odd]
 
 
 def test_near_duplicates_keep_the_best(page, case, tmp_path):

@@ -84,7 +84,7 @@ function placesNow() {
 let visibleThumbs = [];  // rows, the last on top
 
 function findVisible() {
-  const above = [], below = [], now = placesNow(), reach = LARGEST_FILE / 2;
+  const above = [], below = [], now = placesNow(), reach = Math.max(thumbSize(view.k), files.size ? LARGEST_FILE / 2 : 0);
   for (let row = 0; row < count; row++) {
     const isAbove = now !== null && isBright(row);
     if (isAbove ? !now.above[row] : shownFrom[row] > view.k || now?.covered[row]) continue;
