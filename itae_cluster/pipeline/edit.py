@@ -9,6 +9,7 @@ from itae_cluster.core.documents import path_of
 from itae_cluster.core.errors import ItaeClusterError, ResultError
 from itae_cluster.core.text import printable
 from itae_cluster.pipeline.drafts import carry_out, open_draft
+from itae_cluster.pipeline.names import suggest_again
 from itae_cluster.pipeline.regroup import SplitOptions, recut, take_apart
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ def edit_result(
                 _apply(draft, change, asked, run)
         except ItaeClusterError as error:
             raise type(error)(f"change {number}: {error}") from error
+    suggest_again(draft, run)
     there = sorted({record["cluster"] for record in draft.records})
     return carry_out(draft, "edit", run.reporter, concerned=there, tree=tree, dry_run=dry_run)
 

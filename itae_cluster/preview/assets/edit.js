@@ -125,9 +125,24 @@ const carryOut = {
   },
 };
 
+// A suggested name still fits where three quarters of the pictures before and after together are the
+// same; `edit` finds others, where it knows enough.
+const SAME = 0.75;
+function dropSuggestions(state) {
+  const same = new Int32Array(state.clusters.length), sizes = new Int32Array(state.clusters.length);
+  for (let row = 0; row < count; row++) {
+    sizes[state.of[row]] += 1;
+    if (state.of[row] === base.group[row]) same[state.of[row]] += 1;
+  }
+  state.clusters.forEach((cluster, place) => {
+    if (place < base.groups.length && same[place] < SAME * (baseSizes[place] + sizes[place] - same[place])) cluster.suggested = null;
+  });
+}
+
 function replay(operations) {
   const state = startState();
   state.log = operations.map((op) => carryOut[kindOf(op)](state, op));
+  dropSuggestions(state);
   return state;
 }
 

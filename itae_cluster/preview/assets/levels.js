@@ -59,7 +59,6 @@ function cutLevels(state, k) {
     const before = cluster.count;
     cluster.count = Math.round(counts.get(place) ?? 0);
     if (!cluster.count && before) cluster.gone = true;
-    if (!cluster.made && cluster.count > 2 * before) cluster.suggested = null;  // it says what half of it is, or less
   });
   state.regrouped = k;
 }
