@@ -190,12 +190,29 @@ def test_merge_and_split(page, case, tmp_path):
     page.click("text=Split…")
     page.fill("#details .parts", "2")
     page.keyboard.press("Enter")
+    assert f"to {red}-2" in page.inner_text("#details")
+    guessed = [int(text) for text in page.locator("#details .part .count").all_inner_texts()]
     document = saved_changes(page, tmp_path)
     assert document["changes"] == [{"merge": [blue, green]}, {"split": red, "k": 2}]
     done = carry_out(case, document)
     assert done.sizes[blue] == 8
     assert sum(done.sizes.values()) == 16
     assert len(done.sizes) == 3
+    assert guessed == [done.sizes[red], done.sizes[f"{red}-2"]]  # an easy case: both are right
+
+
+def test_two_clusters_change_names(page, case, tmp_path):
+    red, blue = case.folder["red"], case.folder["blue"]
+    for folder, name in ((red, blue), (red, "Other"), (blue, red), (red, blue)):
+        page.evaluate("key => openCluster(groups.findIndex(group => group.key === key))", folder)
+        page.fill("#details input.name", name)
+        page.press("#details input.name", "Enter")
+        refused = (folder, name) == (red, blue) and not page.evaluate("operations.length")
+        assert bool(page.inner_text("#details .fault")) == refused
+    document = saved_changes(page, tmp_path)
+    assert document["changes"] == [{"rename": blue, "name": red}, {"rename": red, "name": blue}]
+    done = carry_out(case, document)
+    assert (done.sizes[red], done.sizes[blue]) == (4, 8)
 
 
 def test_the_slider_shows_what_regroup_makes(page, case, tmp_path):

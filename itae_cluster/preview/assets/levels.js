@@ -63,6 +63,21 @@ function cutLevels(state, k) {
   state.regrouped = k;
 }
 
+// Rows of one cluster in k parts as the tree has them, the largest first; none where it knows fewer.
+function partsByLevels(rows, k) {
+  const nodeOf = new Map(rows.filter((row) => leafOf[row] >= 0).map((row) => [leafOf[row], leafOf[row]]));
+  if (nodeOf.size < k) return [];
+  let left = nodeOf.size;
+  for (let place = 0; left > k; place++) {
+    const pair = merges[place], both = pair.map((node) => [...nodeOf.values()].includes(node));
+    for (const [leaf, node] of nodeOf) if (pair.includes(node)) nodeOf.set(leaf, leafCount + place);
+    left -= both[0] && both[1];
+  }
+  const parts = new Map();
+  for (const row of rows) if (nodeOf.has(leafOf[row])) parts.set(nodeOf.get(leafOf[row]), [...(parts.get(nodeOf.get(leafOf[row])) ?? []), row]);
+  return [...parts.values()].sort((a, b) => b.length - a.length);
+}
+
 // --- the slider -----------------------------------------------------------------------------------
 
 const presentCount = base.groups.filter(({ number }) => number !== null).length;
