@@ -17,7 +17,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from itae_cluster.clustering.similarity import diverse, find_similar
-from itae_cluster.core.types import NOISE, Facts
+from itae_cluster.core.types import NOISE, Facts, Suggestion
 from itae_cluster.drawing.palette import colour
 from itae_cluster.pictures.scan import read_list_file, scan
 from itae_cluster.preview import PreviewData, write_page
@@ -533,10 +533,30 @@ def test_content_and_dates_are_searched_and_a_picture_is_enlarged(album, opened)
     facts = [Facts(tags=()) for _ in range(N)]
     facts[100] = Facts(tags=(("02088364", 0.9),), taken="2019-07-03T14:22:10", camera="Canon")
     facts[101] = Facts(tags=(("02088364", 0.2),), taken="2021-01-05T09:00:00")
-    write_page(replace(data, facts=tuple(facts)), str(root / "tagged.html"))
+    suggested = {
+        1: Suggestion("garbage truck", ("truck", "vehicle"), 0.9),
+        3: Suggestion(None, ("cello",), 0.3),
+    }
+    tagged = replace(data, facts=tuple(facts), suggested=suggested)
+    write_page(tagged, str(root / "tagged.html"))
     page = opened()
     page.goto((root / "tagged.html").as_uri())
     page.wait_for_selector("html[data-ready]")
+    # Names are in captions, lists and panels, with the folder beside; tags where there is none.
+    shown = ".caption[data-group='1'] .label, #list [data-group='1'] .label"
+    assert page.locator(shown).all_text_contents() == ["garbage truck"] * 2
+    page.click("#list [data-group='1']")
+    assert page.input_value("#details input.name") == "garbage truck"
+    assert "cluster-001" in page.inner_text("#details .facts")
+    assert "Perhaps truck, vehicle" in page.inner_text("#details")
+    page.click("#list [data-group='3']")
+    assert page.input_value("#details input.name") == "cluster-003"
+    assert "Perhaps cello" in page.inner_text("#details")
+    page.keyboard.press("Escape")
+    # Words above what a picture shows find it, too.
+    for typed in ("hound", "mammals", "animal"):
+        page.fill("#search", typed)
+        assert listed(page, "#list li button")[0] == 100, typed
     page.fill("#search", "dogs")
     assert listed(page, "#list li button") == [100, 101]
     assert "1 that seem to show dog, 1 that may" in page.inner_text("#list")
@@ -552,11 +572,25 @@ def test_content_and_dates_are_searched_and_a_picture_is_enlarged(album, opened)
     page.evaluate("setSpan(null); openPicture(100)")
     assert "Shows beagle" in page.inner_text("#details")
     assert page.evaluate("location.hash").startswith("#p=100")
+    rows = page.evaluate("members[data.group[100]]")
+    here = rows.index(100)
+    page.focus("#details")
+    page.keyboard.press("Space")
+    assert page.is_visible("#lightbox")
+    steps = {"j": 1, "n": 1, "ArrowRight": 1, "ArrowDown": 1}
+    for key, by in (steps | {"k": -1, "p": -1, "ArrowLeft": -1, "ArrowUp": -1, "l": 0}).items():
+        here = (here + by) % len(rows)
+        page.keyboard.press(key)
+        assert page.evaluate("lightRow") == rows[here], key
+    page.keyboard.press("Space")
+    assert page.is_hidden("#lightbox")
+    assert page.evaluate("opened.row") == 100
+    page.keyboard.press("?")
+    assert "next and previous picture" in page.inner_text("#keys")
+    page.keyboard.press("Escape")
     page.evaluate("showLarge(100)")
     page.keyboard.press("j")
-    rows = page.evaluate("members[data.group[100]]")
     follower = rows[(rows.index(100) + 1) % len(rows)]
-    assert page.evaluate("lightRow") == follower
     page.keyboard.press("Escape")
     assert page.is_hidden("#lightbox")
     assert page.evaluate("opened.row") == follower
