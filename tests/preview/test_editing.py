@@ -323,10 +323,11 @@ def test_near_duplicates_keep_the_best(page, case, tmp_path):
     assert len(change["reject"]) == extra
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_nothing_serious_for_people_who_cannot_see_or_point(page, case, scheme):
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1200), ("dark", 1200), ("light", 375)])
+def test_nothing_serious_for_people_who_cannot_see_or_point(page, case, scheme, width):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     page.emulate_media(color_scheme=scheme)
+    page.set_viewport_size({"width": width, "height": 740})
 
     def serious():
         found = axe.run(page).response["violations"]
@@ -340,6 +341,16 @@ def test_nothing_serious_for_people_who_cannot_see_or_point(page, case, scheme):
     assert serious() == []
     open_cluster(page, case.folder["red"])[0].query_selector(".tick").click()
     assert serious() == []
+    # The panel hides what is below it, even where it lies over the map.
+    page.evaluate("closeDetails(), openCluster(0)")
+    box = page.query_selector("#details").bounding_box()
+    top = page.evaluate(
+        "([x, y]) => document.elementFromPoint(x, y).closest('#details')?.id",
+        [box["x"] + box["width"] / 2, min(box["y"] + box["height"], 740) - 150],
+    )
+    assert top == "details"
+    style = "getComputedStyle(find('#details')).backgroundColor"
+    assert width > 720 or page.evaluate(style) == "rgb(255, 255, 255)"
     page.keyboard.press("m")
     assert serious() == []
     page.keyboard.press("Enter")

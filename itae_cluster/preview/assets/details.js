@@ -147,7 +147,7 @@ function openCluster(group, { focus = false } = {}) {
     takeAway(rows),
     ...editActions(group, rows),
     ...examples(group),
-    element("h3", {}, sortField(group)),
+    element("div", { class: "sorting" }, sortField(group)),
     grid(rows));
 }
 
@@ -208,7 +208,7 @@ function nameField(group) {
     if (event.key === "Enter") input.blur();
     if (event.key === "Escape") { input.value = clusterName(group); event.stopPropagation(); input.blur(); }
   });
-  return element("div", {}, element("div", { class: "naming" }, swatch(group), input, element("button", { type: "button", class: "icon", "aria-label": "Rename this cluster", title: "Rename", onclick: () => input.select() }, pencil())), fault);
+  return element("div", {}, element("h2", { class: "aside" }, clusterName(group)), element("div", { class: "naming" }, swatch(group), input, element("button", { type: "button", class: "icon", "aria-label": "Rename this cluster", title: "Rename", onclick: () => input.select() }, pencil())), fault);
 }
 
 // --- several pictures ---------------------------------------------------------------------------
