@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 
 import itae_cluster as ic
+from itae_cluster.core.types import Facts, Suggestion
+from itae_cluster.pipeline.names import Description
 
 PAGE = Path(__file__).parents[1] / "docs" / "api.md"
 
@@ -74,6 +76,21 @@ def test_sort_and_undo_leave_the_pictures_as_they_were(here, tiny_weights, actio
     assert repr(undone).startswith("UndoResult(")
     assert {path: path.read_bytes() for path in here.glob("photos/*/*")} == before
     assert not (here / "sorted").exists()
+
+
+def test_clusters_have_suggested_names_unless_nobody_wants_them(here, tiny_weights, monkeypatch):
+    def describe(embeddings, clustering, *_, by_name=True):
+        suggested = {0: Suggestion("dog", ("animal",), 0.9)} if by_name else {}
+        return Description(facts=[Facts()] * len(embeddings.paths), suggested=suggested)
+
+    monkeypatch.setattr("itae_cluster.pipeline.sort.describe_pictures", describe)
+    options = {"k": 3, "weights": tiny_weights, "size": 28, "cache": False}
+    first, *others = ic.sort("photos", here / "sorted", **options).clusters
+    assert first.suggested.name == "dog"
+    assert first.suggested.tags == ("animal",)
+    assert [each.suggested for each in others] == [None, None]
+    plain = ic.sort("photos", here / "plain", names=False, **options)
+    assert [each.suggested for each in plain.clusters] == [None] * 3
 
 
 def test_a_picture_that_cannot_be_read_is_in_the_result_and_in_the_log(here, tiny_weights, caplog):

@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
 
-__all__ = ["Box", "fit", "place", "to_unit_square"]
+__all__ = ["Box", "Room", "fit", "to_unit_square"]
 
 _CELL = 8  # px; boxes are tried on a grid this fine
 _COVER_COST = 700.0  # px a box would rather go than hide an average cluster's worth of points
@@ -79,50 +77,55 @@ def fit(coordinates: NDArray[np.float32], box: Box) -> NDArray[np.float64]:
     return np.asarray(unit * scale * (1, -1) + middle, dtype=np.float64)
 
 
-def place(
-    anchors: NDArray[np.float64],
-    sizes: Sequence[tuple[float, float]],
-    points: NDArray[np.float64],
-    box: Box,
-    *,
-    gap: float,
-) -> list[tuple[float, float]]:
-    """Give each anchor a box of its own: near, over few points, over no other box.
+class Room:
+    """Where boxes can go: near what they belong to, over few points, over no other box."""
 
-    Greedy, in the order given: each box goes where distance and hidden points cost least. The
-    same input gives the same places.
+    def __init__(self, points: NDArray[np.float64], box: Box, *, gap: float, clusters: int) -> None:
+        """Nothing is taken yet.
 
-    Args:
-        anchors: (m, 2) pixels.
-        sizes: m widths and heights in pixels.
-        points: (n, 2) pixels, what should stay visible.
-        box: where boxes may lie.
-        gap: pixels between two boxes, and from a box to a point.
+        Args:
+            points: (n, 2) pixels, what should stay visible.
+            box: where boxes may lie.
+            gap: pixels between two boxes, and from a box to a point.
+            clusters: how many the points are in; hiding one's worth of them costs most.
+        """
+        self._box, self._gap = box, gap
+        self._x = np.arange(box.left, box.right, _CELL)
+        self._y = np.arange(box.top, box.bottom, _CELL)
+        self._hidden = _Coverage(points, box)
+        self._weight = _COVER_COST * clusters / max(len(points), 1)
+        self._taken: list[tuple[tuple[float, float], tuple[float, float]]] = []
 
-    Returns:
-        The m centres in pixels.
-    """
-    x, y = _grid(box)
-    hidden = _Coverage(points, box)
-    free = np.ones((len(y), len(x)), dtype=bool)
-    centres: list[tuple[float, float]] = []
-    for number, (anchor, size) in enumerate(zip(anchors, sizes, strict=True)):
-        margin = (size[0] + 2 * gap, size[1] + 2 * gap)
-        covered = hidden.by_boxes_at(x, y, margin) * (len(sizes) / max(len(points), 1))
-        away = np.hypot(y[:, None] - anchor[1], x[None, :] - anchor[0])
-        allowed = _inside(x, y, size, box)
-        for other, centre in zip(sizes[:number], centres, strict=True):
+    def take(
+        self, anchor: tuple[float, float], size: tuple[float, float], reach: float = np.inf
+    ) -> tuple[float, float] | None:
+        """Take the place where distance and hidden points cost least.
+
+        Args:
+            anchor: what the box belongs to, in pixels.
+            size: width and height of the box in pixels.
+            reach: pixels from the anchor to the edge of the box at most.
+
+        Returns:
+            Its centre in pixels, the same for the same input; None where there is no room.
+        """
+        x, y, gap = self._x, self._y, self._gap
+        across, down = np.abs(x - anchor[0]), np.abs(y - anchor[1])
+        away = np.hypot(
+            np.maximum(down - size[1] / 2, 0)[:, None], np.maximum(across - size[0] / 2, 0)[None, :]
+        )
+        allowed = _inside(x, y, size, self._box) & (away <= reach)
+        for other, centre in self._taken:
             allowed &= ~_touches(x, y, size, other, centre, gap)
-        # Where there is no room left at all, overlapping is better than being outside.
-        usable = allowed if allowed.any() else free
-        cost = np.where(usable, away + _COVER_COST * covered, np.inf)
+        if not allowed.any():
+            return None
+        covered = self._hidden.by_boxes_at(x, y, (size[0] + 2 * gap, size[1] + 2 * gap))
+        middle = np.hypot(down[:, None], across[None, :])
+        cost = np.where(allowed, middle + self._weight * covered, np.inf)
         row, column = np.unravel_index(int(cost.argmin()), cost.shape)
-        centres.append((float(x[column]), float(y[row])))
-    return centres
-
-
-def _grid(box: Box) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    return np.arange(box.left, box.right, _CELL), np.arange(box.top, box.bottom, _CELL)
+        found = (float(x[column]), float(y[row]))
+        self._taken.append((size, found))
+        return found
 
 
 def _inside(

@@ -65,14 +65,16 @@ def carry_out(
     held, shifts = draft.held, draft.shifts()
     if not dry_run and (shifts or tree is not None or draft.is_changed()):
         contents: dict[str, bytes | None] = {
-            **inventory.result_documents(held, draft.records, draft.folders, draft.names)
+            **inventory.result_documents(
+                held, draft.records, draft.folders, draft.names, suggested=draft.suggested
+            )
         }
         if draft.has_new_model and draft.model is not None:
             contents[MODEL_FILE] = centres.content(draft.model)
         if tree is not None:
             contents[LEVELS_FILE] = levels.content(tree)
         merges = None if tree is None else tree.merges
-        contents |= redraw_previews(held, draft.records, draft.folders, reporter, merges)
+        contents |= redraw_previews(draft, reporter, merges)
         amend(held, Amendment(kind, lambda *_: contents, shifts), reporter)
     sizes = Counter(record["cluster"] for record in draft.records)
     return ChangeResult(

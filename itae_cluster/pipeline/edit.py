@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +11,7 @@ from itae_cluster.core.documents import path_of
 from itae_cluster.core.errors import ItaeClusterError, ResultError
 from itae_cluster.core.text import printable
 from itae_cluster.pipeline.drafts import carry_out, open_draft
+from itae_cluster.pipeline.names import suggest_again
 from itae_cluster.pipeline.regroup import SplitOptions, recut, take_apart
 
 if TYPE_CHECKING:
@@ -51,12 +54,25 @@ def edit_result(
         try:
             if "regroup" in change:
                 tree = recut(draft, int(change["regroup"]), run)
+            elif "rename" in change:
+                leaving = _find_leaving(draft, changes.wanted[number:])
+                draft.rename(draft.label_of(change["rename"]), change["name"], leaving)
             else:
                 _apply(draft, change, asked, run)
         except ItaeClusterError as error:
             raise type(error)(f"change {number}: {error}") from error
+    suggest_again(draft, run)
     there = sorted({record["cluster"] for record in draft.records})
     return carry_out(draft, "edit", run.reporter, concerned=there, tree=tree, dry_run=dry_run)
+
+
+def _find_leaving(draft: Draft, later: Sequence[Mapping[str, Any]]) -> set[int]:
+    """The clusters that the renames which follow at once give other names."""
+    leaving: set[int] = set()
+    for change in itertools.takewhile(lambda change: "rename" in change, later):
+        with contextlib.suppress(ResultError):  # of one that has no such name yet
+            leaving.add(draft.label_of(change["rename"]))
+    return leaving
 
 
 def _apply(draft: Draft, change: Mapping[str, Any], asked: ModelOptions, run: Run) -> None:
@@ -69,11 +85,9 @@ def _apply(draft: Draft, change: Mapping[str, Any], asked: ModelOptions, run: Ru
         draft.mark(draft.rows_of(change["example"]))
     elif "merge" in change:
         draft.merge([draft.label_of(name) for name in change["merge"]], change.get("name"))
-    elif "split" in change:
+    else:
         options = SplitOptions(k=int(change["k"]))
         take_apart(draft, draft.label_of(change["split"]), options, asked, run)
-    else:
-        draft.rename(draft.label_of(change["rename"]), change["name"])
 
 
 def move_pictures(

@@ -6,6 +6,9 @@ takes what the cache knows of the others from earlier runs.
 
 from __future__ import annotations
 
+import itertools
+import re
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,24 +18,35 @@ from itae_cluster.clustering import names
 from itae_cluster.clustering.tags import tag_vectors
 from itae_cluster.core.errors import ItaeClusterError
 from itae_cluster.core.options import ModelOptions
-from itae_cluster.core.types import Facts
+from itae_cluster.core.types import NOISE, Facts
 from itae_cluster.embedding.deferred import encoder_for
 from itae_cluster.embedding.embed import embed_files
 from itae_cluster.embedding.vector_cache import VectorCache
 from itae_cluster.model.registry import MINI
 from itae_cluster.model.vocabulary import VERSION, load_vocabulary
 from itae_cluster.pictures.exif import read_camera_facts
+from itae_cluster.results.inventory import find_same, still_suggested
+from itae_cluster.results.manifest import suggestion_records
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
     from numpy.typing import NDArray
 
     from itae_cluster.core.run import Run
     from itae_cluster.core.types import Clustering, Embeddings, Placement, Suggestion
+    from itae_cluster.results.draft import Draft
     from itae_cluster.results.inventory import Inventory
 
-__all__ = ["Description", "asks_for_names", "describe_pictures", "is_mini", "with_facts"]
+__all__ = [
+    "Description",
+    "asks_for_names",
+    "describe_pictures",
+    "is_mini",
+    "suggest_again",
+    "with_facts",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +91,57 @@ def describe_pictures(
         rows, vectors = rows[chosen], vectors[chosen]
     suggested = names.suggest_names(vectors, clustering.labels[rows], vocabulary)
     return Description(facts=facts, suggested=suggested)
+
+
+def suggest_again(draft: Draft, run: Run) -> None:
+    """Find what clusters of a draft may be called that are no longer what they were.
+
+    Only what the cache knows of `mini` counts; where that is too little, a cluster has no name.
+
+    Args:
+        draft: a result as it is to be; its suggestions become these.
+        run: knows vectors.
+    """
+    labels = [int(record["cluster"]) for record in draft.records]
+    new = {label for label in labels if label >= 0} - find_same(draft.held, labels).keys()
+    seen = _recall(draft, run) if new and draft.held.suggested else None
+    if seen is None:
+        return
+    rows, vectors = seen
+    chosen = np.where(np.array(labels) < 0, NOISE, labels)[rows]
+    found = names.suggest_names(vectors, chosen, load_vocabulary())
+    sizes, known = Counter(labels), Counter(chosen.tolist())
+    told = still_suggested(draft.held, labels)
+    taken = {each["name"] for each in told.values()}
+    for label in sorted(new & found.keys(), key=lambda label: (-sizes[label], label)):
+        if known[label] >= min(sizes[label], names.SAMPLE // 2):
+            each = replace(found[label], name=_free_name(found[label].name, taken))
+            taken.add(each.name)
+            told |= suggestion_records({label: each})
+    draft.suggested = told
+
+
+def _free_name(name: str | None, taken: AbstractSet[str | None]) -> str | None:
+    """`dog 2`, where another cluster is called `dog`."""
+    if name is None or name not in taken:
+        return name
+    word = re.sub(r" \d+$", "", name)
+    return next(free for n in itertools.count(2) if (free := f"{word} {n}") not in taken)
+
+
+def _recall(draft: Draft, run: Run) -> tuple[NDArray[np.intp], NDArray[np.float32]] | None:
+    """Rows of which the cache knows what `mini` sees, and its embeddings; None where of none."""
+    metadata = draft.held.head["model"]
+    try:
+        if not is_mini(metadata):
+            metadata = encoder_for(ModelOptions(model=MINI), run.cache, run.reporter).metadata
+        vectors = np.empty((len(draft.records), int(metadata["dim"])), dtype=np.float32)
+        contents = [bytes.fromhex(record.get("sha256", "")) for record in draft.records]
+        known = VectorCache(run.cache, metadata, vectors.shape[1]).fill_contents(contents, vectors)
+    except (ItaeClusterError, KeyError) as error:
+        run.reporter.info(f"clusters that changed have no suggested names: {error}")
+        return None
+    return (np.flatnonzero(known), vectors[known]) if known.any() else None
 
 
 def with_facts(placements: Sequence[Placement], facts: Sequence[Facts]) -> tuple[Placement, ...]:

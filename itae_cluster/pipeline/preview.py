@@ -72,6 +72,7 @@ def draw_preview(
         suggested=read_suggestions(held.suggested),
         rejected=[item.destination for item in held.pictures if item.cluster == REJECTED],
         examples=frozenset(path for path, item in shown.items() if "example" in item.record),
+        moved=frozenset(path for path, item in shown.items() if "moved" in item.as_record()),
     )
     collection = _describe(held, collection, options, run)
     made: dict[str, bytes] = {}

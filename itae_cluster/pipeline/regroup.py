@@ -18,7 +18,9 @@ from itae_cluster.embedding.embed import embed_files
 from itae_cluster.embedding.provenance import matching_encoder, recall_options
 from itae_cluster.embedding.vector_cache import VectorCache
 from itae_cluster.pipeline.drafts import carry_out, open_draft
+from itae_cluster.pipeline.names import suggest_again
 from itae_cluster.results import centres, levels
+from itae_cluster.results.inventory import FIXED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -112,6 +114,7 @@ def split_cluster(
     """
     draft = open_draft(out)
     numbers = take_apart(draft, draft.label_of(folder), options, asked, run)
+    suggest_again(draft, run)
     return carry_out(draft, "split", run.reporter, concerned=numbers, dry_run=dry_run)
 
 
@@ -172,6 +175,7 @@ def regroup_result(out: str, k: int, run: Run, *, dry_run: bool = False) -> Chan
     """
     draft = open_draft(out)
     tree = recut(draft, k, run)
+    suggest_again(draft, run)
     there = sorted({record["cluster"] for record in draft.records if record["cluster"] >= 0})
     return carry_out(draft, "regroup", run.reporter, concerned=there, tree=tree, dry_run=dry_run)
 
@@ -193,7 +197,7 @@ def recut(draft: Draft, k: int, run: Run) -> Tree | None:
     leaves = {
         row: int(record["leaf"])
         for row, record in enumerate(draft.records)
-        if record["cluster"] >= 0 and not record.keys() & {"moved", "example"}
+        if record["cluster"] >= 0 and not record.keys() & FIXED
         if record.get("leaf", finest) < finest
     }
     changed = draft.regroup({row: int(groups[leaf]) for row, leaf in leaves.items()})

@@ -73,8 +73,10 @@ def _rename(
         if fold_name(name) in map(fold_name, wanted.values()):
             raise UsageError(f"two clusters cannot both be {name!r}; choose another name for one")
         wanted[label] = name
+    leaving = set(wanted)
     for label, name in wanted.items():
-        draft.rename(label, name)
+        leaving.discard(label)
+        draft.rename(label, name, leaving)
     before = draft.held.folders
     renamed = [(before[n], draft.folders[n]) for n in wanted if before[n] != draft.folders[n]]
     if renamed and not dry_run:

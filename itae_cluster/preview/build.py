@@ -124,10 +124,18 @@ def lay_out(collection: Collection, run: Run) -> tuple[PreviewData, Sequence[str
             number[label]: size for label, size in zip(labels.tolist(), sizes.tolist(), strict=True)
         },
         digest=collection.digest,
-        levels=levels and Levels(levels.leaves[rows], levels.merges),
+        levels=levels and Levels(_leaves(levels.leaves[rows], paths, collection), levels.merges),
         examples=examples,
     )
     return data, paths
+
+
+def _leaves(
+    leaves: NDArray[np.int64], paths: Sequence[str], collection: Collection
+) -> NDArray[np.int64]:
+    """The leaf of each picture shown; none of one that a person put where it is."""
+    kept = collection.moved | collection.examples
+    return np.where([path in kept for path in paths], NOISE, leaves)
 
 
 def _representatives(

@@ -36,7 +36,8 @@ class Collection:
     the run, for the title · `seed` of the map, and of the sample where there are too many pictures
     for a page · `thumbnails` JPEG bytes by path, as far as they were kept ·
     `suggested` number → what the cluster may be called · `rejected` places of pictures that are not
-    shown · `examples` paths of those that a person calls typical.
+    shown · `examples` paths of those that a person calls typical · `moved` paths of those that a
+    person moved, which no level moves.
     """
 
     embeddings: Embeddings
@@ -49,6 +50,7 @@ class Collection:
     suggested: Mapping[int, Suggestion] = field(default_factory=dict)
     rejected: Sequence[str] = ()
     examples: frozenset[str] = frozenset()
+    moved: frozenset[str] = frozenset()
 
     @property
     def title(self) -> str:

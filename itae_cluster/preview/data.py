@@ -39,7 +39,8 @@ class PreviewData:
     `measures` picture index → how large it is, of pictures that have near-duplicates ·
     `sizes` label → pictures in the whole collection, where the n are a sample of it · `suggested`
     label → what the cluster may be called · `digest` of the places of all pictures of the result,
-    see `inventory.digest_places` · `levels` finer and coarser clusters, where they are known ·
+    see `inventory.digest_places` · `levels` finer and coarser clusters, where they are known,
+    with no leaf for a picture that a person put where it is ·
     `examples` picture indices that a person calls typical · `facts` (n) what is known of each
     picture, or none.
     """

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from itae_cluster.drawing.layout import Box, fit, place
+from itae_cluster.drawing.layout import Box, Room, fit
 from itae_cluster.drawing.sheet import DPI, PANEL, PAPER
 from itae_cluster.preview.groups import typical_images
-from itae_cluster.preview.legend import MOST_LISTED
+from itae_cluster.preview.legend import list_shown
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,34 +21,44 @@ if TYPE_CHECKING:
     from itae_cluster.preview.data import PreviewData
     from itae_cluster.preview.groups import Group
 
-__all__ = ["MAP", "draw_map"]
+__all__ = ["draw_map"]
 
-MAP = Box(40, 136, 1364, 1210)
 _MARGIN = 70  # px between the edge of the map and its outermost point
 _ROUND = 14
-_MOST_WITH_THUMBNAIL = 24
+_MOST_WITH_THUMBNAIL = 24  # clusters; of more the pictures are in the legend alone
+_REACH = 90.0  # px from a cluster's middle to its thumbnail: no line goes across the map
+_BADGE_REACH = 30.0
 _EDGED = 3000  # points; more would be all edge
 
 
-def draw_map(sheet: Sheet, data: PreviewData, groups: tuple[Group, ...]) -> None:
-    """Points, and beside each large cluster its most typical picture."""
-    sheet.panel(MAP, PANEL, rounding=_ROUND)
-    points = fit(data.coordinates, MAP.inset(_MARGIN))
+def draw_map(sheet: Sheet, data: PreviewData, groups: tuple[Group, ...], area: Box) -> None:
+    """Points, and beside each cluster its most typical picture, its number, or nothing.
+
+    Args:
+        sheet: where to draw.
+        data: what to draw.
+        groups: the clusters in it; those that the legend lists get a mark where there is room.
+        area: the part of the sheet.
+    """
+    sheet.panel(area, PANEL, rounding=_ROUND)
+    points = fit(data.coordinates, area.inset(_MARGIN))
     diameter = float(np.clip(56 / max(len(points), 1) ** 0.28, 2.2, 22))
     _draw_points(sheet.axes, points, diameter, data.labels, groups)
-    numbered = [group for group in groups if not group.is_noise][:MOST_LISTED]
+    numbered = list_shown(groups)
     side = 104 if len(numbered) <= 12 else 84
-    marks = [
-        _Mark(group, _image(data, group, side) if rank < _MOST_WITH_THUMBNAIL else None)
-        for rank, group in enumerate(numbered)
-    ]
-    anchors = points[[mark.group.anchor for mark in marks]]
-    sizes, gap = [mark.size for mark in marks], 6 + diameter / 2
-    centres = place(anchors, sizes, points, MAP.inset(10), gap=gap)
-    for mark, anchor, centre in zip(marks, anchors, centres, strict=True):
-        start = (float(anchor[0]), float(anchor[1]))
-        _draw_leader(sheet.axes, mark.group.colour, diameter, start, centre)
-        _draw_mark(sheet, mark, centre)
+    room = Room(points, area.inset(10), gap=6 + diameter / 2, clusters=len(numbered))
+    pictured = len(numbered) <= _MOST_WITH_THUMBNAIL
+    for group in numbered:
+        anchor = (float(points[group.anchor, 0]), float(points[group.anchor, 1]))
+        image = _image(data, group, side) if pictured else None
+        mark = _Mark(group, image)
+        centre = room.take(anchor, mark.size, _BADGE_REACH if image is None else _REACH)
+        if centre is None and image is not None:
+            mark = _Mark(group, None)
+            centre = room.take(anchor, mark.size, _BADGE_REACH)
+        if centre is not None:
+            _draw_leader(sheet.axes, group.colour, diameter, anchor, centre)
+            _draw_mark(sheet, mark, centre)
 
 
 def _draw_points(
@@ -83,7 +93,7 @@ class _Mark:
     image: Image.Image | None
 
     _FRAME = 4
-    _BADGE = 30
+    _BADGE = 28
 
     @property
     def size(self) -> tuple[float, float]:

@@ -78,9 +78,11 @@ def make_payload(data: PreviewData, atlas: Atlas) -> dict[str, Any]:
 
 
 def _group(group: Group, data: PreviewData) -> dict[str, Any]:
+    raw = data.folders.get(group.label, group.folder)  # which changes.json names; `folder` is shown
     return {
         "number": None if group.is_noise else group.label,
         "folder": group.folder,
+        **({} if raw == group.folder else {"key": raw}),
         "count": group.count,
         "colour": group.colour,
         "ink": ink_on(group.colour),

@@ -6,17 +6,20 @@ import io
 from typing import TYPE_CHECKING
 
 from itae_cluster.core.files import write_file
+from itae_cluster.drawing.layout import Box
 from itae_cluster.drawing.sheet import DPI, HEIGHT, PAPER, QUIET, WIDTH, Sheet
 from itae_cluster.drawing.typeface import Typeface
 from itae_cluster.preview.groups import list_groups
-from itae_cluster.preview.legend import LEGEND, draw_legend
-from itae_cluster.preview.map_view import MAP, draw_map
+from itae_cluster.preview.legend import draw_legend, legend_width
+from itae_cluster.preview.map_view import draw_map
 
 if TYPE_CHECKING:
     from itae_cluster.preview.data import PreviewData
 
 __all__ = ["render_picture", "write_picture"]
 
+_AREA = Box(40, 136, 1960, 1210)  # of map and legend
+_GAP = 36  # px between the two
 _SHOWN_DPI = 144  # two pixels for each of the 1000×625 points it takes in a document
 
 
@@ -51,8 +54,10 @@ def render_picture(data: PreviewData) -> bytes:
     sheet = Sheet(axes)
     _draw_heading(sheet, data)
     groups = list_groups(data)
-    draw_map(sheet, data, groups)
-    draw_legend(sheet, data, groups)
+    width = legend_width(groups)
+    legend = Box(_AREA.right - width, _AREA.top, _AREA.right, _AREA.bottom)
+    draw_map(sheet, data, groups, Box(_AREA.left, _AREA.top, legend.left - _GAP, _AREA.bottom))
+    draw_legend(sheet, data, groups, legend)
     buffer = io.BytesIO()
     canvas.print_png(  # type: ignore[no-untyped-call]
         buffer, metadata={"Software": None}, pil_kwargs={"dpi": (_SHOWN_DPI, _SHOWN_DPI)}
@@ -61,6 +66,6 @@ def render_picture(data: PreviewData) -> bytes:
 
 
 def _draw_heading(sheet: Sheet, data: PreviewData) -> None:
-    width = LEGEND.right - MAP.left
-    sheet.text(MAP.left, 54, data.title, Typeface(38, bold=True), width=width)
-    sheet.text(MAP.left, 102, data.subtitle, Typeface(23), width=width, ink=QUIET)
+    width = _AREA.width
+    sheet.text(_AREA.left, 54, data.title, Typeface(38, bold=True), width=width)
+    sheet.text(_AREA.left, 102, data.subtitle, Typeface(23), width=width, ink=QUIET)

@@ -73,7 +73,10 @@ def _data(payload: Mapping[str, Any], atlas: Atlas) -> PreviewData:
         names=names,
         distances=np.array(payload["distance"], dtype=np.float32).reshape(n),
         representatives=_by_label(payload, labels, "typical", n),
-        folders={label: str(group["folder"]) for label, group in zip(labels, groups, strict=True)},
+        folders={
+            label: str(group.get("key", group["folder"]))
+            for label, group in zip(labels, groups, strict=True)
+        },
         thumbnails=_TileJpegs(atlas),
         title=str(payload["title"]),
         subtitle=str(payload["subtitle"]),

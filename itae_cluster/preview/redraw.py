@@ -25,7 +25,7 @@ from itae_cluster.preview.page import render_page
 from itae_cluster.preview.picture import render_picture
 from itae_cluster.preview.reading import read_page
 from itae_cluster.results.facts import read_facts
-from itae_cluster.results.inventory import digest_places, still_suggested
+from itae_cluster.results.inventory import FIXED, digest_places, still_suggested
 from itae_cluster.results.journal import Journal, write_digests
 from itae_cluster.results.manifest import read_suggestions
 from itae_cluster.results.plan import CONTACT_FOLDER
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from itae_cluster.preview.atlas import Atlas
     from itae_cluster.preview.data import PreviewData
     from itae_cluster.preview.groups import Group
+    from itae_cluster.results.draft import Draft
     from itae_cluster.results.inventory import Inventory
 
 __all__ = [
@@ -98,28 +99,24 @@ def _is_own(path: str, digest: str) -> bool:
 
 
 def redraw_previews(
-    held: Inventory,
-    records: Sequence[Mapping[str, Any]],
-    folders: Mapping[int, str],
-    reporter: Reporter,
-    merges: NDArray[np.int64] | None = None,
+    draft: Draft, reporter: Reporter, merges: NDArray[np.int64] | None = None
 ) -> dict[str, bytes | None]:
     """The previews as they are after a change, by their place; nothing where there are none.
 
     Args:
-        held: the result before.
-        records: what the manifest is to say of each of its pictures, in their order.
-        folders: of each cluster from now on.
+        draft: the result as it is to be.
         reporter: told of a page that is left as it is.
         merges: of the levels, where there were none before.
 
     Returns:
         Bytes, or None for a file that goes.
     """
-    drawn = find_preview(held.root, reporter)
+    drawn = find_preview(draft.held.root, reporter)
     if drawn is None:
         return {}
-    after = move_on_page(drawn, held, records, folders, merges)
+    after = move_on_page(drawn, draft.held, draft.records, draft.folders, merges)
+    if draft.suggested is not None:
+        after = replace(after, suggested=read_suggestions(draft.suggested))
     return draw_files(drawn, after, drawn.atlas)
 
 
@@ -206,7 +203,9 @@ def move_on_page(
             len(sizes.keys() - {NOISE, REJECTED}),
             held.head["model"],
         ),
-        suggested=read_suggestions(still_suggested(held, sizes)),
+        suggested=read_suggestions(
+            still_suggested(held, [record["cluster"] for record in records])
+        ),
         digest=digest_places(path_of(record, "destination") for record in records),
         levels=merges if merges is None else Levels(_leaves(own, len(merges) + 1), merges),
         examples=tuple(
@@ -222,8 +221,11 @@ def move_on_page(
 
 
 def _leaves(records: Sequence[Mapping[str, Any] | None], count: int) -> NDArray[np.int64]:
-    """The leaf of each picture of the page, where it has one."""
-    given = [NOISE if record is None else int(record.get("leaf", NOISE)) for record in records]
+    """The leaf of each picture of the page; none of one that a person put where it is."""
+    given = [
+        NOISE if record is None or record.keys() & FIXED else int(record.get("leaf", NOISE))
+        for record in records
+    ]
     leaves = np.array(given, dtype=np.int64)
     return np.where(leaves < count, leaves, NOISE)
 

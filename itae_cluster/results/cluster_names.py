@@ -114,8 +114,9 @@ def suggested_wishes(held: Inventory) -> list[Wish]:
 def find_label(folders: Mapping[int, str], folder: str) -> int | None:
     """The cluster whose folder is called that, or shown so."""
     name = folder.removesuffix("/")
-    found = (label for label, known in folders.items() if name in {known, printable(known)})
-    return next(found, None)
+    exact = (label for label, known in folders.items() if name == known)
+    shown = (label for label, known in folders.items() if name == printable(known))
+    return next(exact, next(shown, None))
 
 
 def label_of(folders: Mapping[int, str], folder: str, number: int | None = None) -> int:

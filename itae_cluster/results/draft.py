@@ -36,7 +36,8 @@ class Draft:
     """A result that is being changed.
 
     `records` are what the manifest is to say of each picture, in the order of `held.pictures`;
-    their places follow with `shifts`. `folders` and `names` are those of clusters.
+    their places follow with `shifts`. `folders` and `names` are those of clusters, and `suggested`
+    is what these may be called, None for what still fits.
 
     Args:
         held: the result before.
@@ -48,6 +49,7 @@ class Draft:
         self.folders = dict(held.folders)
         self.names = dict(held.names)
         self.has_new_model = False
+        self.suggested: Mapping[int, Mapping[str, Any]] | None = None
         # A picture is known by where the documents say it is, and by where a person put it.
         now = {item.destination: row for row, item in enumerate(held.pictures)}
         then = {path_of(item.record, "destination"): n for n, item in enumerate(held.pictures)}
@@ -110,14 +112,14 @@ class Draft:
         return [row for row, record in enumerate(self.records) if record["cluster"] == label]
 
     def label_of(self, name: str, number: int | None = None) -> int:
-        """The cluster that is meant: by its folder now, by the one it had before, by its number.
+        """The cluster that is meant: by the folder it had before, by its own now, by its number.
 
         Raises:
             ResultError: if there is none.
         """
         before = {n: folder for n, folder in self.held.folders.items() if n in self.folders}
-        label = cluster_names.find_label(self.folders, name)
-        label = cluster_names.find_label(before, name) if label is None else label
+        label = cluster_names.find_label(before, name)
+        label = cluster_names.find_label(self.folders, name) if label is None else label
         label = cluster_names.label_of(self.folders, name, number) if label is None else label
         if label == REJECTED:
             raise ResultError(f"{REJECTED_FOLDER} is no cluster; move its pictures to one first")
@@ -173,14 +175,19 @@ class Draft:
                 raise ResultError(f"{printable(place)} is in no cluster; move it to one first")
             self.records[row]["example"] = True
 
-    def rename(self, label: int, name: str) -> None:
+    def rename(self, label: int, name: str, leaving: Collection[int] = ()) -> None:
         """Call a cluster by a name.
+
+        Args:
+            label: the cluster.
+            name: of its folder.
+            leaving: other clusters that will get another name, too; theirs may be taken.
 
         Raises:
             UsageError: if it is no name that a folder can have everywhere.
             ResultError: if it is taken.
         """
-        self.folders[label] = self._check_free(label, self.folders[label], name)
+        self.folders[label] = self._check_free(label, self.folders[label], name, leaving)
         self.names[label] = os.path.basename(self.folders[label])
 
     def merge(self, labels: Sequence[int], name: str | None = None) -> None:
@@ -269,12 +276,14 @@ class Draft:
         Names are free in the result as it is and as it is to be, so no file is in another's way.
         """
         before = self.held.folders
-        # A folder whose own cluster is gone takes in another's pictures one by one.
-        gone = {folder for label, folder in before.items() if label not in self.folders}
+        # A folder that was or will be another cluster's stays, and pictures go one by one: which
+        # steps were done is read off the names that are there.
+        taken, wanted = set(before.values()), set(self.folders.values())
         renamed = {
             before[label]: folder
             for label, folder in self.folders.items()
-            if before.get(label, folder) != folder and folder not in gone
+            if before.get(label, folder) != folder
+            if folder not in taken and before[label] not in wanted
         }
         shifts = [Shift(*pair) for pair in renamed.items()]
         now = {new: old for old, new in renamed.items()}
@@ -315,10 +324,14 @@ class Draft:
     def _free_label(self) -> int:
         return max(self.held.free_label(), *(label + 1 for label in self.folders), 0)
 
-    def _check_free(self, label: int, folder: str, name: str) -> str:
-        gone = {old for n, old in self.held.folders.items() if n not in self.folders}
+    def _check_free(self, label: int, folder: str, name: str, leaving: Collection[int] = ()) -> str:
+        gone = {
+            old
+            for n, old in self.held.folders.items()
+            if n in leaving or self.folders.get(n) != old
+        }
         own = self.held.folders.get(label)
-        others = [other for n, other in self.folders.items() if n != label]
+        others = [other for n, other in self.folders.items() if n != label and n not in leaving]
         beside = os.path.dirname(folder)
         return cluster_names.check_free(
             self.held.root, beside, name, others=others, own=own, gone=gone

@@ -29,9 +29,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 __all__ = [
+    "FIXED",
     "HeldPicture",
     "Inventory",
     "digest_places",
+    "find_same",
     "fingerprint",
     "result_documents",
     "still_suggested",
@@ -39,7 +41,10 @@ __all__ = [
 ]
 
 _MANIFEST = "manifest.json"
-_CHANGED = 1.25  # times the pictures, more or fewer, from which on a suggested name is dropped
+FIXED = frozenset({"moved", "example"})
+"""Keys in the record of a picture that stays where a person put it, whatever the level."""
+
+_SAME = 0.75  # of the pictures before and after together, from which on a name still fits
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +167,7 @@ def result_documents(
     folders: Mapping[int, str],
     names: Mapping[int, str],
     skipped: Iterable[Mapping[str, Any]] = (),
+    suggested: Mapping[int, Mapping[str, Any]] | None = None,
 ) -> dict[str, bytes]:
     """The manifest and the table of a result that was changed.
 
@@ -171,9 +177,11 @@ def result_documents(
         folders: of each cluster.
         names: those that a person gave to clusters.
         skipped: records of inputs that were passed over, beyond those of earlier runs.
+        suggested: what clusters may be called; None for what still fits.
     """
     labels = [record["cluster"] for record in records]
-    suggested = still_suggested(inventory, Counter(labels))
+    if suggested is None:
+        suggested = still_suggested(inventory, labels)
     document = {
         **inventory.head,
         "clusters": manifest.clusters(labels, folders, names, suggested),
@@ -186,14 +194,27 @@ def result_documents(
     return {_MANIFEST: text.encode("ascii"), "clusters.csv": table}
 
 
-def still_suggested(inventory: Inventory, sizes: Mapping[int, int]) -> dict[int, Mapping[str, Any]]:
-    """Suggestions for clusters that have not changed much; another cluster may be another thing."""
-    before = Counter(item.cluster for item in inventory.pictures)
+def find_same(inventory: Inventory, labels: Sequence[int]) -> dict[int, int]:
+    """Which cluster was nearly the same pictures before, by the number that it is to have.
+
+    Args:
+        inventory: the result before.
+        labels: of its pictures, in their order, as they are to be; those of new ones may follow.
+    """
+    before = [item.cluster for item in inventory.pictures]
+    old, new = Counter(before), Counter(labels)
+    shared = Counter(zip(before, labels, strict=False))
     return {
-        label: each
-        for label, each in inventory.suggested.items()
-        if before[label] / _CHANGED <= sizes.get(label, 0) <= before[label] * _CHANGED
+        now: then
+        for (then, now), size in shared.items()
+        if min(then, now) >= 0 and size >= _SAME * (old[then] + new[now] - size)
     }
+
+
+def still_suggested(inventory: Inventory, labels: Sequence[int]) -> dict[int, Mapping[str, Any]]:
+    """Suggestions for clusters that are nearly the same pictures; others may be another thing."""
+    same, known = find_same(inventory, labels), inventory.suggested
+    return {now: known[then] for now, then in sorted(same.items()) if then in known}
 
 
 def _content(root: str) -> bytes:

@@ -21,12 +21,14 @@ from itae_cluster.core.errors import (
     OutputError,
     ResultError,
 )
-from itae_cluster.core.options import Action
+from itae_cluster.core.options import Action, ModelOptions
 from itae_cluster.core.types import Placement
+from itae_cluster.pipeline.edit import edit_result
 from itae_cluster.pipeline.rename import rename_clusters
 from itae_cluster.results import inventory
+from itae_cluster.results.changes import Changes
 from itae_cluster.results.journal import Journal, Shift
-from support.fakes import RecordingReporter
+from support.fakes import RecordingReporter, a_run
 from support.faults import Faults, KilledError
 from support.results import collection, organized, planned, snapshot
 
@@ -133,6 +135,49 @@ def test_an_amendment_killed_at_any_call_can_be_undone(unlocked, action, links):
         return reached
 
     all_calls(attempt, action, links)
+
+
+class EditCase(Case):
+    """An edit: a picture is rejected, others move, and a name goes to another cluster."""
+
+    def amend(self, faults=None):
+        wanted = Changes(
+            (
+                {"move": ["cluster-000/img.jpg"], "to": "New"},
+                {"reject": ["cluster-000/img (2).jpg"]},
+                {"move": ["cluster-001/other.jpg"], "to": "cluster-000"},
+                {"rename": "cluster-000", "name": "Sea"},
+                {"rename": "New", "name": "cluster-000"},
+            )
+        )
+        with (faults or Faults(links=self.links))():
+            return edit_result(self.out, wanted, ModelOptions(), a_run())
+
+
+@pytest.mark.parametrize(("action", "links"), SOME)
+def test_an_edit_and_its_undo_can_be_killed_at_any_call(unlocked, action, links):
+    def attempt(root, at, *, undoing):
+        case = EditCase(root, action, links)
+        reached = False
+        try:
+            case.amend(None if undoing else Faults(at, links=links))
+            if undoing:
+                case.undo(Faults(at, links=links))
+        except KilledError:
+            reached = True
+        assert case.every_picture_is_somewhere()
+        last = Journal(case.out).read()[-1]
+        if last.kind == "edit" and "undone" not in last.marks:
+            case.undo()
+        assert state(case.root) == case.first, at
+        return reached
+
+    for undoing in (False, True):
+        for at in itertools.count(1):
+            with tempfile.TemporaryDirectory() as root:
+                if not attempt(root, at, undoing=undoing):
+                    break
+        assert at > 10
 
 
 @pytest.mark.parametrize(("action", "links"), SOME)

@@ -148,6 +148,38 @@ def test_pictures_change_places(case):
     assert without_journal(case.out) == before
 
 
+def test_clusters_change_names(case):
+    red, blue, green = (case.folder[name] for name in ("red", "blue", "green"))
+    (case.out / red / "mine.txt").write_text("stays")
+    before = without_journal(case.out)
+    edit(
+        case,
+        {"rename": red, "name": blue},
+        {"rename": blue, "name": green},
+        {"rename": green, "name": red},
+        {"example": places(case, red)[:1]},
+    )
+    assert as_documents_say(case) == {red: 4, blue: 4, green: 4}
+    colours = {item["source"].split(os.sep)[-2]: item for item in case.manifest()["pictures"]}
+    now = {name: os.path.dirname(item["destination"]) for name, item in colours.items()}
+    assert now == {"red": blue, "blue": green, "green": red}
+    assert {*inspect_result(str(case.out)).names.values()} >= {red, blue, green}
+    assert (case.out / red / "mine.txt").read_text() == "stays"
+    case.undo()
+    assert without_journal(case.out) == before
+    # One after the other, into a name that has just become free, and from the shell.
+    edit(case, {"rename": red, "name": "Other"}, {"rename": blue, "name": red})
+    assert as_documents_say(case) == {"Other": 4, red: 4, green: 4}
+    case.undo()
+    assert without_journal(case.out) == before
+    run_cli("rename", case.out, f"{red}={blue}", f"{blue}={red}", code=0)
+    assert as_documents_say(case) == {red: 4, blue: 4, green: 4}
+    case.undo()
+    assert without_journal(case.out) == before
+    with pytest.raises(ResultError, match=r"change 2: .* is there already"):
+        edit(case, {"rename": red, "name": "A"}, {"rename": blue, "name": green})
+
+
 @pytest.mark.parametrize(
     ("wanted", "error", "says"),
     [

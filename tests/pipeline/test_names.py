@@ -19,10 +19,13 @@ from itae_cluster.core.types import Embeddings, Suggestion
 from itae_cluster.model.vocabulary import VERSION, load_vocabulary
 from itae_cluster.pipeline import names
 from itae_cluster.pipeline.demo import make_album
+from itae_cluster.pipeline.edit import edit_result
+from itae_cluster.results.changes import Changes
+from support.albums import Sorted, picture
 from support.fakes import a_run
 
 LABELS = np.array([0, 0, 0, 0, 1, 1, 1, 1])
-DOG, CHURCH = "02102040", "03028079"  # English springer, church
+DOG, CHURCH, TENCH = "02102040", "03028079", "01440764"  # English springer, church, tench
 
 
 def shown(*offsets):
@@ -70,6 +73,63 @@ def test_without_pictures_or_with_an_older_mini_there_are_none(version):
 
 
 @pytest.fixture
+def named(tmp_path, monkeypatch):
+    """A result of 16 pictures in two clusters of 12 and 4: springers and a church, tenches."""
+    for row in range(16):
+        colour = (200, 30, 30) if row < 12 else (30, 30, 200)
+        picture(str(tmp_path / "album" / f"{row:02}.png"), colour, seed=row)
+    sorted_album = Sorted(str(tmp_path / "album"), tmp_path, k=2)
+    path = sorted_album.out / "manifest.json"
+    document = sorted_album.manifest()
+    for each, name in zip(document["clusters"], ("dog", "tench"), strict=True):
+        each["suggested"] = {"name": name, "tags": [], "confidence": 0.9}
+    path.write_text(json.dumps(document), encoding="ascii")
+    vectors = shown(DOG, DOG, CHURCH, TENCH)
+    known = list(range(16))
+
+    def recall(draft, run):
+        rows = [int(os.path.basename(item.destination)[:2]) for item in draft.held.pictures]
+        seen = [place for place, row in enumerate(rows) if row in known]
+        return np.array(seen), vectors[[rows[place] for place in seen]]
+
+    monkeypatch.setattr(names, "_recall", recall)
+    sorted_album.known = known
+    return sorted_album
+
+
+def edit(case, *changes):
+    run = a_run(encoder=case.encoder())
+    edit_result(str(case.out), Changes(changes), ModelOptions(), run)
+    return {
+        each["folder"]: (each.get("suggested") or {}).get("name")
+        for each in case.manifest()["clusters"]
+    }
+
+
+def test_a_cluster_that_stays_nearly_the_same_keeps_its_name(named):
+    move = {"move": ["cluster-000/00.png"], "to": "cluster-001"}
+    assert edit(named, move) == {"cluster-000": "dog", "cluster-001": "tench"}
+    new = {"move": [f"cluster-000/{row:02}.png" for row in range(1, 12)], "to": "Other"}
+    assert edit(named, new) == {"Other": "dog", "cluster-001": "tench"}
+
+
+def test_one_that_changed_is_looked_at_again(named):
+    church = {"move": [f"cluster-000/{row:02}.png" for row in range(8, 12)], "to": "Holiday"}
+    found = edit(named, church)
+    assert found == {
+        "cluster-000": "English springer",
+        "Holiday": "church",
+        "cluster-001": "tench",
+    }
+    # Two that are called the same are told apart; one of which too little is known has no name.
+    halves = {"move": [f"cluster-000/{row:02}.png" for row in range(4)], "to": "Half"}
+    assert edit(named, halves)["Half"] == "English springer 2"
+    named.undo()
+    named.known[:] = range(2, 16)
+    assert edit(named, halves)["Half"] is None
+
+
+@pytest.fixture
 def album(tmp_path, monkeypatch):
     """The demo album, whose clusters are called what the test says."""
     make_album(str(tmp_path / "demo"))
@@ -111,6 +171,13 @@ def test_names_show_in_manifest_table_page_and_closing_words(album):
     assert table_names(out) == {"0": "garbage truck", "1": "cluster-001"}
     assert '"name":"garbage truck"' in (out / "preview.html").read_text(encoding="utf-8")
     assert {"cluster-000", "cluster-001"} <= set(os.listdir(out))
+    # At another level the cache knows what `mini` sees in the new clusters.
+    result = CliRunner().invoke(app, ["regroup", str(out), "--k", "8"])
+    assert result.exit_code == 0, result.stderr
+    clusters = json.loads((out / "manifest.json").read_text())["clusters"]
+    found = {each["suggested"]["name"] for each in clusters if "suggested" in each} - {None}
+    assert found
+    assert f'"name":"{found.pop()}"' in (out / "preview.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.slow

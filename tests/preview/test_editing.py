@@ -15,7 +15,9 @@ import pytest
 
 from itae_cluster.clustering.similarity import find_similar
 from itae_cluster.core.options import ModelOptions
-from itae_cluster.pipeline.edit import edit_result
+from itae_cluster.core.types import NOISE
+from itae_cluster.pipeline.edit import edit_result, move_pictures
+from itae_cluster.pipeline.preview import draw_preview
 from itae_cluster.pipeline.regroup import regroup_result
 from itae_cluster.preview import read_page
 from itae_cluster.results.changes import read_changes
@@ -188,12 +190,29 @@ def test_merge_and_split(page, case, tmp_path):
     page.click("text=Split…")
     page.fill("#details .parts", "2")
     page.keyboard.press("Enter")
+    assert f"to {red}-2" in page.inner_text("#details")
+    guessed = [int(text) for text in page.locator("#details .part .count").all_inner_texts()]
     document = saved_changes(page, tmp_path)
     assert document["changes"] == [{"merge": [blue, green]}, {"split": red, "k": 2}]
     done = carry_out(case, document)
     assert done.sizes[blue] == 8
     assert sum(done.sizes.values()) == 16
     assert len(done.sizes) == 3
+    assert guessed == [done.sizes[red], done.sizes[f"{red}-2"]]  # an easy case: both are right
+
+
+def test_two_clusters_change_names(page, case, tmp_path):
+    red, blue = case.folder["red"], case.folder["blue"]
+    for folder, name in ((red, blue), (red, "Other"), (blue, red), (red, blue)):
+        page.evaluate("key => openCluster(groups.findIndex(group => group.key === key))", folder)
+        page.fill("#details input.name", name)
+        page.press("#details input.name", "Enter")
+        refused = (folder, name) == (red, blue) and not page.evaluate("operations.length")
+        assert bool(page.inner_text("#details .fault")) == refused
+    document = saved_changes(page, tmp_path)
+    assert document["changes"] == [{"rename": blue, "name": red}, {"rename": red, "name": blue}]
+    done = carry_out(case, document)
+    assert (done.sizes[red], done.sizes[blue]) == (4, 8)
 
 
 def test_the_slider_shows_what_regroup_makes(page, case, tmp_path):
@@ -211,6 +230,12 @@ def test_the_slider_shows_what_regroup_makes(page, case, tmp_path):
         assert shown.items() >= {f: n for f, n in made.sizes.items() if n}.items(), k
         after = page.evaluate(colours)
         assert all(after[folder] == before[folder] for folder in after.keys() & before.keys())
+    # In a narrow window its words keep apart.
+    page.set_viewport_size({"width": 1024, "height": 700})
+    words = [box.bounding_box() for box in page.query_selector_all("#levels .ends > *")]
+    coarse, now, fine = sorted(words, key=lambda box: box["x"])
+    assert now["y"] + now["height"] <= coarse["y"] or coarse["x"] + coarse["width"] <= now["x"]
+    assert now["y"] + now["height"] <= fine["y"] or now["x"] + now["width"] <= fine["x"]
     # By keyboard: one step back from the finest, kept; a picture moved before it comes along.
     page.evaluate("tryLevel(3)")
     row = page.evaluate("folder => members[groups.findIndex(g => g.key === folder)][0]", red)
@@ -228,6 +253,48 @@ def test_the_slider_shows_what_regroup_makes(page, case, tmp_path):
     assert counts(page) == shown
     # A cluster that is gone at a coarser level takes what was moved to it along, and says so.
     assert page.evaluate("tryLevel(1), keepLevel(), operations.length") == 1
+
+
+def leaves(case):
+    data, _ = read_page((case.out / "preview.html").read_bytes())
+    return dict(zip(data.names, data.levels.leaves.tolist(), strict=True))
+
+
+def test_folders_of_any_bytes_and_numbers_of_new_clusters(page, case, tmp_path):
+    """A person gave a folder a name that is not UTF-8, and emptied the last cluster."""
+    red, green, blue = (case.folder[name] for name in ("red", "green", "blue"))
+    odd = os.fsdecode(b"caf\xe9")
+    last = max(red, green, blue)
+    renamed = red if last != red else green
+    os.rename(case.out / renamed, case.out / odd)
+    places = [f"{last}/{name}" for name in os.listdir(case.out / last)]
+    run = a_run(caching=case.caching)
+    move_pictures(str(case.out), renamed, [str(case.out / place) for place in places], run.reporter)
+    show(page, case)
+    assert "caf\\xe9" in page.inner_text("#list")
+    kept = leaves(case)
+    assert sorted(kept.values())[:4] == [NOISE] * 4
+    draw_preview(str(case.out), ModelOptions(), a_run(encoder=case.encoder()))
+    assert leaves(case) == kept
+    counts_before = counts(page)
+    finest = page.evaluate("leafCount")
+    page.evaluate("k => { tryLevel(k); keepLevel(); }", finest)
+    shown = counts(page)
+    made = regroup_result(str(case.out), finest, run, dry_run=True)
+    assert {folder: size for folder, size in made.sizes.items() if size} == shown
+    # A picture of another cluster goes to it, and one of it to a cluster that this level makes.
+    part = last  # whose number is free again
+    assert part in shown.keys() - counts_before.keys()
+    row = "key => members[groups.findIndex(group => group.key === key)][0]"
+    inside, outside = (page.evaluate(row, key) for key in (odd, part))
+    page.evaluate("([row, key]) => { moveAndSay([row], key); }", [outside, odd])
+    page.evaluate("([row, key]) => { moveAndSay([row], key); }", [inside, part])
+    document = saved_changes(page, tmp_path)
+    assert [change.get("to") for change in document["changes"]] == [None, odd, part]
+    shown = counts(page)
+    done = carry_out(case, document)
+    assert {folder: size for folder, size in done.sizes.items() if size} == shown
+    assert len(os.listdir(os.fsencode(case.out / odd))) == shown[odd]
 
 
 def test_near_duplicates_keep_the_best(page, case, tmp_path):
@@ -256,10 +323,11 @@ def test_near_duplicates_keep_the_best(page, case, tmp_path):
     assert len(change["reject"]) == extra
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_nothing_serious_for_people_who_cannot_see_or_point(page, case, scheme):
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1200), ("dark", 1200), ("light", 375)])
+def test_nothing_serious_for_people_who_cannot_see_or_point(page, case, scheme, width):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     page.emulate_media(color_scheme=scheme)
+    page.set_viewport_size({"width": width, "height": 740})
 
     def serious():
         found = axe.run(page).response["violations"]
@@ -273,6 +341,16 @@ def test_nothing_serious_for_people_who_cannot_see_or_point(page, case, scheme):
     assert serious() == []
     open_cluster(page, case.folder["red"])[0].query_selector(".tick").click()
     assert serious() == []
+    # The panel hides what is below it, even where it lies over the map.
+    page.evaluate("closeDetails(), openCluster(0)")
+    box = page.query_selector("#details").bounding_box()
+    top = page.evaluate(
+        "([x, y]) => document.elementFromPoint(x, y).closest('#details')?.id",
+        [box["x"] + box["width"] / 2, min(box["y"] + box["height"], 740) - 150],
+    )
+    assert top == "details"
+    style = "getComputedStyle(find('#details')).backgroundColor"
+    assert width > 720 or page.evaluate(style) == "rgb(255, 255, 255)"
     page.keyboard.press("m")
     assert serious() == []
     page.keyboard.press("Enter")

@@ -17,7 +17,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from itae_cluster.clustering.similarity import diverse, find_similar
-from itae_cluster.core.types import NOISE, Facts
+from itae_cluster.core.types import NOISE, Facts, Suggestion
 from itae_cluster.drawing.palette import colour
 from itae_cluster.pictures.scan import read_list_file, scan
 from itae_cluster.preview import PreviewData, write_page
@@ -39,6 +39,33 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+
+
+BOX = (
+    "row => { const [w, h] = halvesOf(row), x = screenX(row), y = screenY(row);"
+    " return [x - w, y - h, x + w, y + h]; }"
+)
+# How many captions are there, and how many lie on a thumbnail though another place was free.
+AVOIDABLE = """() => {
+  const pictures = new Rectangles(), before = new Rectangles(), shown = new Set(visibleThumbs);
+  let seen = 0, avoidable = 0;
+  for (const box of visibleThumbs.map(BOX)) pictures.put(box);
+  for (const [group, { caption, w, h }] of captionOf) {
+    if (caption.hidden) continue;
+    const { anchor } = groups[group];
+    const [x, y] = caption.style.transform.match(/-?[0-9.]+/g).map(Number);
+    const halves = shown.has(anchor) ? halvesOf(anchor) : [dotRadius(), dotRadius()];
+    const around = halves.map((half) => half + 4);
+    const isFree = ([left, top, right, bottom]) => !pictures.under([left, top, right, bottom])
+      && !before.under([left - 3, top - 3, right + 3, bottom + 3]);
+    const spots = spotsAround(screenX(anchor), screenY(anchor), around, w, h);
+    const covers = pictures.under([x + 1, y + 1, x + w - 1, y + h - 1]) > 0;
+    seen += 1;
+    avoidable += covers && spots.some(isFree);
+    before.put([x, y, x + w, y + h]);
+  }
+  return [seen, avoidable];
+}""".replace("BOX", BOX)
 
 
 def photograph(row: int, label: int) -> Image.Image:
@@ -211,6 +238,54 @@ def test_zooming_in_turns_dots_into_thumbnails(opened, album):
     size = page.evaluate("thumbSize(view.k)")
     sky = photograph(row, int(album[1].labels[row])).getpixel((56, 5))
     assert is_like(pixel(page, x, y - size * 0.3), sky)
+
+
+@pytest.mark.slow
+def test_a_picture_with_room_grows_to_its_file(opened, album):
+    root, data = album
+    photograph(300, 0).resize((448, 336)).save(root / data.names[300])
+    page = opened()
+    look_at(page, 300, 1400)
+    page.wait_for_function("() => files.get(300)?.since !== undefined")
+    draw(page)
+    image = page.query_selector("#files img:not([hidden])")
+    assert image.evaluate("it => it.naturalWidth") == 448
+    box = image.bounding_box()
+    side = page.evaluate("Math.min(480, findRoom(300) * view.k / GAP)")
+    assert side > 200
+    assert box["width"] == pytest.approx(min(448, side), abs=1)
+    assert [box["x"] + box["width"] / 2, box["y"] + box["height"] / 2] == pytest.approx(
+        place(page, 300), abs=1
+    )
+    # It moves with the map, and no other picture lies under it.
+    page.evaluate("surface.call(zoomer.translateBy, 30 / view.k, 0)")
+    draw(page)
+    assert image.bounding_box()["x"] == pytest.approx(box["x"] + 30, abs=1)
+    boxes = page.evaluate(f"visibleThumbs.map({BOX})")
+    for number, (left, top, right, bottom) in enumerate(boxes):
+        for other in boxes[:number]:
+            assert right <= other[0] or other[2] <= left or bottom <= other[1] or other[3] <= top
+
+
+@pytest.mark.slow
+def test_what_stands_out_is_asked_once_and_captions_lie_beside_pictures(opened):
+    page = opened()
+    page.evaluate("asked = 0; setLit(row => { asked += 1; return row % 3 === 0; })")
+    draw(page)
+    before = page.evaluate("asked")
+    assert page.evaluate("visibleThumbs.filter(isBright).length") > 10
+    first = page.evaluate("places")
+    for _ in range(3):
+        page.evaluate("surface.call(zoomer.translateBy, 5 / view.k, 0)")
+        draw(page)
+    assert page.evaluate("asked") == before == N
+    assert page.evaluate("places") == first
+    page.evaluate("setLit(null)")
+    for zoom in (1, 1.3):
+        look_at(page, 50, zoom)
+        seen, avoidable = page.evaluate(AVOIDABLE)
+        assert seen > 2
+        assert avoidable == 0
 
 
 @pytest.mark.slow
@@ -458,10 +533,30 @@ def test_content_and_dates_are_searched_and_a_picture_is_enlarged(album, opened)
     facts = [Facts(tags=()) for _ in range(N)]
     facts[100] = Facts(tags=(("02088364", 0.9),), taken="2019-07-03T14:22:10", camera="Canon")
     facts[101] = Facts(tags=(("02088364", 0.2),), taken="2021-01-05T09:00:00")
-    write_page(replace(data, facts=tuple(facts)), str(root / "tagged.html"))
+    suggested = {
+        1: Suggestion("garbage truck", ("truck", "vehicle"), 0.9),
+        3: Suggestion(None, ("cello",), 0.3),
+    }
+    tagged = replace(data, facts=tuple(facts), suggested=suggested)
+    write_page(tagged, str(root / "tagged.html"))
     page = opened()
     page.goto((root / "tagged.html").as_uri())
     page.wait_for_selector("html[data-ready]")
+    # Names are in captions, lists and panels, with the folder beside; tags where there is none.
+    shown = ".caption[data-group='1'] .label, #list [data-group='1'] .label"
+    assert page.locator(shown).all_text_contents() == ["garbage truck"] * 2
+    page.click("#list [data-group='1']")
+    assert page.input_value("#details input.name") == "garbage truck"
+    assert "cluster-001" in page.inner_text("#details .facts")
+    assert "Perhaps truck, vehicle" in page.inner_text("#details")
+    page.click("#list [data-group='3']")
+    assert page.input_value("#details input.name") == "cluster-003"
+    assert "Perhaps cello" in page.inner_text("#details")
+    page.keyboard.press("Escape")
+    # Words above what a picture shows find it, too.
+    for typed in ("hound", "mammals", "animal"):
+        page.fill("#search", typed)
+        assert listed(page, "#list li button")[0] == 100, typed
     page.fill("#search", "dogs")
     assert listed(page, "#list li button") == [100, 101]
     assert "1 that seem to show dog, 1 that may" in page.inner_text("#list")
@@ -470,17 +565,32 @@ def test_content_and_dates_are_searched_and_a_picture_is_enlarged(album, opened)
     assert "beagle" in page.inner_text("#list")
     page.fill("#search", "july 2019")
     assert listed(page, "#list li button") == [100]
+    assert page.is_hidden("#months")  # two of 600 have a date
     page.evaluate("setSpan([2021 * 12, 2021 * 12])")
     page.fill("#search", "dog")
     assert listed(page, "#list li button") == [101]
     page.evaluate("setSpan(null); openPicture(100)")
     assert "Shows beagle" in page.inner_text("#details")
     assert page.evaluate("location.hash").startswith("#p=100")
+    rows = page.evaluate("members[data.group[100]]")
+    here = rows.index(100)
+    page.focus("#details")
+    page.keyboard.press("Space")
+    assert page.is_visible("#lightbox")
+    steps = {"j": 1, "n": 1, "ArrowRight": 1, "ArrowDown": 1}
+    for key, by in (steps | {"k": -1, "p": -1, "ArrowLeft": -1, "ArrowUp": -1, "l": 0}).items():
+        here = (here + by) % len(rows)
+        page.keyboard.press(key)
+        assert page.evaluate("lightRow") == rows[here], key
+    page.keyboard.press("Space")
+    assert page.is_hidden("#lightbox")
+    assert page.evaluate("opened.row") == 100
+    page.keyboard.press("?")
+    assert "next and previous picture" in page.inner_text("#keys")
+    page.keyboard.press("Escape")
     page.evaluate("showLarge(100)")
     page.keyboard.press("j")
-    rows = page.evaluate("members[data.group[100]]")
     follower = rows[(rows.index(100) + 1) % len(rows)]
-    assert page.evaluate("lightRow") == follower
     page.keyboard.press("Escape")
     assert page.is_hidden("#lightbox")
     assert page.evaluate("opened.row") == follower

@@ -22,7 +22,7 @@ from itae_cluster.clustering.similarity import Similarity
 from itae_cluster.core.errors import OutputError
 from itae_cluster.core.text import printable
 from itae_cluster.core.types import NOISE
-from itae_cluster.drawing.layout import Box, fit, place, to_unit_square
+from itae_cluster.drawing.layout import Box, Room, fit, to_unit_square
 from itae_cluster.drawing.palette import NOISE_COLOUR, colour, ink_on
 from itae_cluster.preview import (
     PreviewData,
@@ -251,14 +251,40 @@ def ink_width(image: Image.Image) -> int:
     return int(columns[-1] - columns[0])
 
 
-def test_more_clusters_than_lines_are_counted(picture):
-    bottom = (1400, 1180, 1700, 1210)
-    just = np.asarray(picture(sample(120, 60)).crop(bottom).convert("L"))
-    more = picture(sample(240, 97))
-    assert count_colour(more.crop((1400, 0, 2000, 1250)), colour(59)) > 50
-    assert count_colour(more, colour(60)) < count_colour(more, colour(59))
-    assert (np.asarray(more.crop(bottom).convert("L")) < 160).sum() > 50
-    assert just.shape == (30, 300)
+@pytest.mark.parametrize("k", [25, 60, 100])
+def test_every_cluster_has_a_picture_in_the_legend(picture, k):
+    red = jpeg((254, 0, 0), (80, 80))
+    image = np.asarray(picture(sample(k, k, thumbnails=dict.fromkeys(range(k), red)))).astype(int)
+    is_red = (image[..., 0] > 240) & (image[..., 1] < 15) & (image[..., 2] < 15)
+    assert is_red[:, 1060:].sum() > k * 30 * 30
+
+
+def test_clusters_without_a_place_are_counted_and_the_largest_have_one(picture):
+    more = picture(sample(480, 137))
+    assert count_colour(more.crop((1060, 0, 2000, 1250)), colour(99)) > 50
+    assert count_colour(more, colour(100)) < count_colour(more, colour(99))
+    foot = np.asarray(more.crop((1060, 1185, 1960, 1215)).convert("L"))
+    assert (foot[:, :400] < 160).sum() > 50
+    assert (foot[:, 500:] < 160).sum() == 0
+    just = np.asarray(picture(sample(200, 100)).crop((1060, 1185, 1960, 1215)).convert("L"))
+    assert (just[:, 500:] < 160).sum() > 50
+
+
+def test_no_line_goes_across_the_map(picture, monkeypatch):
+    """One heap of clusters: what has no room near its own is left out, or is a number alone."""
+    lengths = []
+
+    def note(axes, ink, diameter, start, end):
+        lengths.append(np.hypot(start[0] - end[0], start[1] - end[1]))
+
+    monkeypatch.setattr("itae_cluster.preview.map_view._draw_leader", note)
+    heap = np.random.default_rng(0).normal(size=(300, 2)).astype(np.float32)
+    heap[0] = 100  # far away, so that the others lie close together
+    for k in (20, 90):
+        lengths.clear()
+        picture(sample(300, k, coordinates=heap))
+        assert 1 < len(lengths) < k
+        assert max(lengths) < 180
 
 
 def test_drawing_leaves_matplotlib_as_it_was(picture, monkeypatch):
@@ -276,20 +302,29 @@ def test_drawing_leaves_matplotlib_as_it_was(picture, monkeypatch):
 def test_boxes_never_overlap_or_leave_the_map():
     random = np.random.default_rng(1)
     points = random.normal(500, 40, (2000, 2))  # all clusters in one heap
-    anchors, sizes = points[:24], [(92.0, 70.0)] * 24
     box = Box(0, 0, 1300, 1000)
-    centres = place(anchors, sizes, points, box, gap=8)
-    assert centres == place(anchors, sizes, points, box, gap=8)
-    for index, (x, y) in enumerate(centres):
+
+    def centres(reach):
+        room = Room(points, box, gap=8, clusters=24)
+        return [room.take(tuple(anchor), (92.0, 70.0), reach) for anchor in points[:24]]
+
+    found = centres(np.inf)
+    assert found == centres(np.inf)
+    for index, (x, y) in enumerate(found):
         assert 46 <= x <= 1254
         assert 35 <= y <= 965
-        for other_x, other_y in centres[:index]:
+        for other_x, other_y in found[:index]:
             assert abs(x - other_x) >= 100 or abs(y - other_y) >= 78
+    near = centres(50)
+    assert None in near
+    for anchor, centre in zip(points, near, strict=False):
+        assert centre is None or np.hypot(*(np.abs(anchor - centre) - (46, 35)).clip(0)) <= 50
 
 
 def test_a_box_stands_beside_its_points_not_on_them():
     points = np.array([[500.0, 500.0]] * 5)
-    ((x, y),) = place(points[:1], [(100, 100)], points, Box(0, 0, 1000, 1000), gap=10)
+    room = Room(points, Box(0, 0, 1000, 1000), gap=10, clusters=1)
+    x, y = room.take((500.0, 500.0), (100, 100))
     assert max(abs(x - 500), abs(y - 500)) >= 50
     assert max(abs(x - 500), abs(y - 500)) < 120
 

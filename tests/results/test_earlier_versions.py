@@ -62,6 +62,34 @@ def test_a_result_is_renamed_merged_and_taken_back(made):
     assert snapshot(out) | {JOURNAL: 0} == first | {JOURNAL: 0}
 
 
+def test_a_result_is_edited_and_only_its_levels_are_lacking(made):
+    out = str(made / "sorted")
+    first = snapshot(out)
+    wanted = [
+        {"move": ["Beach/0.jpg"], "to": "Dune"},
+        {"reject": ["cluster-001/0.jpg"]},
+        {"rename": "cluster-001", "name": "Wood"},
+    ]
+    document = {"schema": "itae-cluster/changes", "schema_version": 1, "changes": wanted}
+    (made / "changes.json").write_text(json.dumps(document))
+    done = CliRunner().invoke(app, ["edit", out, str(made / "changes.json")])
+    assert done.exit_code == 0, done.stderr
+    sizes = {name: len(os.listdir(made / "sorted" / name)) for name in ("Beach", "Dune", "Wood")}
+    assert sizes == {"Beach": 2, "Dune": 1, "Wood": 2}
+    assert os.listdir(made / "sorted/rejected") == ["0.jpg"]
+    page, _ = read_page((made / "sorted/preview.html").read_bytes())
+    assert {"Dune", "Wood", "rejected"} <= set(page.folders.values())
+    done = CliRunner().invoke(app, ["undo", out])
+    assert done.exit_code == 0, done.stderr
+    assert snapshot(out) | {JOURNAL: 0} == first | {JOURNAL: 0}
+    done = CliRunner().invoke(app, ["regroup", out, "--k", "2"])
+    assert done.exit_code == 1
+    (line,) = done.stderr.splitlines()
+    assert "keeps no levels" in line
+    assert "itae-cluster preview" in line
+    assert snapshot(out) | {JOURNAL: 0} == first | {JOURNAL: 0}
+
+
 def test_both_changes_of_that_version_can_be_undone(made):
     out, reporter = str(made / "sorted"), RecordingReporter()
     assert undo_result(out, reporter).refused == ()

@@ -46,12 +46,12 @@ class Sorted:
     contact_sheets = False
     preview = False
 
-    def __init__(self, album, root, action="copy"):
+    def __init__(self, album, root, action="copy", k=3):
         self.album, self.root, self.out = album, root, root / "sorted"
         sort_pictures(
             InputOptions((album,)),
             ModelOptions(size=28),
-            ClusterOptions(k=3, reduce=Reduction.NONE),
+            ClusterOptions(k=k, reduce=Reduction.NONE),
             OutputOptions(
                 str(self.out),
                 Action(action),

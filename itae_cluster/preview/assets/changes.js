@@ -50,7 +50,7 @@ function openChanges({ focus = false } = {}) {
       element("div", { class: "line" }, element("span", { class: "label" }, what),
         element("button", { type: "button", class: "icon drop", "aria-label": `Drop this change: ${what}, ${after}`, title: "Drop this change", onclick: () => dropAndSay(place) }, "×")),
       element("p", {}, element("span", { class: "before" }, shown), " → ", element("strong", {}, after)),
-      op.split ? element("p", { class: "quiet" }, "Which picture goes into which part is found when it is carried out.") : null,
+      op.split ? element("p", { class: "quiet" }, "Which picture goes into which part is found when it is carried out; the cluster's panel shows a guess.") : null,
       rows.length ? element("div", { class: "strip small", "aria-hidden": "true" }, ...rows.slice(0, 8).map(thumbnail)) : null);
   });
   openDetails("Changes", null, focus,

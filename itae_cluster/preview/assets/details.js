@@ -147,7 +147,7 @@ function openCluster(group, { focus = false } = {}) {
     takeAway(rows),
     ...editActions(group, rows),
     ...examples(group),
-    element("h3", {}, sortField(group)),
+    element("div", { class: "sorting" }, sortField(group)),
     grid(rows));
 }
 
@@ -159,7 +159,7 @@ function editActions(group, rows) {
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     const k = form.querySelector("input").valueAsNumber, faults = addOperation({ split: key, k });
-    say(faults.length ? `Not done, because ${faults.join("; ")}.` : `To be split into ${k}. Which picture goes where is found by "itae-cluster edit".`);
+    say(faults.length ? `Not done, because ${faults.join("; ")}.` : `To be split into ${k}. Ctrl+Z takes it back.`);
   });
   const askParts = () => { form.hidden = !form.hidden; form.querySelector("input").select(); };
   const merge = (into) => {
@@ -174,7 +174,18 @@ function editActions(group, rows) {
       isNoise(group) ? null : button("Merge into…", () => askForCluster(`Merge ${clusterName(group)} into`, { rows, except: group, choose: merge })),
       size < 2 || isRejected(groups[group]) ? null : button("Split…", askParts)),
     form,
-    parts ? element("p", { class: "quiet" }, `To be split into ${parts} by "itae-cluster edit".`) : null,
+    ...(parts ? splitNote(group, parts) : []),
+  ];
+}
+
+// What a split will make: folders, and as far as the levels tell, which pictures.
+function splitNote(group, k) {
+  const folder = groups[group].name ?? folderName(group), likely = partsByLevels(members[group], k);
+  const others = k > 2 ? `${folder}-2 to ${folder}-${k}` : `${folder}-2`;
+  return [
+    element("p", { class: "quiet" }, `To be split into ${k}: the largest part stays in ${folder}, ${k > 2 ? "the others go" : "the other goes"} to ${others}. ` +
+      `"itae-cluster edit" finds which picture goes where; with -n it only shows that.${likely.length ? " Perhaps:" : ""}`),
+    ...likely.map((rows) => element("div", { class: "part" }, element("span", { class: "count" }, number(rows.length)), element("div", { class: "strip small", "aria-hidden": "true" }, ...rows.slice(0, 7).map(thumbnail)))),
   ];
 }
 
@@ -197,7 +208,7 @@ function nameField(group) {
     if (event.key === "Enter") input.blur();
     if (event.key === "Escape") { input.value = clusterName(group); event.stopPropagation(); input.blur(); }
   });
-  return element("div", {}, element("div", { class: "naming" }, swatch(group), input, element("button", { type: "button", class: "icon", "aria-label": "Rename this cluster", title: "Rename", onclick: () => input.select() }, pencil())), fault);
+  return element("div", {}, element("h2", { class: "aside" }, clusterName(group)), element("div", { class: "naming" }, swatch(group), input, element("button", { type: "button", class: "icon", "aria-label": "Rename this cluster", title: "Rename", onclick: () => input.select() }, pencil())), fault);
 }
 
 // --- several pictures ---------------------------------------------------------------------------

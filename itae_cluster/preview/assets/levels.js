@@ -12,14 +12,6 @@ let draft = null;  // the number of clusters that is tried and not yet among the
 const parentOf = new Int32Array(2 * leafCount).fill(-1);
 merges.forEach((pair, number) => { for (const node of pair) parentOf[node] = leafCount + number; });
 
-// The cluster of the present in which most pictures of each leaf are. Pictures elsewhere were moved.
-const homeOf = new Int32Array(leafCount).fill(-1);
-if (data.levels) {
-  const tally = Array.from({ length: leafCount }, () => new Map());
-  leafOf.forEach((leaf, row) => { if (leaf >= 0 && base.groups[base.group[row]].number !== null) tally[leaf].set(base.group[row], (tally[leaf].get(base.group[row]) ?? 0) + 1); });
-  tally.forEach((sizes, leaf) => { for (const [group, size] of sizes) if (size > (sizes.get(homeOf[leaf]) ?? 0)) homeOf[leaf] = group; });
-}
-
 // Put the clusters of a state together, or take them apart, until the tree is cut at k. As `edit` does it:
 // a cluster stays with the group that holds most of it; where several claim one group, one that a person
 // named goes first, then the largest; groups that nobody claims are new clusters, numbered on.
@@ -27,7 +19,7 @@ function cutLevels(state, k) {
   const nodeOf = new Int32Array(2 * leafCount), last = 2 * leafCount - k;  // nodes below are made
   for (let node = 2 * leafCount - 2; node >= 0; node--) nodeOf[node] = parentOf[node] >= 0 && parentOf[node] < last ? nodeOf[parentOf[node]] : node;
   const fixed = new Set(data.examples ?? []);
-  const atHome = (row) => leafOf[row] >= 0 && homeOf[leafOf[row]] === base.group[row] && !fixed.has(row);
+  const atHome = (row) => leafOf[row] >= 0 && base.groups[base.group[row]].number !== null && !fixed.has(row);  // others are where a person put them
   const shares = new Map();  // group → pictures by the cluster that they come from
   for (let row = 0; row < count; row++) {
     if (!atHome(row)) continue;
@@ -42,16 +34,16 @@ function cutLevels(state, k) {
   const claims = [...best].sort(([a, one], [b, other]) => isNamed(b) - isNamed(a) || other.size - one.size || a - b);
   const clusterOf = new Map();
   for (const [home, { node }] of claims) if (!clusterOf.has(node)) clusterOf.set(node, home);
-  const used = new Set(state.clusters.map(({ folder }) => folder.toLowerCase()));
+  const used = new Set(state.clusters.map(({ key }) => key.toLowerCase()));
   let free = Math.max(-1, ...base.groups.map(({ number }) => number ?? -1)) + 1;
   for (const node of nodes) {
     if (clusterOf.has(node)) continue;
     const [[home]] = [...shares.get(node)].sort(([a, one], [b, other]) => other - one || a - b);
-    const beside = base.groups[home].folder.split("/").slice(0, -1).map((part) => `${part}/`).join("");
+    const beside = keyOf(base.groups[home]).split("/").slice(0, -1).map((part) => `${part}/`).join("");
     const folder = () => `${beside}cluster-${String(free).padStart(3, "0")}`;
     while (used.has(folder().toLowerCase())) free += 1;
     used.add(folder().toLowerCase());
-    clusterOf.set(node, addCluster(state, folder(), { number: free, name: undefined, isPart: true, colour: newColour(`node ${node}`, state.clusters) }));
+    clusterOf.set(node, addCluster(state, folder(), { number: free, folder: visible(folder()), name: undefined, isPart: true, colour: newColour(`node ${node}`, state.clusters) }));
     free += 1;
   }
   const counts = new Map();
@@ -67,9 +59,23 @@ function cutLevels(state, k) {
     const before = cluster.count;
     cluster.count = Math.round(counts.get(place) ?? 0);
     if (!cluster.count && before) cluster.gone = true;
-    if (!cluster.made && cluster.count > 2 * before) cluster.suggested = null;  // it says what half of it is, or less
   });
   state.regrouped = k;
+}
+
+// Rows of one cluster in k parts as the tree has them, the largest first; none where it knows fewer.
+function partsByLevels(rows, k) {
+  const nodeOf = new Map(rows.filter((row) => leafOf[row] >= 0).map((row) => [leafOf[row], leafOf[row]]));
+  if (nodeOf.size < k) return [];
+  let left = nodeOf.size;
+  for (let place = 0; left > k; place++) {
+    const pair = merges[place], both = pair.map((node) => [...nodeOf.values()].includes(node));
+    for (const [leaf, node] of nodeOf) if (pair.includes(node)) nodeOf.set(leaf, leafCount + place);
+    left -= both[0] && both[1];
+  }
+  const parts = new Map();
+  for (const row of rows) if (nodeOf.has(leafOf[row])) parts.set(nodeOf.get(leafOf[row]), [...(parts.get(nodeOf.get(leafOf[row])) ?? []), row]);
+  return [...parts.values()].sort((a, b) => b.length - a.length);
 }
 
 // --- the slider -----------------------------------------------------------------------------------

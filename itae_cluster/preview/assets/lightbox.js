@@ -7,6 +7,7 @@ let lightRow = -1;
 function showLarge(row) {
   lightRow = row;
   const group = data.group[row], rows = members[group], taken = takenOf(row);
+  const had = lightbox.open ? ["back", "on", "close"].find((way) => document.activeElement.matches(`#lightbox .${way}`)) : undefined;
   const image = element("img", { alt: fileName(row), decoding: "async", src: link(row) });
   const small = element("canvas", { "aria-hidden": "true" }), [, , , w, h] = data.tile[row] ?? [0, 0, 0, 4, 3];
   image.hidden = true;
@@ -21,6 +22,8 @@ function showLarge(row) {
     element("p", { class: "legend" }, element("b", {}, fileName(row)),
       ` · ${clusterName(group)} · ${number(placeOf[row] + 1)} of ${number(rows.length)}${taken ? " · " + taken.toISOString().slice(0, 10) : ""}`));
   if (!lightbox.open) lightbox.showModal();
+  // What had the focus has just been replaced; keys reach the lightbox only from inside it.
+  (had ? lightbox.querySelector(`.${had}`) : lightbox).focus();
 }
 
 // Through the cluster, from the most typical to the least and round again.

@@ -23,7 +23,7 @@ function listClusters() {
     const rows = [...new Set([...typical.slice(0, 1), ...diverse])].slice(0, 4);
     const shown = rows.length ? rows : members[group].slice(0, 4);
     return item({ class: "cluster", "data-group": group, onclick: () => openCluster(group, { focus: true }), onpointerenter: (event) => { if (event.pointerType === "mouse" && details.hidden) setLit((row) => data.group[row] === group); }, onpointerleave: () => { if (details.hidden && lit) setLit(null); } },
-      element("span", { class: "line" }, swatch(group), element("span", { class: "label" }, clusterName(group)), groups[group].parts ? element("span", { class: "quiet" }, `→ ${groups[group].parts}`) : null, element("span", { class: "count" }, number(size))),
+      element("span", { class: "line" }, swatch(group), element("span", { class: "label" }, clusterName(group)), groups[group].parts ? element("span", { class: "quiet" }, `→ ${groups[group].parts} parts`) : null, element("span", { class: "count" }, number(size))),
       element("span", { class: "strip", "aria-hidden": "true" }, ...shown.map(thumbnail)));
   }), isSample ? quiet(`The page shows ${number(count)} of ${plural(data.total, "picture")}: a sample in which every cluster keeps its share. Counts are those of all.`) : null);
 }

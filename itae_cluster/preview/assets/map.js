@@ -3,9 +3,7 @@
 
 const map = find("#map"), canvas = find("#canvas"), captions = find("#captions"), card = find("#card");
 
-const SMALLEST_THUMB = 34, LARGEST_THUMB = 128;  // CSS pixels
 const MOST_ZOOM = 1500;                          // times the view of everything
-const MOST_TEXTURES = 12;                        // sheets on the graphics card at once, 16 MB each
 const DIMMED = 0.12;
 
 const view = { k: 1, x: 0, y: 0 };  // a place (x, y) of the unit square is drawn at (x·k + view.x, y·k + view.y)
@@ -78,7 +76,17 @@ function makeDots() {
   return new vendor.Mesh({ geometry, shader });
 }
 
+// What stands out: what was asked for, within the time that was chosen. Asked once, not in every frame.
+const bright = new Uint8Array(count).fill(1);
+const isBright = (row) => bright[row] === 1;
+
+function lightUp() {
+  for (let row = 0; row < count; row++) bright[row] = (!lit || lit(row)) && isInSpan(row) ? 1 : 0;
+  forgetPlaces();
+}
+
 function paintDots() {
+  lightUp();
   if (!dots) return;
   const buffer = dots.geometry.getBuffer("aColor"), paint = buffer.data;
   const plain = count > 3000 ? 205 : 240;
@@ -96,205 +104,6 @@ function dotRadius() {
   return base * Math.min(1.8, Math.pow(view.k / fitted, 0.25)) * (width < 500 ? 0.8 : 1);
 }
 
-// --- thumbnails ---------------------------------------------------------------------------------
-// Which dots are thumbnails at which zoom is settled once: a picture is shown as soon as it has
-// room beside those shown before it, the representatives of clusters first. None hides another.
-
-const shownFrom = new Float64Array(count).fill(Infinity);  // the zoom at which a row has room
-const thumbSize = (k) => Math.min(LARGEST_THUMB, SMALLEST_THUMB * Math.pow(Math.max(1, k / fitted), 0.42)) * (width < 500 ? 0.85 : 1);
-let settledFor = 0;
-
-function settleThumbnails() {
-  settledFor = fitted;
-  shownFrom.fill(Infinity);
-  const turn = Float64Array.from(placeOf);
-  for (const { typical, diverse } of groups) [...diverse, ...typical].forEach((row) => { turn[row] = 0; });
-  let waiting = drawingOrder.filter((row) => data.tile[row]).sort((a, b) => turn[a] - turn[b] || a - b);
-  const shown = [];
-  for (let k = fitted; waiting.length && k < fitted * MOST_ZOOM; k *= Math.SQRT2) {
-    const room = thumbSize(k) * 1.1 / k, taken = new Map();
-    const cell = (x, y) => Math.floor(x) * 0x100000 + Math.floor(y);
-    const put = (row) => {
-      const key = cell(data.x[row] / room, data.y[row] / room);
-      if (taken.has(key)) taken.get(key).push(row); else taken.set(key, [row]);
-    };
-    const free = (row) => {
-      const x = data.x[row], y = data.y[row];
-      for (let dx = -1; dx <= 1; dx++) for (let dy = -1; dy <= 1; dy++) {
-        for (const other of taken.get(cell(x / room + dx, y / room + dy)) ?? []) {
-          if (Math.abs(data.x[other] - x) < room && Math.abs(data.y[other] - y) < room) return false;
-        }
-      }
-      return true;
-    };
-    shown.forEach(put);
-    waiting = waiting.filter((row) => {
-      if (!free(row)) return true;
-      shownFrom[row] = k > fitted ? k : 0;
-      shown.push(row);
-      put(row);
-      return false;
-    });
-  }
-  for (const row of waiting) shownFrom[row] = fitted * MOST_ZOOM / 2;
-}
-
-const textures = new Map();  // sheet → its texture source, null while it is being read; least recent first
-const tileTextures = new Map();
-const frames = [];
-let visibleThumbs = [];
-
-function sheetTexture(sheet) {
-  const known = textures.get(sheet);
-  if (known === undefined) {
-    textures.set(sheet, null);
-    sheetImage(sheet).then((image) => {
-      textures.set(sheet, new vendor.ImageSource({ resource: image, autoGenerateMipmaps: true }));
-      queueDraw();
-    });
-  } else if (known) {
-    textures.delete(sheet);
-    textures.set(sheet, known);
-  }
-  return known;
-}
-
-function dropTextures() {
-  for (const [sheet, source] of textures) {
-    if (textures.size <= MOST_TEXTURES) return;
-    if (!source || visibleThumbs.some((row) => data.tile[row][0] === sheet)) continue;
-    textures.delete(sheet);
-    for (const [row, texture] of tileTextures) {
-      if (texture.source === source) tileTextures.delete(row);
-    }
-    source.destroy();
-  }
-}
-
-function tileTexture(row) {
-  const [sheet, left, top, w, h] = data.tile[row];
-  const source = sheetTexture(sheet);
-  if (source && !tileTextures.has(row)) {
-    tileTextures.set(row, new vendor.Texture({ source, frame: new vendor.Rectangle(left, top, w, h) }));
-  }
-  return source ? tileTextures.get(row) : null;
-}
-
-function drawThumbnails() {
-  const size = thumbSize(view.k), thin = size < 44 ? 1.5 : 2;
-  visibleThumbs = [];
-  if (thumbnailsOn) {
-    for (let row = 0; row < count; row++) {
-      if (shownFrom[row] > view.k) continue;
-      const x = screenX(row), y = screenY(row);
-      if (x > -size && y > -size && x < width + size && y < height + size) visibleThumbs.push(row);
-    }
-  }
-  if (lit || span) visibleThumbs = brightFirst(visibleThumbs, size);
-  let used = 0;
-  for (const row of visibleThumbs) {
-    const texture = tileTexture(row);
-    if (!texture) continue;
-    const [, , , w, h] = data.tile[row];
-    const frame = frames[used] ?? makeFrame();
-    // A thumbnail that has just got room grows to its size over the first part of the way.
-    const grown = Math.min(1, 0.4 + Math.max(0, view.k / shownFrom[row] - 1) * 4);
-    const scale = size / Math.max(w, h) * ((lit || span) && isBright(row) ? 1 : grown);
-    const isTicked = ticked.has(row), bright = isTicked || isBright(row), border = isTicked ? thin + 2 : thin;
-    const x = Math.round(screenX(row)), y = Math.round(screenY(row));
-    frame.edge.position.set(x, y);
-    frame.edge.setSize(w * scale + 2 * border, h * scale + 2 * border);
-    // The frame is opaque even where it is dimmed: the dot below it is not to shine through.
-    frame.edge.tint = row === hovered || isTicked ? inks.ink : bright ? inks.groups[data.group[row]] : mixed(inks.ground, inks.groups[data.group[row]], DIMMED);
-    frame.picture.texture = texture;
-    frame.picture.position.set(x, y);
-    frame.picture.setSize(w * scale, h * scale);
-    frame.picture.alpha = bright ? 1 : DIMMED;
-    frame.edge.visible = frame.picture.visible = true;
-    used += 1;
-  }
-  for (const frame of frames.slice(used)) frame.edge.visible = frame.picture.visible = false;
-  dropTextures();
-}
-
-// What stands out: what was asked for, within the time that was chosen.
-const isBright = (row) => (!lit || lit(row)) && isInSpan(row);
-
-// Bright pictures take their room first, whether or not they would have it otherwise, and lie above.
-function brightFirst(usual, size) {
-  const room = size * 1.1, taken = new Map(), bright = [];
-  const key = (x, y) => Math.floor(x / room) * 0x10000 + Math.floor(y / room);
-  const isFree = (row) => {
-    const x = screenX(row), y = screenY(row);
-    for (let dx = -1; dx <= 1; dx++) for (let dy = -1; dy <= 1; dy++) {
-      for (const [left, top] of taken.get(key(x + dx * room, y + dy * room)) ?? []) {
-        if (Math.abs(left - x) < room && Math.abs(top - y) < room) return false;
-      }
-    }
-    return true;
-  };
-  const take = (row) => {
-    const place = key(screenX(row), screenY(row)), spot = [screenX(row), screenY(row)];
-    if (taken.has(place)) taken.get(place).push(spot); else taken.set(place, [spot]);
-  };
-  for (let row = 0; row < count; row++) {
-    if (!data.tile[row] || !isBright(row)) continue;
-    const x = screenX(row), y = screenY(row);
-    if (x > -size && y > -size && x < width + size && y < height + size) bright.push(row);
-  }
-  bright.sort((a, b) => placeOf[a] - placeOf[b] || a - b);
-  const above = bright.filter((row) => { const free = isFree(row); if (free) take(row); return free; });
-  return [...usual.filter((row) => !isBright(row) && isFree(row)), ...above];
-}
-
-function makeFrame() {
-  const frame = { edge: new vendor.Sprite(vendor.Texture.WHITE), picture: new vendor.Sprite() };
-  frame.edge.anchor.set(0.5);
-  frame.picture.anchor.set(0.5);
-  stage.addChild(frame.edge, frame.picture);
-  frames.push(frame);
-  return frame;
-}
-
-// --- captions -----------------------------------------------------------------------------------
-
-let captionOf = new Map();
-
-function makeCaptions() {
-  captions.replaceChildren();
-  captionOf = new Map();
-  groups.forEach(({ count: size }, group) => {
-    if (isNoise(group)) return;
-    const caption = element("button", { type: "button", class: "caption", tabindex: -1, "data-group": group, onclick: () => openCluster(group) },
-      element("span", { class: "label" }, shortName(group)), element("span", { class: "count" }, number(size)));
-    caption.style.setProperty("--colour", groups[group].colour);
-    captions.append(caption);
-    captionOf.set(group, { caption, w: caption.offsetWidth, h: caption.offsetHeight });
-  });
-}
-
-// Beside what it names: below the anchor's thumbnail or dot, or above, right or left of it. The
-// largest clusters first; a caption that has no room waits for a closer view.
-function placeCaptions() {
-  const taken = [], gap = width < 500 ? 12 : 3, shown = new Set(visibleThumbs), size = thumbSize(view.k);
-  const halves = (row) => { const [, , , w, h] = data.tile[row]; return [w, h].map((side) => size / 2 * side / Math.max(w, h)); };
-  const pictures = visibleThumbs.map((row) => { const [w, h] = halves(row), x = screenX(row), y = screenY(row); return [x - w, y - h, x + w, y + h]; });
-  for (const [group, { caption, w, h }] of captionOf) {
-    const { anchor } = groups[group], x = screenX(anchor), y = screenY(anchor);
-    const away = (shown.has(anchor) ? halves(anchor) : [dotRadius(), dotRadius()]).map((half) => half + 4);
-    const places = [[0, away[1] + h / 2], [0, -away[1] - h / 2], [away[0] + w / 2, 0], [-away[0] - w / 2, 0]]
-      .map(([dx, dy]) => [x + dx - w / 2, y + dy - h / 2, x + dx + w / 2, y + dy + h / 2]);
-    const isClear = ([left, top, right, bottom], others, by) => others.every(([l, t, r, b]) => right + by < l || left - by > r || bottom + by < t || top - by > b);
-    const seen = x > -w && y > -h && x < width + w && y < height + h && isBright(anchor);
-    const free = seen ? places.filter((place) => isClear(place, taken, gap)) : [];
-    const box = free.find((place) => isClear(place, pictures, 0)) ?? free[0];  // on another's picture, if need be
-    caption.hidden = !box;
-    if (!box) continue;
-    taken.push(box);
-    caption.style.transform = `translate(${Math.round(box[0])}px, ${Math.round(box[1])}px)`;
-  }
-}
-
 // --- drawing ------------------------------------------------------------------------------------
 
 function queueDraw() {
@@ -305,6 +114,7 @@ function queueDraw() {
 function draw() {
   queued = false;
   if (renderer) drawThumbnails();
+  placeFiles();
   placeCaptions();
   if (!renderer) return;
   const uniforms = dots.shader.resources.dots.uniforms;
@@ -370,10 +180,9 @@ function resize() {
 // --- pointing -----------------------------------------------------------------------------------
 
 function rowAt(x, y, reach = 6) {
-  const half = thumbSize(view.k) / 2;
   for (const row of visibleThumbs) {
-    const [, , , w, h] = data.tile[row], scale = half / Math.max(w, h);
-    if (Math.abs(screenX(row) - x) <= w * scale && Math.abs(screenY(row) - y) <= h * scale) return row;
+    const [w, h] = halvesOf(row);
+    if (Math.abs(screenX(row) - x) <= w && Math.abs(screenY(row) - y) <= h) return row;
   }
   const far = (dotRadius() + reach) / view.k, px = (x - view.x) / view.k, py = (y - view.y) / view.k;
   let best = -1, least = Infinity;
@@ -410,7 +219,7 @@ function showCard(row) {
 
 function placeCard(row) {
   const x = screenX(row), y = screenY(row);
-  const gap = (visibleThumbs.includes(row) ? thumbSize(view.k) / 2 : dotRadius()) + 10;
+  const gap = (visibleThumbs.includes(row) ? halvesOf(row)[0] : dotRadius()) + 10;
   const left = x + gap + card.offsetWidth < width - 6 ? x + gap : x - gap - card.offsetWidth;
   const top = Math.max(6, Math.min(y - card.offsetHeight / 2, height - card.offsetHeight - 6));
   card.style.transform = `translate(${Math.round(Math.max(6, left))}px, ${Math.round(top)}px)`;

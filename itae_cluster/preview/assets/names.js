@@ -18,8 +18,7 @@ function nameFault(name, key) {
   if (/^\.|[. ]$/.test(name)) return "A name neither begins nor ends with a dot.";
   if (name.length > LONGEST_NAME) return `A name has at most ${LONGEST_NAME} characters.`;
   const folded = (text) => text.normalize("NFC").toLowerCase();
-  const others = [...base.groups.map(({ folder }) => ({ key: folder, folder })), ...current.clusters.filter(({ gone }) => !gone)].filter((cluster) => cluster.key !== key);
-  const taken = [...RESERVED, ...others.flatMap((cluster) => [cluster.folder, cluster.name ?? ""])];
+  const taken = [...RESERVED, ...current.clusters.filter((cluster) => cluster.key !== key).map((cluster) => cluster.name ?? cluster.folder)];
   return taken.some((each) => folded(each) === folded(name)) ? "Another cluster has this name." : "";
 }
 

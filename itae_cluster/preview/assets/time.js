@@ -6,14 +6,14 @@ const monthOf = (seconds) => { const date = new Date(seconds * 1000); return dat
 const rowMonth = Array.from({ length: data.taken?.length ? count : 0 }, (_, row) => data.taken[row] === null ? null : monthOf(data.taken[row]));
 const dated = rowMonth.filter((month) => month !== null);
 const firstMonth = dated.reduce((a, b) => Math.min(a, b), Infinity), lastMonth = dated.reduce((a, b) => Math.max(a, b), -Infinity);
-const MOST_BARS = 120;
+const MOST_BARS = 120, LEAST_DATED = 0.1;  // of the pictures; a strip of fewer would hide nearly all of them
 let span = null;  // [first, last] month that is looked at, null for all
 
 const monthName = (month) => `${MONTHS[((month % 12) + 12) % 12].slice(0, 3)} ${Math.floor(month / 12)}`.replace(/^./, (letter) => letter.toUpperCase());
 const isInSpan = (row) => !span || (rowMonth[row] !== null && rowMonth[row] !== undefined && rowMonth[row] >= span[0] && rowMonth[row] <= span[1]);
 
 function drawMonths() {
-  strip.hidden = dated.length < 2 || firstMonth === lastMonth;
+  strip.hidden = dated.length < LEAST_DATED * count || dated.length < 2 || firstMonth === lastMonth;
   if (strip.hidden) return;
   const months = lastMonth - firstMonth + 1, each = Math.ceil(months / MOST_BARS), bars = new Array(Math.ceil(months / each)).fill(0);
   for (const month of dated) bars[Math.floor((month - firstMonth) / each)] += 1;
