@@ -93,7 +93,9 @@ class EncodingQueue:
             pixels: (B, size, size, 3) uint8; they may change once this returns.
             known: under what to keep each vector; None not to keep it.
         """
-        if isinstance(encoder, PipelinedEncoder):
+        # A CPU has computed the batch when `begin` returns: to wait with it would gain nothing.
+        on_cpu = encoder.metadata.get("device") == "cpu"
+        if isinstance(encoder, PipelinedEncoder) and not on_cpu:
             self._pending.append(_Pending(rows, known, encoder.begin(pixels)))
             self._fetch(_LATE)
         else:
