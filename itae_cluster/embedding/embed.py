@@ -108,9 +108,9 @@ def embed_files(
                 if on_picture:
                     on_picture(row, path, outcome.picture)
                 batch[row] = outcome.known
-            if batch and (len(batch) == batch_size or count == len(todo)):
+                # With the first picture, so that others are decoded while it is loaded.
                 expected, encoder = encoder, load_deferred(encoder)
-                if fingerprint(encoder.metadata) != fingerprint(expected.metadata):
+                if encoder is not expected and _differ(encoder, expected):
                     # Another device or precision than at the last run: no vector of that one's
                     # belongs beside those of this one, so nothing so far counts.
                     return embed_files(
@@ -121,6 +121,7 @@ def embed_files(
                         on_picture=on_picture,
                         reporter=reporter,
                     )
+            if batch and (len(batch) == batch_size or count == len(todo)):
                 queue.add(encoder, list(batch), reader.take(), list(batch.values()))
                 reader.free()
                 batch.clear()
@@ -137,6 +138,10 @@ def embed_files(
         skipped=tuple(skipped),
         damaged=tuple(damaged),
     )
+
+
+def _differ(one: Encoder, other: Encoder) -> bool:
+    return fingerprint(one.metadata) != fingerprint(other.metadata)
 
 
 def _move_up(vectors: NDArray[np.float32], done: NDArray[np.bool_]) -> NDArray[np.float32]:

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from itae_cluster.core.types import Reporter
     from itae_cluster.pictures.decoder_process import StoredPicture, TaskResult
 
-__all__ = ["PATIENCE", "Decoders", "decoder_count"]
+__all__ = ["PATIENCE", "Decoders", "decoder_count", "warm_up"]
 
 PATIENCE = 120.0
 """Seconds of processor time that one picture may take, and seconds without progress."""
@@ -57,6 +57,16 @@ def decoder_count() -> int:
     """How many pictures are decoded at once on this machine."""
     cores = usable_cores()
     return cores - 1 if cores >= _MANY else cores
+
+
+def warm_up() -> None:
+    """Have a process import what decoders need, while this one has something else to do first."""
+    if "forkserver" in multiprocessing.get_all_start_methods():
+        from multiprocessing import forkserver
+
+        _context()
+        with contextlib.suppress(OSError):  # it will be told when the first picture is read
+            forkserver.ensure_running()
 
 
 class Decoders:

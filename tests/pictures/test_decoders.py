@@ -353,6 +353,22 @@ def test_no_process_starts_before_the_first_picture(monkeypatch):
         pass
 
 
+WARM = """
+import multiprocessing.forkserver
+from itae_cluster.pictures.decoders import warm_up
+
+warm_up()
+print(multiprocessing.forkserver._forkserver._forkserver_pid is not None)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no fork server")
+def test_what_decoders_need_is_imported_beforehand():
+    command = [sys.executable, "-c", WARM]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("True\n", "")
+
+
 SCRIPT = """
 import os, sys, time
 from itae_cluster.pictures.decoders import Decoders
