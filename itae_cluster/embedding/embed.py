@@ -93,7 +93,7 @@ def embed_files(
         max_pixels=model.max_pixels,
         shelf=shelf,
     )
-    with reader, EncodingQueue(vectors, done, shelf) as queue:
+    with reader, EncodingQueue(vectors, done, shelf, reporter) as queue:
         for count, (row, (path, outcome)) in enumerate(zip(todo, reader, strict=True), start=1):
             if isinstance(outcome, DecodeError):
                 skipped.append(Skipped(path, str(outcome)))

@@ -16,6 +16,7 @@ import torch
 from itae_cluster.core.errors import ModelError, OutOfMemoryError
 from itae_cluster.core.options import DeviceName, Precision
 from itae_cluster.core.types import TokenMeasures
+from itae_cluster.embedding.compilation import CompiledModel, compiling_pays
 from itae_cluster.embedding.description import check_size, describe_model, describe_recipe
 from itae_cluster.embedding.memory import pictures_that_fit
 from itae_cluster.embedding.mixed import MixedEncoder
@@ -152,6 +153,7 @@ class TorchEncoder:
         self._dtype = dtype
         self._transport = transport_to(device)
         self._model = ITAE(model, settings).to(device, dtype).eval()
+        self._forward: Callable[[Tensor], Tensor] = self._model
         shape = (1, 3, 1, 1)
         self._mean = torch.tensor(IMAGENET_MEAN, device=device).view(shape) * 255
         self._std = torch.tensor(IMAGENET_STD, device=device).view(shape) * 255
@@ -206,8 +208,15 @@ class TorchEncoder:
         Raises:
             OutOfMemoryError: if the device has no memory for one picture.
         """
-        fetch = self._in_parts(pixels, lambda images: (self._model(images),))
+        fetch = self._in_parts(pixels, lambda images: (self._forward(images),))
         return lambda: fetch()[0]
+
+    def expect(self, pictures: int, reporter: Reporter) -> None:
+        """Compile the model where it pays to do so for so many pictures; never on a CPU."""
+        config = self._model.backbone.config
+        if self._device.type == "cuda" and compiling_pays(config, self._size, pictures):
+            reporter.info("compiling the model, since there are many pictures")
+            self._forward = CompiledModel(self._model, reporter)
 
     def encode_with_distance(
         self, pixels: NDArray[np.uint8]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from itae_cluster.core.files import FileDigest
-    from itae_cluster.core.types import Encoder
+    from itae_cluster.core.types import Encoder, Reporter
     from itae_cluster.embedding.vector_cache import VectorCache
 
 __all__ = ["EncodingQueue", "PipelinedEncoder"]
@@ -36,6 +36,9 @@ class PipelinedEncoder(Protocol):
         The pixels may change as soon as this returns.
         """
 
+    def expect(self, pictures: int, reporter: Reporter) -> None:
+        """Make ready for so many pictures, before the first."""
+
 
 class _Pending(NamedTuple):
     rows: Sequence[int]
@@ -50,6 +53,7 @@ class EncodingQueue:
         vectors: (n, D), written row by row.
         done: (n,) which rows are.
         shelf: where vectors are kept.
+        reporter: told what an encoder has to tell.
     """
 
     def __init__(
@@ -57,10 +61,13 @@ class EncodingQueue:
         vectors: NDArray[np.float32],
         done: NDArray[np.bool_],
         shelf: VectorCache,
+        reporter: Reporter,
     ) -> None:
         self._vectors = vectors
         self._done = done
         self._shelf = shelf
+        self._reporter = reporter
+        self._is_first = True
         self._pending: deque[_Pending] = deque()
         self._keeping: deque[Future[None]] = deque()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="keep")
@@ -96,6 +103,9 @@ class EncodingQueue:
         # A CPU has computed the batch when `begin` returns: to wait with it would gain nothing.
         on_cpu = encoder.metadata.get("device") == "cpu"
         if isinstance(encoder, PipelinedEncoder) and not on_cpu:
+            if self._is_first:
+                encoder.expect(int((~self._done).sum()), self._reporter)
+                self._is_first = False
             self._pending.append(_Pending(rows, known, encoder.begin(pixels)))
             self._fetch(_LATE)
         else:

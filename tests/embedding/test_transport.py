@@ -42,6 +42,9 @@ class LateEncoder(KnownEncoder):
 
         return fetch
 
+    def expect(self, pictures, reporter):
+        self.events.append(f"{pictures} pictures")
+
     def encode(self, pixels):
         raise AssertionError
 
@@ -62,7 +65,8 @@ def test_what_was_computed_is_fetched_one_batch_late(paths):
     encoder = LateEncoder()
     found = embed(paths, encoder)
     assert len(paths) == 12
-    assert encoder.events == ["begin 0", "begin 1", "fetch 0", "begin 2", "fetch 1", "fetch 2"]
+    computing = ["begin 0", "begin 1", "fetch 0", "begin 2", "fetch 1", "fetch 2"]
+    assert encoder.events == ["12 pictures", *computing]
     np.testing.assert_array_equal(found.vectors, embed(paths, KnownEncoder()).vectors)
 
 
@@ -83,7 +87,7 @@ def test_on_a_cpu_nothing_waits():
     encode, encoder.encode = encoder.begin, lambda pixels: encode(pixels)()
     vectors, done = np.zeros((2, 4), dtype=np.float32), np.zeros(2, dtype=bool)
     shelf = VectorCache(Cache(None, RecordingReporter()), encoder.metadata, 4)
-    with EncodingQueue(vectors, done, shelf) as queue:
+    with EncodingQueue(vectors, done, shelf, RecordingReporter()) as queue:
         for row in range(2):
             queue.add(encoder, [row], np.ones((1, 28, 28, 3), dtype=np.uint8), [None])
             assert done.tolist() == [True, row == 1]
@@ -94,7 +98,10 @@ def test_an_error_of_the_cache_thread_is_not_lost(monkeypatch):
     shelf = VectorCache(Cache(None, RecordingReporter()), KnownEncoder.metadata, 4)
     monkeypatch.setattr(VectorCache, "keep", lambda *_: 1 / 0)
     vectors, done = np.zeros((1, 4), dtype=np.float32), np.zeros(1, dtype=bool)
-    with pytest.raises(ZeroDivisionError), EncodingQueue(vectors, done, shelf) as queue:
+    with (
+        pytest.raises(ZeroDivisionError),
+        EncodingQueue(vectors, done, shelf, RecordingReporter()) as queue,
+    ):
         queue.add(KnownEncoder(), [0], np.ones((1, 28, 28, 3), dtype=np.uint8), [None])
 
 
