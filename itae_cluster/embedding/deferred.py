@@ -16,6 +16,7 @@ from itae_cluster.embedding.engines import open_encoder
 from itae_cluster.model import thresholds
 from itae_cluster.model.acquire import locate
 from itae_cluster.pictures.decode import PREPROCESSING
+from itae_cluster.pictures.decoders import warm_up
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -118,6 +119,7 @@ def _load_and_note(
     reporter: Reporter,
 ) -> Encoder:
     reporter.progress("Loading the model", 0, None)
+    warm_up()
     loaded = open_encoder(
         options, reporter, located=located, fast_bfloat16=partial(_is_bfloat16_fast, cache)
     )

@@ -6,12 +6,8 @@ grows with the embeddings only. What the cache knows is neither decoded nor embe
 
 from __future__ import annotations
 
-from collections import deque
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from functools import partial
-from itertools import islice
-from typing import TYPE_CHECKING, TypeVar
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,31 +17,28 @@ from itae_cluster.core.losses import Losses
 from itae_cluster.core.text import printable
 from itae_cluster.core.types import Embeddings, Skipped
 from itae_cluster.embedding.deferred import load_deferred
+from itae_cluster.embedding.encoding_queue import EncodingQueue
+from itae_cluster.embedding.reader import Reader
 from itae_cluster.embedding.vector_cache import (
     CachedVector,
     DecodedFile,
     VectorCache,
     fingerprint,
 )
-from itae_cluster.pictures.colour import BROKEN_PROFILE
-from itae_cluster.pictures.decoders import Decoders, decoder_count
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from concurrent.futures import Future
 
     from numpy.typing import NDArray
 
     from itae_cluster.core.cache import Cache
+    from itae_cluster.core.files import FileDigest
     from itae_cluster.core.options import ModelOptions
     from itae_cluster.core.types import Encoder, Picture, Reporter
 
 __all__ = ["Batch", "embed_files", "read_batches"]
 
-_BATCHES_AHEAD = 2
 _ROWS_MOVED = 4096
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +47,8 @@ class Batch:
 
     paths: tuple[str, ...]
     pictures: tuple[Picture, ...]
+    pixels: NDArray[np.uint8]  # (B, size, size, 3), RGB, those of the pictures
     skipped: tuple[Skipped, ...]
-
-    @property
-    def pixels(self) -> NDArray[np.uint8]:
-        """(B, size, size, 3) uint8 RGB."""
-        return np.stack([picture.pixels for picture in self.pictures])
 
 
 def embed_files(
@@ -94,12 +83,18 @@ def embed_files(
     losses = Losses(reporter)
     known = 0  # of those that are looked at here: their time says nothing of that of the others
     damaged: list[Skipped] = []
-    batch: dict[int, DecodedFile] = {}  # by row
+    batch: dict[int, FileDigest | None] = {}  # by row
     reporter.progress("Embedding", 0, len(todo))
-    with Decoders(reporter, model.max_pixels) as decoders:
-        prepare = partial(_prepare, size=encoder.size, shelf=shelf, decoders=decoders)
-        outcomes = _run_in_order([files[row] for row in todo], prepare, _BATCHES_AHEAD * batch_size)
-        for count, (row, (path, outcome)) in enumerate(zip(todo, outcomes, strict=True), start=1):
+    reader = Reader(
+        [files[row] for row in todo],
+        encoder.size,
+        batch_size,
+        reporter,
+        max_pixels=model.max_pixels,
+        shelf=shelf,
+    )
+    with reader, EncodingQueue(vectors, done, shelf, reporter) as queue:
+        for count, (row, (path, outcome)) in enumerate(zip(todo, reader, strict=True), start=1):
             if isinstance(outcome, DecodeError):
                 skipped.append(Skipped(path, str(outcome)))
                 losses.skip(skipped[-1])
@@ -112,10 +107,10 @@ def embed_files(
                     reporter.warn(f"{printable(path)} is damaged: {outcome.picture.damage}")
                 if on_picture:
                     on_picture(row, path, outcome.picture)
-                batch[row] = outcome
-            if batch and (len(batch) == batch_size or count == len(todo)):
+                batch[row] = outcome.known
+                # With the first picture, so that others are decoded while it is loaded.
                 expected, encoder = encoder, load_deferred(encoder)
-                if fingerprint(encoder.metadata) != fingerprint(expected.metadata):
+                if encoder is not expected and _differ(encoder, expected):
                     # Another device or precision than at the last run: no vector of that one's
                     # belongs beside those of this one, so nothing so far counts.
                     return embed_files(
@@ -126,10 +121,9 @@ def embed_files(
                         on_picture=on_picture,
                         reporter=reporter,
                     )
-                rows = list(batch)
-                pixels = np.stack([file.picture.pixels for file in batch.values()])
-                vectors[rows], done[rows] = encoder.encode(pixels), True
-                shelf.keep([file.known for file in batch.values()], vectors[rows])
+            if batch and (len(batch) == batch_size or count == len(todo)):
+                queue.add(encoder, list(batch), reader.take(), list(batch.values()))
+                reader.free()
                 batch.clear()
             reporter.progress("Embedding", count - known, len(todo) - known)
     shelf.close()
@@ -146,20 +140,8 @@ def embed_files(
     )
 
 
-def _prepare(
-    path: str, *, size: int, shelf: VectorCache, decoders: Decoders
-) -> CachedVector | DecodedFile | DecodeError:
-    """What a worker does: read the file, and have it decoded unless its content is known."""
-    try:
-        found = shelf.look_up(path, decoders.digest)
-        if isinstance(found, CachedVector):
-            return found
-        picture = decoders.decode(path, size)
-    except DecodeError as error:
-        return error
-    # What is cut is not kept, so that every run names it.
-    lasting = picture.damage in {None, BROKEN_PROFILE}
-    return DecodedFile(picture, found if lasting else None)
+def _differ(one: Encoder, other: Encoder) -> bool:
+    return fingerprint(one.metadata) != fingerprint(other.metadata)
 
 
 def _move_up(vectors: NDArray[np.float32], done: NDArray[np.bool_]) -> NDArray[np.float32]:
@@ -174,7 +156,7 @@ def _move_up(vectors: NDArray[np.float32], done: NDArray[np.bool_]) -> NDArray[n
 def read_batches(
     files: Sequence[str], size: int, *, batch_size: int, reporter: Reporter
 ) -> Iterator[Batch]:
-    """Decode ahead in threads and hand out batches in the order of `files`.
+    """Decode ahead and hand out batches in the order of `files`.
 
     The last batch may hold no picture, where the last files were skipped.
 
@@ -187,24 +169,31 @@ def read_batches(
     reasons: list[Skipped] = []
     losses = Losses(reporter)
 
-    with Decoders(reporter) as decoders:
-        work = partial(_try_decode, size=size, decoders=decoders)
-        outcomes = _run_in_order(files, work, _BATCHES_AHEAD * batch_size)
-        for done, (path, outcome) in enumerate(outcomes, start=1):
+    with Reader(files, size, batch_size, reporter) as reader:
+        for done, (path, outcome) in enumerate(reader, start=1):
             if isinstance(outcome, DecodeError):
                 skipped.append(Skipped(path, str(outcome)))
                 losses.skip(skipped[-1])
-            else:
+            elif isinstance(outcome, DecodedFile):
                 paths.append(path)
-                pictures.append(outcome)
+                pictures.append(outcome.picture)
             if len(paths) == batch_size or done == len(files):
-                yield Batch(tuple(paths), tuple(pictures), tuple(skipped))
+                pixels = reader.take().copy()  # a batch is its owner's
+                reader.free()
+                own = (
+                    replace(each, pixels=part) for each, part in zip(pictures, pixels, strict=True)
+                )
+                yield Batch(tuple(paths), tuple(own), pixels, tuple(skipped))
                 reasons += skipped
                 paths, pictures, skipped = [], [], []
             reporter.progress("Embedding", done, len(files))
     if len(reasons) == len(files):
         raise InputError(losses.why_all(len(files)) or _explain_nothing(reasons))
     losses.tell()
+
+
+def _with_pixels(picture: Picture, pixels: NDArray[np.uint8]) -> Picture:
+    return replace(picture, pixels=pixels)
 
 
 def _explain_nothing(skipped: Sequence[Skipped]) -> str:
@@ -214,31 +203,3 @@ def _explain_nothing(skipped: Sequence[Skipped]) -> str:
         return f"{printable(skipped[0].path)}: {skipped[0].reason}; it is the only file"
     first = f"the first reason: {skipped[0].reason}"
     return f"none of the {len(skipped)} files can be read as a picture ({first}); check the paths"
-
-
-def _run_in_order(
-    files: Sequence[str], work: Callable[[str], T], ahead: int
-) -> Iterator[tuple[str, T]]:
-    """Each file with what `work` makes of it, in order, done in threads some files ahead."""
-    workers = decoder_count() + 1  # one reads and hashes while the others wait for their decoders
-    remaining = iter(files)
-    with ThreadPoolExecutor(workers, thread_name_prefix="decode") as pool:
-
-        def submit(path: str) -> tuple[str, Future[T]]:
-            return path, pool.submit(work, path)
-
-        try:
-            waiting = deque(map(submit, islice(remaining, ahead + workers)))
-            while waiting:
-                path, future = waiting.popleft()
-                yield path, future.result()
-                waiting.extend(map(submit, islice(remaining, 1)))
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _try_decode(path: str, *, size: int, decoders: Decoders) -> Picture | DecodeError:
-    try:
-        return decoders.decode(path, size)
-    except DecodeError as error:
-        return error

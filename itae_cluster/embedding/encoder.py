@@ -16,10 +16,12 @@ import torch
 from itae_cluster.core.errors import ModelError, OutOfMemoryError
 from itae_cluster.core.options import DeviceName, Precision
 from itae_cluster.core.types import TokenMeasures
+from itae_cluster.embedding.compilation import CompiledModel, compiling_pays
 from itae_cluster.embedding.description import check_size, describe_model, describe_recipe
 from itae_cluster.embedding.memory import pictures_that_fit
 from itae_cluster.embedding.mixed import MixedEncoder
 from itae_cluster.embedding.precision import choose_precision
+from itae_cluster.embedding.transport import transport_to
 from itae_cluster.model.acquire import locate
 from itae_cluster.model.checkpoint import load_model
 from itae_cluster.model.config import IMAGENET_MEAN, IMAGENET_STD
@@ -149,7 +151,9 @@ class TorchEncoder:
         self._most = pictures_that_fit(device, model.config, size, dtype.itemsize)
         self._device = device
         self._dtype = dtype
+        self._transport = transport_to(device)
         self._model = ITAE(model, settings).to(device, dtype).eval()
+        self._forward: Callable[[Tensor], Tensor] = self._model
         shape = (1, 3, 1, 1)
         self._mean = torch.tensor(IMAGENET_MEAN, device=device).view(shape) * 255
         self._std = torch.tensor(IMAGENET_STD, device=device).view(shape) * 255
@@ -194,8 +198,25 @@ class TorchEncoder:
         Raises:
             OutOfMemoryError: if the device has no memory for one picture.
         """
-        (vectors,) = self._in_parts(pixels, lambda images: (self._model(images),))
-        return vectors
+        return self.begin(pixels)()
+
+    def begin(self, pixels: NDArray[np.uint8]) -> Callable[[], NDArray[np.float32]]:
+        """As `encode`, which ends when what is returned is called; a GPU computes meanwhile.
+
+        The pixels may change as soon as this returns.
+
+        Raises:
+            OutOfMemoryError: if the device has no memory for one picture.
+        """
+        fetch = self._in_parts(pixels, lambda images: (self._forward(images),))
+        return lambda: fetch()[0]
+
+    def expect(self, pictures: int, reporter: Reporter) -> None:
+        """Compile the model where it pays to do so for so many pictures; never on a CPU."""
+        config = self._model.backbone.config
+        if self._device.type == "cuda" and compiling_pays(config, self._size, pictures):
+            reporter.info("compiling the model, since there are many pictures")
+            self._forward = CompiledModel(self._model, reporter)
 
     def encode_with_distance(
         self, pixels: NDArray[np.uint8]
@@ -205,20 +226,20 @@ class TorchEncoder:
         Raises:
             ModelError: if there is no θ, or the device has no memory for one picture.
         """
-        vectors, distances = self._in_parts(pixels, self._model.embed_with_distance)
+        vectors, distances = self._in_parts(pixels, self._model.embed_with_distance)()
         return vectors, distances
 
     def _in_parts(
         self, pixels: NDArray[np.uint8], forward: Callable[[Tensor], tuple[Tensor, ...]]
-    ) -> list[NDArray[np.float32]]:
+    ) -> Callable[[], list[NDArray[np.float32]]]:
         """What `forward` makes of all pictures, as many at once as there is memory for."""
-        parts: list[list[NDArray[np.float32]]] = []
+        parts: list[Callable[[], list[NDArray[np.float32]]]] = []
         rest = pixels
         while len(rest):
             part = rest[: self._most]
             try:
                 with self._on_device(part) as images:
-                    parts.append([_to_numpy(values) for values in forward(images)])
+                    parts.append(self._transport.bring_back(forward(images)))
             except OutOfMemoryError:
                 if len(part) == 1:
                     raise
@@ -226,7 +247,12 @@ class TorchEncoder:
                 torch.cuda.empty_cache()  # nothing where there is no CUDA
                 continue
             rest = rest[len(part) :]
-        return [np.concatenate(column) for column in zip(*parts, strict=True)]
+
+        def fetch() -> list[NDArray[np.float32]]:
+            columns = zip(*(arrays() for arrays in parts), strict=True)
+            return [np.concatenate(column) for column in columns]
+
+        return fetch
 
     def encode_each(
         self, pixels: NDArray[np.uint8], each: Sequence[Settings | None]
@@ -278,7 +304,7 @@ class TorchEncoder:
         """Pixels as normalised (B, 3, size, size) images on the device, without gradients."""
         try:
             with torch.inference_mode():
-                images = self._to_device(torch.from_numpy(pixels)).permute(0, 3, 1, 2)
+                images = self._transport.send(torch.from_numpy(pixels)).permute(0, 3, 1, 2)
                 yield ((images.float() - self._mean) / self._std).to(self._dtype)
         except RuntimeError as error:  # which class it is depends on device and torch version
             if not any(words in str(error) for words in _OUT_OF_MEMORY):
@@ -287,12 +313,6 @@ class TorchEncoder:
                 f"out of memory on {self._device.type} with {len(pixels)} pictures at once; "
                 "use a smaller --batch-size, a smaller --model or --device cpu"
             ) from None
-
-    def _to_device(self, pixels: Tensor) -> Tensor:
-        """To the device; through pinned memory, beside the computation, where that is CUDA."""
-        if self._device.type == "cuda":
-            return pixels.pin_memory().to(self._device, non_blocking=True)
-        return pixels.to(self._device)
 
 
 def _to_numpy(values: Tensor) -> NDArray[np.float32]:

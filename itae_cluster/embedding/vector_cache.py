@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from itae_cluster.core.files import is_unchanged, read_digest
+from itae_cluster.core.errors import DecodeError
+from itae_cluster.core.files import FileDigest, is_unchanged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from itae_cluster.core.cache import Cache
-    from itae_cluster.core.files import FileDigest
     from itae_cluster.core.types import Picture
 
 __all__ = ["CachedVector", "DecodedFile", "VectorCache", "fingerprint"]
@@ -78,24 +78,29 @@ class VectorCache:
         return self._cache.fill(self._recipe, digests, out)
 
     def look_up(
-        self, path: str, read: Callable[[str], FileDigest] = read_digest
-    ) -> CachedVector | FileDigest | None:
-        """Read the file: its vector where its content is known, else its digest.
+        self,
+        paths: Sequence[str],
+        read: Callable[[Sequence[str]], Sequence[FileDigest | Exception]],
+    ) -> list[CachedVector | FileDigest | DecodeError | None]:
+        """Read the files: of each its vector where its content is known, else its digest.
 
         None where nothing can be kept; decoding will say why a file cannot be read. `read` is what
-        reads it, as `read_digest` does.
+        reads them, as `read_digest` does; a `DecodeError` of its is the file's.
         """
         if not self._used:
-            return None
-        try:
-            known = read(path)
-        except OSError:
-            return None
-        out = np.empty((1, self._dim), dtype=np.float32)
-        if self._cache.fill(self._recipe, [known.digest], out)[0]:
-            self._remember([known])
-            return CachedVector(out[0])
-        return known
+            return [None] * len(paths)
+        read_now = read(paths)
+        digests = [item.digest if isinstance(item, FileDigest) else None for item in read_now]
+        vectors = np.empty((len(paths), self._dim), dtype=np.float32)
+        found = self._cache.fill(self._recipe, digests, vectors)
+        results: list[CachedVector | FileDigest | DecodeError | None] = []
+        for row, item in enumerate(read_now):
+            if isinstance(item, FileDigest) and found[row]:
+                self._remember([item])
+                results.append(CachedVector(vectors[row]))
+            else:
+                results.append(item if isinstance(item, (FileDigest, DecodeError)) else None)
+        return results
 
     def keep(self, known: Sequence[FileDigest | None], vectors: NDArray[np.float32]) -> None:
         """Keep the vectors (B, D) of files that have not changed since they were read."""

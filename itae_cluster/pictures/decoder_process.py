@@ -21,23 +21,27 @@ import tempfile
 import threading
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from itae_cluster.core.errors import DecodeError
 from itae_cluster.core.files import read_digest
+from itae_cluster.core.types import Picture
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from typing import BinaryIO, TextIO
 
     from itae_cluster.core.files import FileDigest
+    from itae_cluster.pictures.shared_pixels import SharedPixels
 
 __all__ = [
+    "StoredPicture",
     "TaskResult",
     "begin",
     "computed_too_long",
     "digest",
     "run",
+    "run_each",
     "run_here",
     "waited_in_vain",
 ]
@@ -68,6 +72,14 @@ class TaskResult(Generic[T]):
         return self.outcome
 
 
+class StoredPicture(NamedTuple):
+    """A `Picture` whose pixels are in shared memory."""
+
+    width: int
+    height: int
+    damage: str | None
+
+
 def digest(path: str) -> FileDigest:
     """As `read_digest`, of a regular file that is not empty: no other is opened.
 
@@ -80,9 +92,14 @@ def digest(path: str) -> FileDigest:
     return read_digest(path)
 
 
-def begin() -> None:
-    """In the new process: leave Ctrl-C to the parent, and the processor to the model."""
-    global _watch, _caught
+def begin(shared: SharedPixels | None = None) -> None:
+    """In the new process: leave Ctrl-C to the parent, and the processor to the model.
+
+    Args:
+        shared: where `run_each` puts pixels.
+    """
+    global _watch, _caught, _shared
+    _shared = shared
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if hasattr(signal, "SIGPROF"):
         signal.signal(signal.SIGPROF, signal.SIG_DFL)
@@ -95,6 +112,7 @@ def begin() -> None:
 
 _watch: _Watch | None = None
 _caught: BinaryIO | None = None
+_shared: SharedPixels | None = None
 
 
 def run(
@@ -115,6 +133,37 @@ def run(
         except (DecodeError, OSError) as error:
             outcome = error
     return TaskResult(outcome, "" if _caught is None else _take_text(_caught))
+
+
+def run_each(
+    computing: float,
+    waiting: float,
+    task: Callable[..., Any],
+    paths: Sequence[str],
+    first: int,
+    *arguments: object,
+) -> tuple[list[Any], dict[int, str]]:
+    """As `run` for each path, which comes first of the arguments, with the patience of one each.
+
+    A `Picture` becomes a `StoredPicture`, its pixels in the shared slot `first`, `first + 1`, ….
+
+    Returns:
+        What each came to, a value or an error, and what was written to standard error meanwhile.
+    """
+    assert _shared is not None  # `begin` was given it, or nobody asks for this
+    outcomes: list[Any] = []
+    noise = {}
+    for number, path in enumerate(paths):
+        _shared.begun[first + number] = 1
+        result = run(computing, waiting, task, path, *arguments)
+        outcome = result.outcome
+        if isinstance(outcome, Picture):
+            _shared.pixels[first + number] = outcome.pixels
+            outcome = StoredPicture(outcome.width, outcome.height, outcome.damage)
+        outcomes.append(outcome)
+        if result.noise:
+            noise[number] = result.noise
+    return outcomes, noise
 
 
 def computed_too_long(exit_code: int | None) -> bool:

@@ -4,38 +4,46 @@ Decoders are C code that reads bytes of unknown origin. A crash in one ends its 
 run; one that takes too long ends. Either is a `DecodeError` of that file, and a new process takes
 the place of the old one. So it is with the first reading of a file, which may never come to an end.
 Where no process can be started, pictures are decoded in this one, and a line says so.
+
+A message to a process and back costs this one more than it costs the other to read a small file, so
+where there are many files they go several at a time, and their pixels come back in shared memory.
 """
 
 from __future__ import annotations
 
 import contextlib
 import multiprocessing
-import os
 import signal
 import threading
 from concurrent.futures import BrokenExecutor, CancelledError, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+import numpy as np
+
+from itae_cluster.core.cores import usable_cores
 from itae_cluster.core.errors import DecodeError
 from itae_cluster.core.options import MAX_PIXELS
 from itae_cluster.core.text import quantity
+from itae_cluster.core.types import Picture
 from itae_cluster.pictures import decode, decoder_process
+from itae_cluster.pictures.shared_pixels import SharedPixels
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from numpy.typing import NDArray
     from pebble import ProcessFuture, ProcessPool
 
     from itae_cluster.core.files import FileDigest
-    from itae_cluster.core.types import Picture, Reporter
-    from itae_cluster.pictures.decoder_process import TaskResult
+    from itae_cluster.core.types import Reporter
+    from itae_cluster.pictures.decoder_process import StoredPicture, TaskResult
 
-__all__ = ["PATIENCE", "Decoders", "decoder_count"]
+__all__ = ["PATIENCE", "Decoders", "decoder_count", "warm_up"]
 
 PATIENCE = 120.0
 """Seconds of processor time that one picture may take, and seconds without progress."""
 
-_MOST = 8
+_MANY = 4  # cores, from which on one is left to the thread that all pictures go to
 _ATTEMPTS = 3  # a process that starts while another one crashes can be drawn into it
 _PRELOADED = ["itae_cluster.pictures.decode", "itae_cluster.pictures.decoder_process"]
 _AT_LAST = 10  # times its patience, after which a process that does not end itself is killed
@@ -47,7 +55,18 @@ T = TypeVar("T")
 
 def decoder_count() -> int:
     """How many pictures are decoded at once on this machine."""
-    return max(1, min(os.cpu_count() or 1, _MOST))
+    cores = usable_cores()
+    return cores - 1 if cores >= _MANY else cores
+
+
+def warm_up() -> None:
+    """Have a process import what decoders need, while this one has something else to do first."""
+    if "forkserver" in multiprocessing.get_all_start_methods():
+        from multiprocessing import forkserver
+
+        _context()
+        with contextlib.suppress(OSError):  # it will be told when the first picture is read
+            forkserver.ensure_running()
 
 
 class Decoders:
@@ -59,6 +78,7 @@ class Decoders:
         patience: seconds of processor time that one picture may take, and seconds without any and
             without a byte read; `PATIENCE` by default.
         processes: how many there are; `decoder_count()` by default.
+        room: for `decode_each`: how many pictures there is memory for, and their side in pixels.
     """
 
     def __init__(
@@ -67,6 +87,7 @@ class Decoders:
         max_pixels: int = MAX_PIXELS,
         patience: float | None = None,
         processes: int | None = None,
+        room: tuple[int, int] | None = None,
     ) -> None:
         self._processes = processes or decoder_count()
         self._reporter = reporter
@@ -74,10 +95,14 @@ class Decoders:
         self._patience = PATIENCE if patience is None else patience
         self._lock = threading.Lock()
         self._pool: ProcessPool | None = None
-        self._waiting: set[ProcessFuture[TaskResult[Any]]] = set()
+        self._waiting: set[ProcessFuture[Any]] = set()
         self._closed = False
         self._in_vain = 0  # files that kept waiting too long, one after the other
         self._alone = False  # decoding in this process, since no other can be started
+        self._shared: SharedPixels | None = None
+        self._slots: NDArray[np.uint8] | None = None
+        if room is not None:
+            self._shared, self._slots = _open_room(*room)
 
     def __enter__(self) -> Self:
         return self
@@ -122,36 +147,100 @@ class Decoders:
                 return self._run_once(task, path, *arguments).result()
         return self._run_once(task, path, *arguments).result()
 
+    @property
+    def slots(self) -> NDArray[np.uint8]:
+        """(count, side, side, 3) uint8, what `decode_each` fills."""
+        if self._slots is None:
+            raise ValueError("these decoders were given no room")
+        return self._slots
+
+    def decode_each(self, paths: Sequence[str], first: int) -> list[Picture | Exception]:
+        """As `decode`, in one go, into the slots `first`, `first + 1`, …; an error where it failed.
+
+        The pixels are views of the slots, which show others once they are used again.
+        """
+        side = self.slots.shape[1]
+        found = self._run_each(decode.decode, paths, first, side, self._max_pixels)
+        return [self._to_slot(slot, item) for slot, item in enumerate(found, first)]
+
+    def digest_each(self, paths: Sequence[str], first: int) -> list[FileDigest | Exception]:
+        """As `digest`, in one go, with slots as for `decode_each`; an error where it failed."""
+        return self._run_each(decoder_process.digest, paths, first)
+
     def map(
         self, task: Callable[..., T], paths: Sequence[str], *arguments: object
     ) -> Iterator[T | Exception]:
         """What the function makes of each file, in order; an error where it failed."""
-
-        def attempt(path: str) -> T | Exception:
-            try:
-                return self.run(task, path, *arguments)
-            except (DecodeError, OSError) as error:
-                return error
-
         pool = ThreadPoolExecutor(decoder_count() + 1, thread_name_prefix="decode")
         try:
-            yield from pool.map(attempt, paths)
+            yield from pool.map(lambda path: self._try(task, path, *arguments), paths)
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
+    def _to_slot(
+        self, slot: int, found: Picture | StoredPicture | Exception
+    ) -> Picture | Exception:
+        if isinstance(found, Exception):
+            return found
+        pixels = self.slots[slot]
+        if isinstance(found, Picture):  # it was decoded by itself
+            pixels[:] = found.pixels
+        return Picture(pixels, found.width, found.height, found.damage)
+
+    def _try(self, task: Callable[..., T], path: str, *arguments: object) -> T | Exception:
+        try:
+            return self.run(task, path, *arguments)
+        except (DecodeError, OSError) as error:
+            return error
+
+    def _run_each(
+        self, task: Callable[..., Any], paths: Sequence[str], first: int, *arguments: object
+    ) -> list[Any]:
+        """As `_try` for each path. Where a file ends the process, the others are done once more."""
+        if not paths:
+            return []
+        if self._alone or self._shared is None:
+            return [self._try(task, path, *arguments) for path in paths]
+        slots = slice(first, first + len(paths))
+        self._shared.begun[slots] = 0
+        try:
+            outcomes, noise = self._attempt(
+                len(paths), decoder_process.run_each, task, paths, first, *arguments
+            )
+        except (BrokenExecutor, ImportError, OSError) as error:
+            self._go_on_alone(error)
+            return self._run_each(task, paths, first, *arguments)
+        except DecodeError as error:
+            at = self._shared.at_hand(slots)
+            if at is None:
+                return [self._try(task, path, *arguments) for path in paths]
+            # That it crashed may be the fault of another; that it took too long is its own.
+            is_crash = isinstance(error, _CrashedError)
+            return [
+                *self._run_each(task, paths[:at], first, *arguments),
+                self._try(task, paths[at], *arguments) if is_crash else error,
+                *self._run_each(task, paths[at + 1 :], first + at + 1, *arguments),
+            ]
+        for number, text in noise.items():
+            self._tell_noise(paths[number], text)
+        return outcomes
+
     def _run_once(self, task: Callable[..., T], path: str, *arguments: object) -> TaskResult[T]:
         found = self._run_isolated(task, path, *arguments)
-        lines = [*dict.fromkeys(line.strip() for line in found.noise.splitlines())]
+        self._tell_noise(path, found.noise)
+        return found
+
+    def _tell_noise(self, path: str, noise: str) -> None:
+        lines = [*dict.fromkeys(line.strip() for line in noise.splitlines())]
         for line in lines[:_MOST_SAID]:
             self._reporter.info(f"{path}: {line}")
         if len(lines) > _MOST_SAID:
             self._reporter.info(f"{path}: {quantity(len(lines) - _MOST_SAID, 'more line')}")
-        return found
 
     def _run_isolated(self, task: Callable[..., T], *arguments: object) -> TaskResult[T]:
         if not self._alone:
             try:
-                return self._attempt(task, *arguments)
+                return self._attempt(1, decoder_process.run, task, *arguments)
             except (BrokenExecutor, ImportError, OSError) as error:
                 self._go_on_alone(error)
         return decoder_process.run_here(task, *arguments)
@@ -165,12 +254,16 @@ class Decoders:
                 "this one, so a file that crashes its decoder would end the run"
             )
 
-    def _attempt(self, task: Callable[..., T], *arguments: object) -> TaskResult[T]:
+    def _attempt(
+        self, files: int, call: Callable[..., T], task: Callable[..., Any], *arguments: object
+    ) -> T:
+        """`call` does the task on so many files, in a process."""
         from pebble import ProcessExpired
 
         # On a network drive that is dead every file keeps waiting, so patience shrinks with each.
         waiting = max(min(_SHORTEST, self._patience), self._patience / 2**self._in_vain)
-        future = self._schedule(waiting, task, *arguments)
+        longest = _AT_LAST * self._patience
+        future = self._schedule(files * longest, call, self._patience, waiting, task, *arguments)
         try:
             finished = future.result()
             self._in_vain = 0
@@ -178,7 +271,7 @@ class Decoders:
         except CancelledError:
             raise DecodeError("given up, because the run ends") from None
         except TimeoutError:
-            raise _too_long(task, _AT_LAST * self._patience) from None
+            raise _too_long(task, longest) from None
         except ProcessExpired as expired:
             if decoder_process.waited_in_vain(expired.exitcode):
                 self._in_vain += 1
@@ -193,8 +286,8 @@ class Decoders:
                 self._waiting.discard(future)
 
     def _schedule(
-        self, waiting: float, task: Callable[..., T], *arguments: object
-    ) -> ProcessFuture[TaskResult[T]]:
+        self, timeout: float, call: Callable[..., T], *arguments: object
+    ) -> ProcessFuture[T]:
         from pebble import ProcessPool
 
         with self._lock:
@@ -205,12 +298,9 @@ class Decoders:
                     self._processes,
                     context=_context(),
                     initializer=decoder_process.begin,
+                    initargs=(self._shared,),
                 )
-            future: ProcessFuture[TaskResult[T]] = self._pool.schedule(
-                decoder_process.run,
-                args=(self._patience, waiting, task, *arguments),
-                timeout=_AT_LAST * self._patience,
-            )
+            future: ProcessFuture[T] = self._pool.schedule(call, args=arguments, timeout=timeout)
             self._waiting.add(future)
             return future
 
@@ -222,6 +312,15 @@ class _CrashedError(DecodeError):
 def _too_long(task: Callable[..., object], seconds: float) -> DecodeError:
     doing = "decode" if task is decode.decode else "read"
     return DecodeError(f"took more than {seconds:g} s to {doing}")
+
+
+def _open_room(count: int, side: int) -> tuple[SharedPixels | None, NDArray[np.uint8]]:
+    """Memory for pictures; that of this process alone where none can be shared."""
+    try:
+        shared = SharedPixels(count, side, _context())
+    except OSError:
+        return None, np.empty((count, side, side, 3), dtype=np.uint8)
+    return shared, shared.pixels
 
 
 def _context() -> Any:

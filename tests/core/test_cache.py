@@ -75,7 +75,7 @@ def test_the_second_run_embeds_nothing_and_finds_the_same(path, files):
 
 def test_the_second_run_does_not_even_read(path, files, monkeypatch):
     run(path, files)
-    monkeypatch.setattr("itae_cluster.embedding.vector_cache.read_digest", None)
+    monkeypatch.setattr("itae_cluster.pictures.decoders.Decoders.digest_each", None)
     assert run(path, files)[0] == 0
 
 

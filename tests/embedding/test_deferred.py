@@ -16,6 +16,7 @@ from itae_cluster.core.cache import Cache
 from itae_cluster.core.options import CacheOptions, InputOptions, ModelOptions
 from itae_cluster.core.run import open_run
 from itae_cluster.embedding.deferred import DeferredEncoder, load_deferred
+from itae_cluster.embedding.reader import Reader
 from itae_cluster.pipeline import embed
 from support.fakes import KnownEncoder, RecordingReporter
 
@@ -40,7 +41,7 @@ def photos(tmp_path):
 
 def add(folder, number):
     path = Path(folder) / f"{number}.png"
-    Image.new("RGB", (20, 10), (number * 40, 255 - number * 40, 9)).save(path)
+    Image.new("RGB", (20, 10), (number * 40 % 256, (255 - number * 40) % 256, 9)).save(path)
     os.utime(path, (time.time() - 3600,) * 2)
 
 
@@ -158,3 +159,22 @@ def test_neither_torch_nor_umap_is_imported_where_all_is_known(photos):
 
     assert loaded_modules() == "['torch']"
     assert loaded_modules() == "[]"
+
+
+def test_it_is_loaded_with_the_first_picture(photos, tmp_path, loaded, monkeypatch):
+    """So the others of its batch are decoded meanwhile."""
+    run(photos, tmp_path / "cache")
+    for number in range(10, 20):
+        add(photos, number)
+    passed = []
+    real, kind = Reader.__iter__, loaded[1].kind
+
+    def read(own):
+        for pair in real(own):
+            passed.append("picture")
+            yield pair
+
+    monkeypatch.setattr(Reader, "__iter__", read)
+    loaded[1].kind = lambda: passed.append("loaded") or kind()
+    run(photos, tmp_path / "cache")
+    assert passed == ["picture", "loaded", *["picture"] * 9]

@@ -23,7 +23,6 @@ from itae_cluster.core.options import (
     ModelOptions,
     OutputOptions,
 )
-from itae_cluster.embedding import embed as embed_stage
 from itae_cluster.embedding.embed import embed_files
 from itae_cluster.pictures.decoders import Decoders
 from itae_cluster.pipeline import plan_pictures, sort_pictures
@@ -135,11 +134,13 @@ def test_what_the_cache_knows_is_no_progress(many, tmp_path):
 
 def test_only_a_few_batches_are_decoded_ahead(files, monkeypatch):
     decoded, at_encode = [], []
-    real = Decoders.decode
+    real = Decoders.decode_each
     monkeypatch.setattr(
-        Decoders, "decode", lambda own, path, size: decoded.append(path) or real(own, path, size)
+        Decoders,
+        "decode_each",
+        lambda own, paths, at: decoded.extend(paths) or real(own, paths, at),
     )
-    monkeypatch.setattr(embed_stage, "decoder_count", lambda: 1)
+    monkeypatch.setattr("itae_cluster.embedding.reader.decoder_count", lambda: 1)
     encoder = MeanColourEncoder()
     encode = encoder.encode
     encoder.encode = lambda pixels: at_encode.append(len(decoded)) or encode(pixels)

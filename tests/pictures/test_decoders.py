@@ -18,6 +18,7 @@ from PIL import Image
 
 from itae_cluster.core.cache import Cache
 from itae_cluster.core.errors import DecodeError
+from itae_cluster.core.files import read_digest
 from itae_cluster.core.options import ModelOptions
 from itae_cluster.core.types import Skipped
 from itae_cluster.embedding.embed import embed_files, read_batches
@@ -119,6 +120,56 @@ def test_without_processes_pictures_are_decoded_here(folder, monkeypatch, error)
             decoders.decode(str(folder / "c.png"), 28)
     assert len(reporter.warnings) == 1
     assert "they are decoded in this one" in reporter.warnings[0]
+
+
+def test_several_in_one_go_are_pixels_or_reasons(folder, treachery):
+    names = ["a", "crash", "b", "exit", "c", "hang", "d", "none"]
+    paths = [str(folder / f"{name}.png") for name in names]
+    with Decoders(RecordingReporter(), patience=2, processes=2, room=(10, 28)) as decoders:
+        found = decoders.decode_each(paths, 1)
+        reasons = [str(item) for item in found if isinstance(item, DecodeError)]
+        assert reasons == [
+            *("its decoder crashed (SIGSEGV)", "its decoder crashed (exit code 3)"),
+            *("took more than 2 s to decode", "no such file"),
+        ]
+        for slot in (1, 3, 5, 7):
+            wanted = real_decode(paths[slot - 1], 28)
+            np.testing.assert_array_equal(decoders.slots[slot], wanted.pixels)
+            assert found[slot - 1].pixels.base is decoders.slots.base
+            assert (found[slot - 1].width, found[slot - 1].height) == (20, 10)
+        assert not decoders.slots[[0, 8, 9]].any()
+        digests = decoders.digest_each([paths[0], str(folder), paths[2]], 0)
+    assert digests[0] == read_digest(paths[0])
+    assert isinstance(digests[1], OSError)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="blocks with a lease")
+def test_in_one_go_too_only_the_file_that_blocks_is_given_up(folder, blocked):
+    paths = [str(folder / "a.png"), blocked, str(folder / "b.png")]
+    begin = time.monotonic()
+    with Decoders(RecordingReporter(), patience=2, processes=1, room=(3, 28)) as decoders:
+        found = decoders.digest_each(paths, 0)
+    assert time.monotonic() - begin < 2 * 2 + 5  # its patience was not spent twice
+    assert str(found[1]) == "took more than 2 s to read"
+    assert [found[0], found[2]] == [read_digest(paths[0]), read_digest(paths[2])]
+
+
+@pytest.mark.parametrize("what", ["schedule", "memory"])
+def test_without_processes_or_shared_memory_slots_are_filled_all_the_same(
+    folder, monkeypatch, what
+):
+    def refuse(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    memory = "itae_cluster.pictures.decoders.SharedPixels"
+    monkeypatch.setattr("pebble.ProcessPool.schedule" if what == "schedule" else memory, refuse)
+    reporter = RecordingReporter()
+    path = str(folder / "a.png")
+    with Decoders(reporter, processes=1, room=(2, 28)) as decoders:
+        (found,) = decoders.decode_each([path], 1)
+        np.testing.assert_array_equal(decoders.slots[1], real_decode(path, 28).pixels)
+    np.testing.assert_array_equal(found.pixels, decoders.slots[1])
+    assert len(reporter.warnings) == (what == "schedule")
 
 
 def test_a_decoder_that_hangs_is_given_up(folder, treachery):
@@ -228,6 +279,10 @@ def test_what_a_library_writes_is_told_with_its_file(folder, treachery, capfd):
         decoders.decode(str(folder / "loud.png"), 28)
         decoders.decode(str(folder / "b.png"), 28)
     told(reporter, str(folder / "loud.png"))
+    reporter.details.clear()
+    with Decoders(reporter, room=(3, 28)) as decoders:
+        decoders.decode_each([str(folder / f"{name}.png") for name in ("b", "loud", "b")], 0)
+    told(reporter, str(folder / "loud.png"))
     assert capfd.readouterr() == ("", "")
 
 
@@ -298,13 +353,29 @@ def test_no_process_starts_before_the_first_picture(monkeypatch):
         pass
 
 
+WARM = """
+import multiprocessing.forkserver
+from itae_cluster.pictures.decoders import warm_up
+
+warm_up()
+print(multiprocessing.forkserver._forkserver._forkserver_pid is not None)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no fork server")
+def test_what_decoders_need_is_imported_beforehand():
+    command = [sys.executable, "-c", WARM]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("True\n", "")
+
+
 SCRIPT = """
 import os, sys, time
 from itae_cluster.pictures.decoders import Decoders
 
 if __name__ == "__main__":
-    with Decoders(None) as decoders:
-        decoders.decode(sys.argv[1], 28)
+    with Decoders(None, room=(4, 1120)) as decoders:
+        decoders.decode_each([sys.argv[1]], 0)
         print("ready", flush=True)
         time.sleep(600)
 """
@@ -329,7 +400,7 @@ if __name__ == "__main__":
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for processes in /proc")
-def test_a_killed_run_leaves_no_process_behind(folder, tmp_path):
+def test_a_killed_run_leaves_neither_process_nor_memory_behind(folder, tmp_path):
     script = tmp_path / "script.py"
     script.write_text(SCRIPT)
     command = [sys.executable, str(script), str(folder / "a.png")]
@@ -337,6 +408,10 @@ def test_a_killed_run_leaves_no_process_behind(folder, tmp_path):
         assert process.stdout is not None
         assert process.stdout.readline() == b"ready\n"
         assert len(members(process.pid)) > 1
+        maps = [Path(f"/proc/{pid}/maps").read_text() for pid in members(process.pid)]
+        shared = [line for line in "".join(maps).splitlines() if "/pym-" in line]
+        assert len(shared) >= 2  # in the decoder, too
+        assert all(line.endswith(" (deleted)") for line in shared)  # so it goes with them
         process.kill()
     deadline = time.monotonic() + 20
     while members(process.pid) and time.monotonic() < deadline:
