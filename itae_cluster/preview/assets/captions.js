@@ -2,6 +2,7 @@
 // Captions of clusters on the map, beside what they name.
 
 const MOST_ON_PICTURES = 12;  // of the largest clusters may lie on another's thumbnail, where nothing else is free
+const FARTHER = 36;  // CSS pixels that theirs may be away: past the next thumbnail
 let captionOf = new Map();
 
 function makeCaptions() {
@@ -55,7 +56,9 @@ function placeCaptions() {
     const { anchor } = groups[group], x = screenX(anchor), y = screenY(anchor);
     const isSeen = x > -w && y > -h && x < width + w && y < height + h && isBright(anchor);
     const around = (shown.has(anchor) ? halvesOf(anchor) : [dotRadius(), dotRadius()]).map((half) => half + 4);
-    const free = isSeen ? spotsAround(x, y, around, w, h).filter(([left, top, right, bottom]) => !taken.under([left - gap, top - gap, right + gap, bottom + gap])) : [];
+    const spots = isSeen ? spotsAround(x, y, around, w, h) : [];
+    if (isSeen && placed < MOST_ON_PICTURES) spots.push(...spotsAround(x, y, around.map((half) => half + FARTHER), w, h));
+    const free = spots.filter(([left, top, right, bottom]) => !taken.under([left - gap, top - gap, right + gap, bottom + gap]));
     let box = null, least = placed < MOST_ON_PICTURES ? Infinity : 1;
     for (const spot of free) {
       const area = pictures.under(spot);
