@@ -49,6 +49,7 @@ BOX = (
 AVOIDABLE = """() => {
   const pictures = new Rectangles(), before = new Rectangles(), shown = new Set(visibleThumbs);
   let seen = 0, avoidable = 0;
+  before.put(toolsBox);
   for (const box of visibleThumbs.map(BOX)) pictures.put(box);
   for (const [group, { caption, w, h }] of captionOf) {
     if (caption.hidden) continue;
@@ -57,6 +58,7 @@ AVOIDABLE = """() => {
     const halves = shown.has(anchor) ? halvesOf(anchor) : [dotRadius(), dotRadius()];
     const around = halves.map((half) => half + 4);
     const isFree = ([left, top, right, bottom]) => !pictures.under([left, top, right, bottom])
+      && !outside([left, top, right, bottom])
       && !before.under([left - 3, top - 3, right + 3, bottom + 3]);
     const spots = spotsAround(screenX(anchor), screenY(anchor), around, w, h);
     const covers = pictures.under([x + 1, y + 1, x + w - 1, y + h - 1]) > 0;
