@@ -59,6 +59,7 @@ class Reader:
         reporter: told what decoders have to tell.
         max_pixels: pictures of more are not decoded.
         shelf: the vectors of known contents; None to decode every file.
+        thumbnails: whether each picture has one.
     """
 
     def __init__(
@@ -70,7 +71,9 @@ class Reader:
         *,
         max_pixels: int = MAX_PIXELS,
         shelf: VectorCache | None = None,
+        thumbnails: bool = False,
     ) -> None:
+        self._thumbnails = thumbnails
         workers = max(1, min(decoder_count(), len(files)))
         self._few = max(1, min(_MOST_AT_ONCE, batch_size // _PARTS, len(files) // workers))
         ahead = max(_BATCHES_AHEAD * batch_size, _EACH_AHEAD * workers * self._few)
@@ -146,14 +149,15 @@ class Reader:
         new = [
             path for path, item in zip(paths, known, strict=True) if not isinstance(item, _SETTLED)
         ]
-        pictures = enumerate(self._decoders.decode_each(new, first), first)
+        found = self._decoders.decode_each(new, first, thumbnails=self._thumbnails)
+        pictures = enumerate(found, first)
         outcomes: list[tuple[Outcome, int]] = []
         for item in known:
             if isinstance(item, _SETTLED):
                 outcomes.append((item, _NOWHERE))
             else:
-                slot, found = next(pictures)
-                outcomes.append((_describe(found, item), slot))
+                slot, picture = next(pictures)
+                outcomes.append((_describe(picture, item), slot))
         return outcomes
 
 

@@ -78,6 +78,7 @@ class StoredPicture(NamedTuple):
     width: int
     height: int
     damage: str | None
+    thumbnail: bytes | None
 
 
 def digest(path: str) -> FileDigest:
@@ -159,7 +160,9 @@ def run_each(
         outcome = result.outcome
         if isinstance(outcome, Picture):
             _shared.pixels[first + number] = outcome.pixels
-            outcome = StoredPicture(outcome.width, outcome.height, outcome.damage)
+            outcome = StoredPicture(
+                outcome.width, outcome.height, outcome.damage, outcome.thumbnail
+            )
         outcomes.append(outcome)
         if result.noise:
             noise[number] = result.noise

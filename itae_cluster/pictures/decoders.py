@@ -154,13 +154,15 @@ class Decoders:
             raise ValueError("these decoders were given no room")
         return self._slots
 
-    def decode_each(self, paths: Sequence[str], first: int) -> list[Picture | Exception]:
+    def decode_each(
+        self, paths: Sequence[str], first: int, *, thumbnails: bool = False
+    ) -> list[Picture | Exception]:
         """As `decode`, in one go, into the slots `first`, `first + 1`, …; an error where it failed.
 
         The pixels are views of the slots, which show others once they are used again.
         """
-        side = self.slots.shape[1]
-        found = self._run_each(decode.decode, paths, first, side, self._max_pixels)
+        options = (self.slots.shape[1], self._max_pixels, *((True,) if thumbnails else ()))
+        found = self._run_each(decode.decode, paths, first, *options)
         return [self._to_slot(slot, item) for slot, item in enumerate(found, first)]
 
     def digest_each(self, paths: Sequence[str], first: int) -> list[FileDigest | Exception]:
@@ -185,7 +187,7 @@ class Decoders:
         pixels = self.slots[slot]
         if isinstance(found, Picture):  # it was decoded by itself
             pixels[:] = found.pixels
-        return Picture(pixels, found.width, found.height, found.damage)
+        return Picture(pixels, found.width, found.height, found.damage, found.thumbnail)
 
     def _try(self, task: Callable[..., T], path: str, *arguments: object) -> T | Exception:
         try:

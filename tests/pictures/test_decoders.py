@@ -143,6 +143,17 @@ def test_several_in_one_go_are_pixels_or_reasons(folder, treachery):
     assert isinstance(digests[1], OSError)
 
 
+def test_decoders_make_thumbnails_where_they_are_wanted(folder):
+    path = str(folder / "a.png")
+    wanted = decoding.thumbnail(decoding.decode(path, 28), decoding.THUMBNAIL_SIDE)
+    with Decoders(RecordingReporter(), processes=1, room=(2, 28)) as decoders:
+        (plain,) = decoders.decode_each([path], 0)
+        (found,) = decoders.decode_each([path], 1, thumbnails=True)
+    assert (plain.thumbnail, found.thumbnail) == (None, wanted)
+    assert decoding.thumbnail(found, decoding.THUMBNAIL_SIDE) is found.thumbnail
+    assert decoding.thumbnail(found, 20) == decoding.thumbnail(plain, 20)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="blocks with a lease")
 def test_in_one_go_too_only_the_file_that_blocks_is_given_up(folder, blocked):
     paths = [str(folder / "a.png"), blocked, str(folder / "b.png")]
