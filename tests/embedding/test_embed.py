@@ -27,7 +27,6 @@ from itae_cluster.embedding.embed import embed_files
 from itae_cluster.pictures.decode import THUMBNAIL_SIDE, decode, thumbnail
 from itae_cluster.pictures.decoders import Decoders
 from itae_cluster.pipeline import plan_pictures, sort_pictures
-from itae_cluster.preview import thumbnails
 from itae_cluster.preview.thumbnails import Thumbnails, complete_thumbnails
 from itae_cluster.results import plan as plans
 from support.fakes import KnownEncoder, MeanColourEncoder, RecordingReporter, a_run
@@ -181,8 +180,7 @@ def test_thumbnails_are_thinned_out_evenly_past_the_limit(files):
     assert all(jpeg.startswith(b"\xff\xd8") for jpeg in kept.kept.values())
 
 
-def test_the_previews_thumbnails_are_those_that_decoders_make(files):
-    assert thumbnails._SIDE == THUMBNAIL_SIDE  # else each would be made anew, one by one
+def test_pictures_that_pass_by_have_a_thumbnail(files):
     made = []
     embed(
         files[:2],
