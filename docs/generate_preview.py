@@ -54,9 +54,10 @@ def main() -> None:
 
 
 def save(raw: bytes, path: Path) -> None:
-    """As small a PNG as it gets."""
+    """A small PNG of 256 colours, among them those that only a few pixels have: the clusters'."""
     with Image.open(io.BytesIO(raw)) as image:
-        image.convert("RGB").quantize(256).save(path, optimize=True)
+        few = image.convert("RGB").quantize(256, method=Image.Quantize.MAXCOVERAGE, kmeans=1)
+        few.save(path, optimize=True)
 
 
 if __name__ == "__main__":

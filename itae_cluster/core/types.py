@@ -99,13 +99,15 @@ class ScanResult:
 class Picture:
     """A decoded picture: `pixels` (size, size, 3) uint8 RGB, and the size it had, upright.
 
-    `damage` says what is wrong with a damaged file that could still be read.
+    `damage` says what is wrong with a damaged file that could still be read. `thumbnail` is a small
+    JPEG of it, of `decode.THUMBNAIL_SIDE`; None where nobody asked for one.
     """
 
     pixels: NDArray[np.uint8]
     width: int
     height: int
     damage: str | None = None
+    thumbnail: bytes | None = None
 
 
 class Encoder(Protocol):

@@ -92,6 +92,7 @@ def embed_files(
         reporter,
         max_pixels=model.max_pixels,
         shelf=shelf,
+        thumbnails=on_picture is not None,
     )
     with reader, EncodingQueue(vectors, done, shelf, reporter) as queue:
         for count, (row, (path, outcome)) in enumerate(zip(todo, reader, strict=True), start=1):

@@ -22,7 +22,7 @@ from itae_cluster.core.errors import DecodeError
 from itae_cluster.core.options import MAX_PIXELS
 from itae_cluster.embedding.vector_cache import CachedVector, DecodedFile
 from itae_cluster.pictures.colour import BROKEN_PROFILE
-from itae_cluster.pictures.decoders import Decoders, decoder_count
+from itae_cluster.pictures.decoders import EACH_AHEAD, MOST_AT_ONCE, Decoders, decoder_count
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -38,9 +38,7 @@ if TYPE_CHECKING:
 __all__ = ["Outcome", "Reader"]
 
 _PARTS = 8  # of a batch: so many decoders have a share in the first one
-_MOST_AT_ONCE = 16  # files to a process in one go; more would spare nothing
 _BATCHES_AHEAD = 2
-_EACH_AHEAD = 2  # goes for each decoder: one that it works on, one that waits for it
 
 _NOWHERE = -1  # the slot of what has no pixels
 _SETTLED = (CachedVector, DecodeError)
@@ -59,6 +57,7 @@ class Reader:
         reporter: told what decoders have to tell.
         max_pixels: pictures of more are not decoded.
         shelf: the vectors of known contents; None to decode every file.
+        thumbnails: whether each picture has one.
     """
 
     def __init__(
@@ -70,10 +69,12 @@ class Reader:
         *,
         max_pixels: int = MAX_PIXELS,
         shelf: VectorCache | None = None,
+        thumbnails: bool = False,
     ) -> None:
+        self._thumbnails = thumbnails
         workers = max(1, min(decoder_count(), len(files)))
-        self._few = max(1, min(_MOST_AT_ONCE, batch_size // _PARTS, len(files) // workers))
-        ahead = max(_BATCHES_AHEAD * batch_size, _EACH_AHEAD * workers * self._few)
+        self._few = max(1, min(MOST_AT_ONCE, batch_size // _PARTS, len(files) // workers))
+        ahead = max(_BATCHES_AHEAD * batch_size, EACH_AHEAD * workers * self._few)
         most = min(batch_size + ahead, len(files))
         self._capacity = -(-most // self._few) * self._few  # so nothing in one go is split
         self._batch_size = batch_size
@@ -81,7 +82,7 @@ class Reader:
         self._shelf = shelf
         room = (self._capacity, size) if files else None
         self._decoders = Decoders(reporter, max_pixels, processes=workers, room=room)
-        self._threads = ThreadPoolExecutor(_EACH_AHEAD * workers, thread_name_prefix="decode")
+        self._threads = ThreadPoolExecutor(EACH_AHEAD * workers, thread_name_prefix="decode")
         self._waiting: deque[tuple[Sequence[str], Future[list[tuple[Outcome, int]]]]] = deque()
         self._begun = self._passed = self._free = 0  # slots, counted on where the ring begins anew
         self._held: list[int] = []  # slots of pictures that have passed and may still be taken
@@ -146,14 +147,15 @@ class Reader:
         new = [
             path for path, item in zip(paths, known, strict=True) if not isinstance(item, _SETTLED)
         ]
-        pictures = enumerate(self._decoders.decode_each(new, first), first)
+        found = self._decoders.decode_each(new, first, thumbnails=self._thumbnails)
+        pictures = enumerate(found, first)
         outcomes: list[tuple[Outcome, int]] = []
         for item in known:
             if isinstance(item, _SETTLED):
                 outcomes.append((item, _NOWHERE))
             else:
-                slot, found = next(pictures)
-                outcomes.append((_describe(found, item), slot))
+                slot, picture = next(pictures)
+                outcomes.append((_describe(picture, item), slot))
         return outcomes
 
 

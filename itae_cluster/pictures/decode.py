@@ -11,7 +11,7 @@ import io
 import math
 import os
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
@@ -30,10 +30,12 @@ from itae_cluster.pictures.opening import load, open_image
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["PREPROCESSING", "decode", "read_size", "read_thumbnail", "thumbnail"]
+__all__ = ["PREPROCESSING", "THUMBNAIL_SIDE", "decode", "read_size", "read_thumbnail", "thumbnail"]
 
 PREPROCESSING = 3
 """Counts the changes to `decode` that change pixels: vectors of another count are not reused."""
+THUMBNAIL_SIDE = 112
+"""Of the thumbnails that `decode` makes on the way."""
 _SIDEWAYS = frozenset({5, 6, 7, 8})  # orientations that swap width and height
 _DRAFT_RATIO = 1.5  # embeddings of pictures reduced to this have cosine 0.9998 to those of the full
 _THUMBNAIL_QUALITY = 85
@@ -41,7 +43,9 @@ _THUMBNAIL_MIN_SIDE = 8
 _LONGEST_REASON = 120
 
 
-def decode(path: str, size: int, max_pixels: int = MAX_PIXELS) -> Picture:
+def decode(
+    path: str, size: int, max_pixels: int = MAX_PIXELS, with_thumbnail: bool = False
+) -> Picture:
     """Read a picture file: upright, opaque, in sRGB, squashed to size × size.
 
     A JPEG of which both sides are three times `size` or more is decoded at a half, a quarter or an
@@ -51,6 +55,8 @@ def decode(path: str, size: int, max_pixels: int = MAX_PIXELS) -> Picture:
         path: The file, of any format of `pictures.formats`; its suffix does not matter.
         size: Side of the result in pixels.
         max_pixels: A picture that declares more is refused before anything is decoded.
+        with_thumbnail: Whether to make one of it, too, which takes about as long as to decode a
+            small picture.
 
     Returns:
         Pixels (size, size, 3) uint8 sRGB, C-contiguous, the upright size the picture had, and
@@ -64,7 +70,10 @@ def decode(path: str, size: int, max_pixels: int = MAX_PIXELS) -> Picture:
         width, height = source.size
         resized = shown.resize((size, size), Image.Resampling.BICUBIC)
         pixels = np.array(resized, dtype=np.uint8, order="C")
-        return Picture(pixels, width, height, damage)
+        picture = Picture(pixels, width, height, damage)
+        if not with_thumbnail:
+            return picture
+        return replace(picture, thumbnail=thumbnail(picture, THUMBNAIL_SIDE))
 
 
 def _draft_side(size: int) -> int:
@@ -96,6 +105,8 @@ def read_size(path: str) -> tuple[int, int]:
 
 def thumbnail(picture: Picture, side: int) -> bytes:
     """A JPEG of the picture in its own aspect ratio, its longest side `side` pixels."""
+    if picture.thumbnail is not None and side == THUMBNAIL_SIDE:
+        return picture.thumbnail
     return _jpeg(Image.fromarray(picture.pixels), picture.width, picture.height, side)
 
 

@@ -78,6 +78,7 @@ class StoredPicture(NamedTuple):
     width: int
     height: int
     damage: str | None
+    thumbnail: bytes | None
 
 
 def digest(path: str) -> FileDigest:
@@ -145,7 +146,8 @@ def run_each(
 ) -> tuple[list[Any], dict[int, str]]:
     """As `run` for each path, which comes first of the arguments, with the patience of one each.
 
-    A `Picture` becomes a `StoredPicture`, its pixels in the shared slot `first`, `first + 1`, ….
+    A `Picture` becomes a `StoredPicture`, its pixels in the shared slot `first`, `first + 1`, …;
+    where these are slots without pixels, it stays one.
 
     Returns:
         What each came to, a value or an error, and what was written to standard error meanwhile.
@@ -154,12 +156,15 @@ def run_each(
     outcomes: list[Any] = []
     noise = {}
     for number, path in enumerate(paths):
-        _shared.begun[first + number] = 1
+        slot = first + number
+        _shared.begun[slot] = 1
         result = run(computing, waiting, task, path, *arguments)
         outcome = result.outcome
-        if isinstance(outcome, Picture):
-            _shared.pixels[first + number] = outcome.pixels
-            outcome = StoredPicture(outcome.width, outcome.height, outcome.damage)
+        if isinstance(outcome, Picture) and slot < len(_shared.pixels):
+            _shared.pixels[slot] = outcome.pixels
+            outcome = StoredPicture(
+                outcome.width, outcome.height, outcome.damage, outcome.thumbnail
+            )
         outcomes.append(outcome)
         if result.noise:
             noise[number] = result.noise

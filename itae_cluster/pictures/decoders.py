@@ -16,10 +16,12 @@ import multiprocessing
 import signal
 import threading
 from concurrent.futures import BrokenExecutor, CancelledError, ThreadPoolExecutor
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import numpy as np
 
+from itae_cluster.core.batches import batches
 from itae_cluster.core.cores import usable_cores
 from itae_cluster.core.errors import DecodeError
 from itae_cluster.core.options import MAX_PIXELS
@@ -38,10 +40,15 @@ if TYPE_CHECKING:
     from itae_cluster.core.types import Reporter
     from itae_cluster.pictures.decoder_process import StoredPicture, TaskResult
 
-__all__ = ["PATIENCE", "Decoders", "decoder_count", "warm_up"]
+__all__ = ["EACH_AHEAD", "MOST_AT_ONCE", "PATIENCE", "Decoders", "decoder_count", "warm_up"]
 
 PATIENCE = 120.0
 """Seconds of processor time that one picture may take, and seconds without progress."""
+
+MOST_AT_ONCE = 16
+"""Files that go to a process in one go; more would spare little."""
+EACH_AHEAD = 2
+"""Goes for each process: one that it works on, and one that waits for it."""
 
 _MANY = 4  # cores, from which on one is left to the thread that all pictures go to
 _ATTEMPTS = 3  # a process that starts while another one crashes can be drawn into it
@@ -99,10 +106,12 @@ class Decoders:
         self._closed = False
         self._in_vain = 0  # files that kept waiting too long, one after the other
         self._alone = False  # decoding in this process, since no other can be started
-        self._shared: SharedPixels | None = None
-        self._slots: NDArray[np.uint8] | None = None
-        if room is not None:
-            self._shared, self._slots = _open_room(*room)
+        count, side = room or (0, 0)
+        jobs = EACH_AHEAD * self._processes
+        self._shared, self._slots = _open_room(count, side, jobs * MOST_AT_ONCE)
+        self._places: SimpleQueue[int] = SimpleQueue()  # slots without pixels that are free
+        for job in range(jobs):
+            self._places.put(count + job * MOST_AT_ONCE)
 
     def __enter__(self) -> Self:
         return self
@@ -150,17 +159,17 @@ class Decoders:
     @property
     def slots(self) -> NDArray[np.uint8]:
         """(count, side, side, 3) uint8, what `decode_each` fills."""
-        if self._slots is None:
-            raise ValueError("these decoders were given no room")
         return self._slots
 
-    def decode_each(self, paths: Sequence[str], first: int) -> list[Picture | Exception]:
+    def decode_each(
+        self, paths: Sequence[str], first: int, *, thumbnails: bool = False
+    ) -> list[Picture | Exception]:
         """As `decode`, in one go, into the slots `first`, `first + 1`, …; an error where it failed.
 
         The pixels are views of the slots, which show others once they are used again.
         """
-        side = self.slots.shape[1]
-        found = self._run_each(decode.decode, paths, first, side, self._max_pixels)
+        options = (self.slots.shape[1], self._max_pixels, *((True,) if thumbnails else ()))
+        found = self._run_each(decode.decode, paths, first, *options)
         return [self._to_slot(slot, item) for slot, item in enumerate(found, first)]
 
     def digest_each(self, paths: Sequence[str], first: int) -> list[FileDigest | Exception]:
@@ -171,9 +180,20 @@ class Decoders:
         self, task: Callable[..., T], paths: Sequence[str], *arguments: object
     ) -> Iterator[T | Exception]:
         """What the function makes of each file, in order; an error where it failed."""
-        pool = ThreadPoolExecutor(decoder_count() + 1, thread_name_prefix="decode")
+        jobs = EACH_AHEAD * self._processes
+        few = max(1, min(MOST_AT_ONCE, len(paths) // jobs))
+
+        def run(part: Sequence[str]) -> list[T | Exception]:
+            place = self._places.get()
+            try:
+                return self._run_each(task, part, place, *arguments)
+            finally:
+                self._places.put(place)
+
+        pool = ThreadPoolExecutor(jobs, thread_name_prefix="decode")
         try:
-            yield from pool.map(lambda path: self._try(task, path, *arguments), paths)
+            for found in pool.map(run, batches(paths, few)):
+                yield from found
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
@@ -185,7 +205,7 @@ class Decoders:
         pixels = self.slots[slot]
         if isinstance(found, Picture):  # it was decoded by itself
             pixels[:] = found.pixels
-        return Picture(pixels, found.width, found.height, found.damage)
+        return Picture(pixels, found.width, found.height, found.damage, found.thumbnail)
 
     def _try(self, task: Callable[..., T], path: str, *arguments: object) -> T | Exception:
         try:
@@ -314,10 +334,10 @@ def _too_long(task: Callable[..., object], seconds: float) -> DecodeError:
     return DecodeError(f"took more than {seconds:g} s to {doing}")
 
 
-def _open_room(count: int, side: int) -> tuple[SharedPixels | None, NDArray[np.uint8]]:
-    """Memory for pictures; that of this process alone where none can be shared."""
+def _open_room(count: int, side: int, more: int) -> tuple[SharedPixels | None, NDArray[np.uint8]]:
+    """Slots for pictures, and more without; in this process alone where none can be shared."""
     try:
-        shared = SharedPixels(count, side, _context())
+        shared = SharedPixels(count, side, more, _context())
     except OSError:
         return None, np.empty((count, side, side, 3), dtype=np.uint8)
     return shared, shared.pixels

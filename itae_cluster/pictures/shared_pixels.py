@@ -1,4 +1,4 @@
-"""Pixels in memory that decoder processes write and this one reads, so that none are sent.
+"""Memory that decoder processes write and this one reads, so that no pixels are sent.
 
 The memory has no name by the time anybody uses it, so it goes with the last process that has it,
 however that ends.
@@ -7,6 +7,7 @@ however that ends.
 from __future__ import annotations
 
 import ctypes
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,34 +23,34 @@ class SharedPixels:
 
     Attributes:
         pixels: (count, size, size, 3) uint8, RGB.
-        begun: (count,) uint8, 1 where the file that goes into the slot is being read, or was.
+        begun: (count + more,) uint8, 1 where the file of this slot is being read, or was.
 
     Args:
         count: how many slots.
         size: side of a picture in pixels.
+        more: how many slots without pixels come after them.
         context: of `multiprocessing`, that of the processes.
 
     Raises:
         OSError: if there is no room for them.
     """
 
-    def __init__(self, count: int, size: int, context: Any) -> None:
-        self._count = count
-        self._size = size
-        self._memory = context.RawArray(ctypes.c_uint8, count * (3 * size**2 + 1))
+    def __init__(self, count: int, size: int, more: int, context: Any) -> None:
+        self._shape: tuple[int, ...] = (count, size, size, 3)
+        self._memory = context.RawArray(ctypes.c_uint8, math.prod(self._shape) + count + more)
         self._view()
 
     def _view(self) -> None:
         flat = np.frombuffer(self._memory, dtype=np.uint8)
-        self.begun: NDArray[np.uint8] = flat[-self._count :]
-        shape = (self._count, self._size, self._size, 3)
-        self.pixels: NDArray[np.uint8] = flat[: -self._count].reshape(shape)
+        end = math.prod(self._shape)
+        self.pixels: NDArray[np.uint8] = flat[:end].reshape(self._shape)
+        self.begun: NDArray[np.uint8] = flat[end:]
 
-    def __getstate__(self) -> tuple[int, int, Any]:
-        return self._count, self._size, self._memory
+    def __getstate__(self) -> tuple[tuple[int, ...], Any]:
+        return self._shape, self._memory
 
-    def __setstate__(self, state: tuple[int, int, Any]) -> None:
-        self._count, self._size, self._memory = state
+    def __setstate__(self, state: tuple[tuple[int, ...], Any]) -> None:
+        self._shape, self._memory = state
         self._view()
 
     def at_hand(self, slots: slice) -> int | None:

@@ -13,7 +13,12 @@ from typing import TYPE_CHECKING
 
 from itae_cluster.core.batches import batches
 from itae_cluster.core.text import printable
-from itae_cluster.pictures.decode import PREPROCESSING, read_thumbnail, thumbnail
+from itae_cluster.pictures.decode import (
+    PREPROCESSING,
+    THUMBNAIL_SIDE,
+    read_thumbnail,
+    thumbnail,
+)
 from itae_cluster.pictures.decoders import Decoders
 
 if TYPE_CHECKING:
@@ -25,7 +30,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ByRow", "ThumbnailFile", "Thumbnails", "complete_thumbnails", "store_thumbnails"]
 
-_SIDE = 112
 _MOST = 100_000  # twice what a page shows, so that half of them are enough for it
 _MOST_READ = 5_000  # files that are decoded once more, for want of a thumbnail
 _AT_ONCE = 500
@@ -83,7 +87,7 @@ class Thumbnails:
             self.kept.keep_only(set(self._numbers))
         if number % self._stride == 0:
             self._numbers[path] = number
-            self.kept.add(path, thumbnail(picture, _SIDE))
+            self.kept.add(path, thumbnail(picture, THUMBNAIL_SIDE))
 
 
 class ByRow(Mapping[int, bytes]):
@@ -157,7 +161,7 @@ def _to_read(
 def _read(paths: Sequence[str], decoders: Decoders, reporter: Reporter) -> dict[str, bytes]:
     """JPEG bytes by path, of those that can be read."""
     found = {}
-    for path, jpeg in zip(paths, decoders.map(read_thumbnail, paths, _SIDE), strict=True):
+    for path, jpeg in zip(paths, decoders.map(read_thumbnail, paths, THUMBNAIL_SIDE), strict=True):
         if isinstance(jpeg, bytes):
             found[path] = jpeg
         else:

@@ -24,6 +24,7 @@ from itae_cluster.core.options import (
     OutputOptions,
 )
 from itae_cluster.embedding.embed import embed_files
+from itae_cluster.pictures.decode import THUMBNAIL_SIDE, decode, thumbnail
 from itae_cluster.pictures.decoders import Decoders
 from itae_cluster.pipeline import plan_pictures, sort_pictures
 from itae_cluster.preview.thumbnails import Thumbnails, complete_thumbnails
@@ -135,11 +136,12 @@ def test_what_the_cache_knows_is_no_progress(many, tmp_path):
 def test_only_a_few_batches_are_decoded_ahead(files, monkeypatch):
     decoded, at_encode = [], []
     real = Decoders.decode_each
-    monkeypatch.setattr(
-        Decoders,
-        "decode_each",
-        lambda own, paths, at: decoded.extend(paths) or real(own, paths, at),
-    )
+
+    def decode_each(own, paths, first, **options):
+        decoded.extend(paths)
+        return real(own, paths, first, **options)
+
+    monkeypatch.setattr(Decoders, "decode_each", decode_each)
     monkeypatch.setattr("itae_cluster.embedding.reader.decoder_count", lambda: 1)
     encoder = MeanColourEncoder()
     encode = encoder.encode
@@ -176,6 +178,18 @@ def test_thumbnails_are_thinned_out_evenly_past_the_limit(files):
     )
     assert sorted(kept.kept) == [copies[number] for number in (0, 8, 16, 24)]
     assert all(jpeg.startswith(b"\xff\xd8") for jpeg in kept.kept.values())
+
+
+def test_pictures_that_pass_by_have_a_thumbnail(files):
+    made = []
+    embed(
+        files[:2],
+        MeanColourEncoder(),
+        batch_size=2,
+        reporter=RecordingReporter(),
+        on_picture=lambda number, path, picture: made.append(picture.thumbnail),
+    )
+    assert made == [thumbnail(decode(path, 28), THUMBNAIL_SIDE) for path in files[:2]]
 
 
 def test_missing_thumbnails_are_read_from_the_files(files, monkeypatch):

@@ -105,7 +105,7 @@ def test_nothing_is_read_where_there_are_no_files():
 
 
 def test_an_error_of_ours_is_not_taken_for_one_of_the_file(pictures, monkeypatch):
-    def fail(*_):
+    def fail(*_, **__):
         return [ZeroDivisionError("ours")]
 
     monkeypatch.setattr("itae_cluster.pictures.decoders.Decoders.decode_each", fail)

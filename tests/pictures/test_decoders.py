@@ -143,6 +143,36 @@ def test_several_in_one_go_are_pixels_or_reasons(folder, treachery):
     assert isinstance(digests[1], OSError)
 
 
+def test_a_map_sends_several_files_at_a_time(folder, treachery, monkeypatch):
+    paths = [str(folder / f"{name}.png") for name in ("a", "b", "c", "crash", "d")] * 20
+    sent, attempt = [], Decoders._attempt
+
+    def count(own, files, *more):
+        sent.append(files)
+        return attempt(own, files, *more)
+
+    monkeypatch.setattr(Decoders, "_attempt", count)
+    with Decoders(RecordingReporter(), processes=2) as decoders:
+        sizes = list(decoders.map(decoding.read_size, paths))
+        assert sorted(sent) == [4, *[16] * 6]
+        assert sizes == [(20, 10)] * 100
+        shown = list(decoders.map(treacherous, paths[:5], 28, 10**6))
+    assert "crashed" in str(shown[3])
+    for found in (*shown[:3], shown[4]):
+        assert (found.width, found.pixels.shape) == (20, (28, 28, 3))
+
+
+def test_decoders_make_thumbnails_where_they_are_wanted(folder):
+    path = str(folder / "a.png")
+    wanted = decoding.thumbnail(decoding.decode(path, 28), decoding.THUMBNAIL_SIDE)
+    with Decoders(RecordingReporter(), processes=1, room=(2, 28)) as decoders:
+        (plain,) = decoders.decode_each([path], 0)
+        (found,) = decoders.decode_each([path], 1, thumbnails=True)
+    assert (plain.thumbnail, found.thumbnail) == (None, wanted)
+    assert decoding.thumbnail(found, decoding.THUMBNAIL_SIDE) is found.thumbnail
+    assert decoding.thumbnail(found, 20) == decoding.thumbnail(plain, 20)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="blocks with a lease")
 def test_in_one_go_too_only_the_file_that_blocks_is_given_up(folder, blocked):
     paths = [str(folder / "a.png"), blocked, str(folder / "b.png")]

@@ -49,6 +49,7 @@ BOX = (
 AVOIDABLE = """() => {
   const pictures = new Rectangles(), before = new Rectangles(), shown = new Set(visibleThumbs);
   let seen = 0, avoidable = 0;
+  before.put(toolsBox);
   for (const box of visibleThumbs.map(BOX)) pictures.put(box);
   for (const [group, { caption, w, h }] of captionOf) {
     if (caption.hidden) continue;
@@ -57,6 +58,7 @@ AVOIDABLE = """() => {
     const halves = shown.has(anchor) ? halvesOf(anchor) : [dotRadius(), dotRadius()];
     const around = halves.map((half) => half + 4);
     const isFree = ([left, top, right, bottom]) => !pictures.under([left, top, right, bottom])
+      && !outside([left, top, right, bottom])
       && !before.under([left - 3, top - 3, right + 3, bottom + 3]);
     const spots = spotsAround(screenX(anchor), screenY(anchor), around, w, h);
     const covers = pictures.under([x + 1, y + 1, x + w - 1, y + h - 1]) > 0;
@@ -533,6 +535,8 @@ def test_content_and_dates_are_searched_and_a_picture_is_enlarged(album, opened)
     facts = [Facts(tags=()) for _ in range(N)]
     facts[100] = Facts(tags=(("02088364", 0.9),), taken="2019-07-03T14:22:10", camera="Canon")
     facts[101] = Facts(tags=(("02088364", 0.2),), taken="2021-01-05T09:00:00")
+    unseen = int(np.flatnonzero(data.labels == 1)[0])
+    facts[unseen] = Facts()
     suggested = {
         1: Suggestion("garbage truck", ("truck", "vehicle"), 0.9),
         3: Suggestion(None, ("cello",), 0.3),
@@ -569,7 +573,13 @@ def test_content_and_dates_are_searched_and_a_picture_is_enlarged(album, opened)
     page.evaluate("setSpan([2021 * 12, 2021 * 12])")
     page.fill("#search", "dog")
     assert listed(page, "#list li button") == [101]
-    page.evaluate("setSpan(null); openPicture(100)")
+    # What nobody looked at counts as what its cluster was called, wherever it is moved.
+    page.evaluate("setSpan(null)")
+    page.fill("#search", "garbage truck")
+    assert unseen in listed(page, "#list li button")
+    page.evaluate("addOperation({ merge: [groups[0].key, groups[1].key] })")
+    assert listed(page, "#list li button") == [unseen]
+    page.evaluate("undo(); openPicture(100)")
     assert "Shows beagle" in page.inner_text("#details")
     assert page.evaluate("location.hash").startswith("#p=100")
     rows = page.evaluate("members[data.group[100]]")

@@ -2,7 +2,9 @@
 // Captions of clusters on the map, beside what they name.
 
 const MOST_ON_PICTURES = 12;  // of the largest clusters may lie on another's thumbnail, where nothing else is free
+const FARTHER = 36;  // CSS pixels that theirs may be away: past the next thumbnail
 let captionOf = new Map();
+let toolsBox = null;  // where the buttons of the map are
 
 function makeCaptions() {
   captions.replaceChildren();
@@ -43,6 +45,12 @@ function spotsAround(x, y, [across, down], w, h) {
     .map(([dx, dy]) => [x + dx - w / 2, y + dy - h / 2, x + dx + w / 2, y + dy + h / 2]);
 }
 
+// How many pixels of a box are not on the map.
+function outside([left, top, right, bottom]) {
+  const across = Math.max(0, Math.min(right, width) - Math.max(left, 0)), down = Math.max(0, Math.min(bottom, height) - Math.max(top, 0));
+  return (right - left) * (bottom - top) - across * down;
+}
+
 // The largest clusters first; a caption that has no room beside the pictures waits for a closer view.
 function placeCaptions() {
   const taken = new Rectangles(), pictures = new Rectangles(), gap = width < 500 ? 12 : 3, shown = new Set(visibleThumbs);
@@ -50,15 +58,18 @@ function placeCaptions() {
     const [w, h] = halvesOf(row), x = screenX(row), y = screenY(row);
     pictures.put([x - w, y - h, x + w, y + h]);
   }
+  if (toolsBox) taken.put(toolsBox);
   let placed = 0;
   for (const [group, { caption, w, h }] of captionOf) {
     const { anchor } = groups[group], x = screenX(anchor), y = screenY(anchor);
     const isSeen = x > -w && y > -h && x < width + w && y < height + h && isBright(anchor);
     const around = (shown.has(anchor) ? halvesOf(anchor) : [dotRadius(), dotRadius()]).map((half) => half + 4);
-    const free = isSeen ? spotsAround(x, y, around, w, h).filter(([left, top, right, bottom]) => !taken.under([left - gap, top - gap, right + gap, bottom + gap])) : [];
+    const spots = isSeen ? spotsAround(x, y, around, w, h) : [];
+    if (isSeen && placed < MOST_ON_PICTURES) spots.push(...spotsAround(x, y, around.map((half) => half + FARTHER), w, h));
+    const free = spots.filter(([left, top, right, bottom]) => !taken.under([left - gap, top - gap, right + gap, bottom + gap]));
     let box = null, least = placed < MOST_ON_PICTURES ? Infinity : 1;
     for (const spot of free) {
-      const area = pictures.under(spot);
+      const area = pictures.under(spot) + outside(spot);
       if (area < least) { least = area; box = spot; }
       if (!area) break;
     }

@@ -169,6 +169,8 @@ function resize() {
   height = map.clientHeight;
   if (!width || !height) return;
   fitted = everything().k;
+  const { offsetLeft: left, offsetTop: top, offsetWidth: w, offsetHeight: h } = find("#tools");
+  toolsBox = [left, top, left + w, top + h];
   zoomer.extent([[0, 0], [width, height]]).scaleExtent([fitted / 2, fitted * MOST_ZOOM]).translateExtent([[-0.6, -0.6], [1.6, 1.6]]);
   renderer?.resize(width, height, Math.min(2, devicePixelRatio || 1));
   if (first || whole) surface.call(zoomer.transform, everything());

@@ -57,12 +57,12 @@ function above(place) {
 const isUnder = (place, wanted) => [...above(place)].some((each) => wanted.has(each));
 
 // Of a picture that nobody has looked at its cluster's words count: [place, tenths].
-const clusterTags = groups.map(({ suggested }) => !suggested ? [] :
+const clusterTags = base.groups.map(({ suggested }) => !suggested ? [] :
   [suggested.name, ...suggested.tags].filter(Boolean).flatMap((word) =>
     [...(whole.get(plain(word.replace(/ \d+$/, ""))) ?? [])].map((place) => [place, Math.floor(suggested.confidence * 9.99)])));
 
 const isSeen = (row) => Boolean(data.tags?.length) && data.tags[row] !== null;
-const tagsOf = (row) => isSeen(row) ? data.tags[row].map((tag) => [Math.floor(tag / 10), tag % 10]) : clusterTags[data.group[row]];
+const tagsOf = (row) => isSeen(row) ? data.tags[row].map((tag) => [Math.floor(tag / 10), tag % 10]) : clusterTags[base.group[row]];
 
 // How surely a picture shows one of these, in tenths; 0: nothing says so.
 function shareOf(row, wanted) {
