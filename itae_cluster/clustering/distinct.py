@@ -18,7 +18,7 @@ from itae_cluster.clustering.similarity import find_similar
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Distinct", "find_copies", "join_similar", "vote"]
+__all__ = ["Distinct", "find_copies", "join_similar", "mean_places", "vote"]
 
 _MOST_COMPARED = 50_000  # every two of them; the page does not draw more either
 _SMALLEST_LENGTH = 1e-12
@@ -60,7 +60,7 @@ def join_similar(copies: Distinct, fewest: int = 1) -> Distinct:
     """
     if not fewest <= len(copies.points) <= _MOST_COMPARED:
         return copies
-    groups = find_similar(copies.points, neighbours=0).duplicates
+    groups = find_similar(copies.points).duplicates
     left = len(copies.points) - sum(len(group) - 1 for group in groups)
     return _together(copies, groups) if groups and left >= fewest else copies
 
@@ -73,6 +73,17 @@ def vote(labels: NDArray[np.int64], of: NDArray[np.int64]) -> NDArray[np.int64]:
     order = np.lexsort((label, -counts, points))  # as many for two: the lower number
     first = order[np.unique(points[order], return_index=True)[1]]
     return np.asarray(label[first][of], dtype=np.int64)
+
+
+def mean_places(
+    places: NDArray[np.float32], copies: Distinct, joined: Distinct
+) -> NDArray[np.float32]:
+    """Where the points of `joined` lie, if those of `copies` lie at (m, any) `places`: means."""
+    of = joined.of[np.unique(copies.of, return_index=True)[1]]
+    sums = np.zeros((len(joined.points), places.shape[1]))
+    np.add.at(sums, of, places * copies.weights[:, None])
+    weights = np.bincount(of, weights=copies.weights)
+    return np.asarray(sums / weights[:, None], dtype=np.float32)
 
 
 def _together(copies: Distinct, groups: tuple[tuple[int, ...], ...]) -> Distinct:

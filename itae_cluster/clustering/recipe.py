@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from itae_cluster.clustering import algorithms, choose_k, density
-from itae_cluster.clustering.distinct import find_copies, join_similar, vote
+from itae_cluster.clustering.distinct import find_copies, join_similar, mean_places, vote
 from itae_cluster.clustering.levels import find_levels
 from itae_cluster.clustering.links import fewest_parted
 from itae_cluster.clustering.reduce import cached_umap, pca_reduce
@@ -109,13 +109,12 @@ def cluster_vectors(
     labels, partition = _label(points, taken, options)
     labels = vote(labels, distinct.of)
     if len(np.unique(labels)) < (options.k or 1):  # near-duplicates alone made up a cluster
-        taken = distinct
-        points = _reduced(taken.points, options, cache, reporter)
+        taken, points = distinct, mean_places(points, copies, distinct)
         labels, partition = _label(points, taken, options)
     clustering = replace(
         algorithms.describe(vectors, labels),
         choice=choice,
-        neighbours=_neighbours(taken, options),
+        neighbours=_neighbours(copies, options),
         partition=partition,
     )
     return _with_levels(clustering, points, taken.of, distinct, options) if levels else clustering

@@ -5,7 +5,9 @@ Similarity is the cosine, which for rows of length 1 is their product: 1 for equ
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import functools
+import hashlib
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,6 +24,7 @@ NEAR_DUPLICATE = 0.97
 ALIKE = 0.90
 """The cosine from which a pair is kept, for a reader who sets the limit lower."""
 
+_MOST_NEIGHBOURS = 15  # what anybody asks for
 _MOST_PAIRS = 30_000
 _CELLS_AT_ONCE = 1 << 24  # similarities held at once, 64 MB
 _COLUMNS = 64
@@ -55,13 +58,39 @@ def find_similar(
     Groups of near-duplicates are complete-link: any two members reach the threshold, so no chain
     of similar pictures joins unlike ones. Of alike pairs the 30,000 that are most alike are kept.
     Where more than 4,096 pictures hang together in such
-    chains they are grouped in parts, which may split a group and never joins one.
+    chains they are grouped in parts, which may split a group and never joins one. What was found of
+    the last two sets of vectors is remembered: clusters and page ask for the same.
 
     Args:
         vectors: (n, D), rows of length 1.
-        neighbours: m, how many are kept for a picture; fewer where there are fewer pictures.
+        neighbours: m, how many are kept for a picture; fewer where there are fewer pictures. With
+            0 no pairs are kept either.
         threshold: the cosine of near-duplicates.
     """
+    most = max(neighbours, _MOST_NEIGHBOURS) if neighbours else 0  # none: groups are all there is
+    found = _compare(_Points(vectors), most, threshold)
+    return replace(
+        found, neighbours=found.neighbours[:, :neighbours], cosines=found.cosines[:, :neighbours]
+    )
+
+
+class _Points:
+    """Vectors that are looked up by their content."""
+
+    def __init__(self, vectors: NDArray[np.float32]) -> None:
+        self.vectors = vectors
+        self._digest = hashlib.sha256(np.ascontiguousarray(vectors).data).digest()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Points) and self._digest == other._digest
+
+    def __hash__(self) -> int:
+        return hash(self._digest)
+
+
+@functools.lru_cache(maxsize=2)
+def _compare(points: _Points, neighbours: int, threshold: float) -> Similarity:
+    vectors = points.vectors
     n = len(vectors)
     kept = min(neighbours, max(n - 1, 0))
     nearest = np.empty((n, kept), dtype=np.int64)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -63,8 +64,10 @@ def write_previews(folder: str, collection: Collection, run: Run, *, contact_she
     """
     data, paths = lay_out(collection, run)
     run.reporter.progress("Drawing the preview", 0, None)
-    write_picture(data, os.path.join(folder, "preview.png"))
-    atlas = draw_atlas(data, paths, run.reporter)
+    with ThreadPoolExecutor(1) as beside:  # Matplotlib keeps to one core, Pillow does not
+        drawn = beside.submit(draw_atlas, data, paths, run.reporter)
+        write_picture(data, os.path.join(folder, "preview.png"))
+        atlas = drawn.result()
     write_page(data, os.path.join(folder, "preview.html"), atlas)
     if contact_sheets:
         write_contact_sheets(data, os.path.join(folder, CONTACT_FOLDER))

@@ -58,7 +58,7 @@ def main() -> None:
         result = sort_pictures(
             InputOptions((folder,)),
             ModelOptions("mini"),
-            ClusterOptions(k=int(k)),
+            ClusterOptions(k=None if k == "auto" else int(k)),
             OutputOptions(out[0], Action.HARDLINK) if out else None,
             run,
         )

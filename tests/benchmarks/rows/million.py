@@ -23,7 +23,7 @@ from itae_cluster.pipeline.embed import embed_pictures
 if TYPE_CHECKING:
     from benchmarks.context import Context
 
-__all__ = ["ROW", "measure"]
+__all__ = ["ROW", "fill", "measure"]
 
 ROW = "A million"
 _PART = 10_000
@@ -41,7 +41,7 @@ def measure(context: Context) -> tuple[list[Figure], list[str]]:
     folder = os.path.join(context.scratch, f"million{n}")
     cache = os.path.join(context.scratch, f"cache-million{n}")
     if not os.path.isdir(cache):
-        _fill(folder, cache, n, context)
+        fill(folder, cache, n, context)
     figures = []
     out = os.path.join(context.scratch, "out-million")
     shutil.rmtree(out, ignore_errors=True)
@@ -60,7 +60,7 @@ def measure(context: Context) -> tuple[list[Figure], list[str]]:
     return figures, []
 
 
-def _fill(folder: str, cache_folder: str, n: int, context: Context) -> None:
+def fill(folder: str, cache_folder: str, n: int, context: Context) -> None:
     """N small files, and a cache that holds a vector for each."""
     first = os.path.join(folder, "000")
     os.makedirs(first, exist_ok=True)
