@@ -1,6 +1,6 @@
 """Measures and writes the table of docs/performance.md.
 
-    python tests/benchmarks [ROW…] [--folder DIR] [--scratch DIR] [--peers DIR] [--quick]
+    python tests/benchmarks [ROW…] [--folder DIR] [--scratch DIR] [--peers DIR] [--quick] [--cuda]
 
 Each row takes the place of its earlier figures in results.json beside this file; rows that are
 not named keep theirs. `--render` only writes the page; `--quick` measures little, keeps nothing.
@@ -36,7 +36,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--peers", help="where environments of other tools are, or are made")
     parser.add_argument("--quick", action="store_true", help="see whether it runs; keep nothing")
     parser.add_argument("--render", action="store_true", help="write the page anew, and no more")
+    parser.add_argument("--cuda", action="store_true", help="measure the row on CUDA alone")
     asked = parser.parse_args(arguments)
+    if asked.cuda:
+        asked.rows.append("cuda")
     unknown = set(asked.rows) - set(NAMES)
     if unknown:
         parser.error(f"no row {', '.join(sorted(unknown))}; choose from {', '.join(NAMES)}")
@@ -48,6 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for name in asked.rows or NAMES:
             if name == "peers" and asked.peers is None and not asked.rows:
                 print("peers: left out, since --peers DIR is not given")
+                continue
+            if name == "cuda" and not asked.rows:
                 continue
             row = importlib.import_module(f"benchmarks.rows.{name}")
             figures, notes = row.measure(context)
