@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from itae_cluster.clustering.sampling import sample_rows
+from itae_cluster.clustering.similarity import nearest_among
 from itae_cluster.core.batches import slices
 from itae_cluster.core.compiled import choose_numba_cache
 
@@ -223,27 +224,23 @@ def place_among(
 ) -> NDArray[np.float32]:
     """Every row among its nearest rows of a sample: the mean of their places by 1/distance².
 
-    Linear in the number of rows, with no state that grows with it. A row of the sample keeps its
+    Linear in the number of rows. A row of the sample keeps its
     place. UMAP's own `transform` does the same first, then moves each point once more.
 
     Args:
-        vectors: (n, D).
-        sample: (m, D), m of 1 or more.
+        vectors: (n, D), rows of length 1.
+        sample: (m, D), rows of length 1, m of 1 or more.
         fitted: (m, d) places of the sample.
 
     Returns:
         (n, d) float32.
     """
-    from sklearn.neighbors import NearestNeighbors
-
-    among = min(_PLACED_AMONG, len(sample))
-    index = NearestNeighbors(n_neighbors=among, algorithm="brute").fit(sample)
+    nearest, distances = nearest_among(vectors, sample, min(_PLACED_AMONG, len(sample)))
     placed = np.empty((len(vectors), fitted.shape[1]), dtype=np.float32)
     for rows in slices(len(vectors), _ROWS_AT_ONCE):
-        distances, nearest = index.kneighbors(vectors[rows])
-        weights = 1 / np.maximum(distances, _SMALLEST_DISTANCE) ** 2  # (B, 5)
+        weights = 1 / np.maximum(distances[rows], _SMALLEST_DISTANCE) ** 2  # (B, 5)
         weights /= weights.sum(axis=1, keepdims=True)
-        placed[rows] = (weights[:, :, None] * fitted[nearest]).sum(axis=1)
+        placed[rows] = (weights[:, :, None] * fitted[nearest[rows]]).sum(axis=1)
     return placed
 
 

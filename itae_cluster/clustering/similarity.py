@@ -15,9 +15,19 @@ import numpy as np
 from itae_cluster.core.batches import slices
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
-__all__ = ["ALIKE", "NEAR_DUPLICATE", "Similarity", "diverse", "find_similar", "group_linked"]
+__all__ = [
+    "ALIKE",
+    "NEAR_DUPLICATE",
+    "Similarity",
+    "diverse",
+    "find_similar",
+    "group_linked",
+    "nearest_among",
+]
 
 NEAR_DUPLICATE = 0.97
 """The cosine from which two pictures count as near-duplicates."""
@@ -97,15 +107,105 @@ def _compare(points: _Points, neighbours: int, threshold: float) -> Similarity:
     cosines = np.empty((n, kept), dtype=np.float32)
     chains = np.arange(n)
     alike = _AlikePairs(_MOST_PAIRS if kept else 0)
-    for rows in slices(n, max(1, _CELLS_AT_ONCE // max(n, 1))):
-        similar = vectors[rows] @ vectors.T  # (B, n)
-        similar[np.arange(len(similar)), np.arange(rows.start, rows.start + len(similar))] = -np.inf
+    for start, block in _blocks(vectors, vectors):
+        here = np.arange(len(block.cosines))
+        block.exclude(here, here + start)
         if kept:
-            nearest[rows], cosines[rows] = _largest(similar, kept)
-        chains = _joined(chains, rows.start, similar >= threshold)
-        alike.add(rows.start, similar)
+            rows = slice(start, start + len(here))
+            nearest[rows], cosines[rows] = block.largest(kept)
+        one, other, _ = block.at_least(threshold)
+        chains = _linked(chains, one + start, other)
+        alike.add(start, block)
     groups = tuple(_groups(vectors, chains, threshold))
     return Similarity(nearest, cosines, groups, alike.pairs, alike.cosines, alike.least)
+
+
+def nearest_among(
+    vectors: NDArray[np.float32], sample: NDArray[np.float32], count: int
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """The nearest rows of a sample, nearest first, and their Euclidean distances: (n, count) each.
+
+    What was found last is remembered: a space and the map ask for the same.
+
+    Args:
+        vectors: (n, D), rows of length 1.
+        sample: (m, D), rows of length 1.
+        count: 1 to m.
+    """
+    return _find_among(_Points(vectors), _Points(sample), count)
+
+
+@functools.lru_cache(maxsize=1)
+def _find_among(
+    points: _Points, sample: _Points, count: int
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    vectors, others = points.vectors, sample.vectors
+    nearest = np.empty((len(vectors), count), dtype=np.int64)
+    distances = np.empty(nearest.shape, dtype=np.float32)
+    for start, block in _blocks(vectors, others):
+        rows = slice(start, start + len(block.cosines))
+        nearest[rows], _ = block.largest(count)
+        for place in range(count):  # from differences: a cosine says nothing of short ones
+            apart = others[nearest[rows, place]] - vectors[rows]
+            distances[rows, place] = np.sqrt(np.einsum("bd,bd->b", apart, apart))
+    return nearest, distances
+
+
+def _blocks(
+    vectors: NDArray[np.float32], others: NDArray[np.float32]
+) -> Iterator[tuple[int, _Block]]:
+    """The cosines of all rows with all others, some rows at a time, and where those begin."""
+    n = len(others)
+    width = -(-n // _COLUMNS) * _COLUMNS
+    padded = np.concatenate([others, np.zeros((width - n, others.shape[1]), dtype=others.dtype)])
+    for rows in slices(len(vectors), max(1, _CELLS_AT_ONCE // max(width, 1))):
+        cosines = vectors[rows] @ padded.T
+        cosines[:, n:] = -np.inf
+        yield rows.start, _Block(cosines)
+
+
+class _Block:
+    """(B, n) cosines. The largest of every 64 columns tell where it is worth looking."""
+
+    def __init__(self, cosines: NDArray[np.float32]) -> None:
+        self.cosines = cosines
+        self._parts = cosines.reshape(len(cosines), -1, _COLUMNS)
+        self._tops = self._parts.max(axis=2)
+
+    def exclude(self, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> None:
+        """Take these cells out."""
+        self.cosines[rows, columns] = -np.inf
+        parts = columns // _COLUMNS
+        self._tops[rows, parts] = self._parts[rows, parts].max(axis=1)
+
+    def at_least(
+        self, least: float | NDArray[np.float32]
+    ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float32]]:
+        """Rows, columns and cosines of the cells that reach it, row by row; `least` may be (B,)."""
+        bounds = np.broadcast_to(np.asarray(least, dtype=np.float32), len(self.cosines))
+        rows, parts = np.nonzero(self._tops >= bounds[:, None])
+        cells = self._parts[rows, parts]  # (m, 64)
+        at, within = np.nonzero(cells >= bounds[rows, None])
+        return rows[at], parts[at] * _COLUMNS + within, cells[at, within]
+
+    def largest(self, count: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """The `count` largest of each row, largest first, ties by column: (B, count) each.
+
+        The `count`-th largest is no less than the `count`-th largest top, so only the few that
+        reach that are sorted; a partition of whole rows takes several times as long.
+        """
+        height = len(self.cosines)
+        tops = self._tops if self._tops.shape[1] >= count else self.cosines
+        least = np.partition(tops, tops.shape[1] - count, axis=1)[:, tops.shape[1] - count]
+        rows, columns, values = self.at_least(least)
+        if len(rows) > _COLUMNS * height:  # many equal ones: the first columns of each will do
+            keep = np.arange(len(rows)) - np.searchsorted(rows, rows) < _COLUMNS
+            keep |= values > least[rows]
+            rows, columns, values = rows[keep], columns[keep], values[keep]
+        order = np.lexsort((columns, -values, rows))
+        starts = np.searchsorted(rows, np.arange(height))  # rows are in order before and after
+        chosen = order[starts[:, None] + np.arange(count)]  # (B, count)
+        return columns[chosen], values[chosen]
 
 
 class _AlikePairs:
@@ -117,15 +217,15 @@ class _AlikePairs:
         self.pairs = np.empty((0, 2), dtype=np.int64)
         self.cosines = np.empty(0, dtype=np.float32)
 
-    def add(self, start: int, similar: NDArray[np.float32]) -> None:
-        """Take those of a block (B, n) of rows from `start` on, each pair once."""
+    def add(self, start: int, block: _Block) -> None:
+        """Take those of a block of rows from `start` on, each pair once."""
         if not self._most:
             return
-        rows, columns = np.nonzero(similar >= self.least)
+        rows, columns, values = block.at_least(self.least)
         once = columns > rows + start
-        rows, columns = rows[once], columns[once]
+        rows, columns, values = rows[once], columns[once], values[once]
         pairs = np.concatenate([self.pairs, np.stack([rows + start, columns], axis=1)])
-        cosines = np.concatenate([self.cosines, similar[rows, columns]])
+        cosines = np.concatenate([self.cosines, values])
         order = np.lexsort((pairs[:, 1], pairs[:, 0], -cosines))
         if len(order) > self._most:
             order = order[: self._most]
@@ -174,39 +274,6 @@ def diverse(
         chosen.append(int(closest.argmin()))
         closest = np.maximum(closest, vectors[members] @ vectors[members[chosen[-1]]])
     return tuple(int(members[place]) for place in chosen)
-
-
-def _largest(
-    similar: NDArray[np.float32], count: int
-) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """The `count` largest of each row, largest first, ties by column.
-
-    The largest of every 64 columns tell what the `count`-th largest is at least, so only the few
-    that reach it are sorted; a partition of whole rows takes several times as long.
-    """
-    height, n = similar.shape
-    whole = n // _COLUMNS * _COLUMNS
-    tops = similar[:, :whole].reshape(height, -1, _COLUMNS).max(axis=2)
-    tops = np.concatenate([tops, similar[:, whole:]], axis=1)
-    if tops.shape[1] < count:
-        tops = similar
-    least = np.partition(tops, tops.shape[1] - count, axis=1)[:, tops.shape[1] - count]
-    rows, columns = np.nonzero(similar >= least[:, None])
-    if len(rows) > _COLUMNS * height:  # many equal ones: the first columns of each will do
-        keep = np.arange(len(rows)) - np.searchsorted(rows, rows) < _COLUMNS
-        above = similar[rows, columns] > least[rows]
-        rows, columns = rows[keep | above], columns[keep | above]
-    values = similar[rows, columns]
-    order = np.lexsort((columns, -values, rows))
-    starts = np.searchsorted(rows, np.arange(height))  # rows are in order before and after
-    chosen = order[starts[:, None] + np.arange(count)]  # (B, count)
-    return columns[chosen], values[chosen]
-
-
-def _joined(chains: NDArray[np.int64], start: int, linked: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Which chain each row belongs to once these links, of the rows from `start` on, are known."""
-    one, other = np.nonzero(linked)
-    return _linked(chains, one + start, other)
 
 
 def _linked(

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from itae_cluster.clustering import algorithms, distinct
-from itae_cluster.clustering.distinct import find_copies, join_similar
+from itae_cluster.clustering import recipe as recipe_module
+from itae_cluster.clustering.distinct import find_copies, join_similar, mean_places
 from itae_cluster.clustering.recipe import cluster_vectors
+from itae_cluster.clustering.reduce import umap_reduce
 from itae_cluster.core.options import Algorithm, ClusterOptions, Reduction
 from support.fakes import RecordingReporter
 from support.points import unit
@@ -124,3 +126,25 @@ def test_a_heavy_point_draws_a_centre_as_its_pictures_would():
     labels = algorithms._refined(points, starts, weights)
     np.testing.assert_array_equal(np.repeat(labels, weights), algorithms._refined(each, starts))
     assert (labels != algorithms._refined(points, starts)).any()
+
+
+def test_where_copies_use_up_a_cluster_nothing_is_reduced_again(monkeypatch):
+    vectors, is_same = album(copies=60, others=8, near=0.1)
+    reduced = []
+
+    def counted(points, *arguments, **options):
+        reduced.append(len(points))
+        return umap_reduce(points, arguments[0], seed=options["seed"])
+
+    monkeypatch.setattr(recipe_module, "cached_umap", counted)
+    labels = cluster_vectors(vectors, recipe(Algorithm.KMEANS, Reduction.UMAP, k=8)).labels
+    assert len(reduced) == 1
+    assert len(np.unique(labels)) == 8
+    assert len(np.unique(labels[is_same])) == 1
+
+
+def test_a_group_lies_in_the_middle_of_its_pictures():
+    a, b, c = unit(np.eye(4)[:3])
+    copies = find_copies(np.stack([a, unit([a + 0.05 * b])[0], c, a]))
+    places = np.array([[0.0], [3.0], [9.0]])
+    np.testing.assert_allclose(mean_places(places, copies, join_similar(copies)), [[1.0], [9.0]])

@@ -6,8 +6,14 @@ import numpy as np
 import pytest
 
 from itae_cluster.clustering import similarity
-from itae_cluster.clustering.similarity import diverse, find_similar
+from itae_cluster.clustering.similarity import diverse, find_similar, nearest_among
 from support.points import unit
+
+
+@pytest.fixture(autouse=True)
+def _nothing_remembered():
+    """Tests change what the comparison depends on."""
+    similarity._compare.cache_clear()
 
 
 def at(degrees):
@@ -82,7 +88,30 @@ def test_the_most_alike_pairs_are_kept_and_what_a_pair_needs_is_told(monkeypatch
     assert (everything.pairs[:, 0] < everything.pairs[:, 1]).all()
     assert np.allclose(cosines[tuple(everything.pairs.T)], everything.pair_cosines)
     monkeypatch.setattr(similarity, "_MOST_PAIRS", 10)
-    monkeypatch.setattr(similarity, "_CELLS_AT_ONCE", 36)  # three rows at a time
+    monkeypatch.setattr(similarity, "_CELLS_AT_ONCE", 3 * 64)  # three rows at a time
+    similarity._compare.cache_clear()
     few = find_similar(vectors)
     assert np.allclose(few.pair_cosines, everything.pair_cosines[:10])
     assert few.alike_from == few.pair_cosines[-1]
+
+
+@pytest.mark.parametrize(("n", "m"), [(5, 1), (300, 90), (90, 300)])
+def test_the_nearest_of_a_sample_are_exact(n, m, monkeypatch):
+    monkeypatch.setattr(similarity, "_CELLS_AT_ONCE", 5000)
+    rng = np.random.default_rng(n)
+    vectors, sample = (unit(rng.normal(size=(rows, 12))) for rows in (n, m))
+    vectors[: min(n, m)] = sample[: min(n, m)]
+    apart = np.linalg.norm(vectors[:, None] - sample, axis=2)
+    nearest, distances = nearest_among(vectors, sample, min(4, m))
+    wanted = np.argsort(apart, axis=1, kind="stable")[:, : min(4, m)]
+    np.testing.assert_array_equal(nearest, wanted)
+    np.testing.assert_allclose(distances, np.take_along_axis(apart, wanted, axis=1), atol=1e-6)
+
+
+def test_pictures_are_compared_once_for_clusters_and_page(monkeypatch):
+    vectors = unit(np.random.default_rng(0).normal(size=(60, 12)))
+    first = find_similar(vectors)
+    monkeypatch.setattr(similarity, "_blocks", lambda *_: pytest.fail("compared again"))
+    again = find_similar(vectors.copy(), neighbours=3)
+    np.testing.assert_array_equal(again.neighbours, first.neighbours[:, :3])
+    assert again.duplicates == first.duplicates
