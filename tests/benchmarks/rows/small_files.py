@@ -28,9 +28,9 @@ __all__ = ["ROW", "measure"]
 
 ROW = "Small files"
 _NOTE = (
-    "Processor time of a decoder for a picture of 256 × 256 pixels over that of the main process, all "
-    "its threads, for each that is added; an encoder that returns at once. More decoders than that "
-    "would wait for the main process."
+    "Processor time of a decoder for a picture of 256 × 256 pixels over that of the main process, "
+    "all its threads, for each that is added; an encoder that returns at once. More decoders than "
+    "that would wait for the main process, unless its threads work side by side, as the cache's do."
 )
 
 
