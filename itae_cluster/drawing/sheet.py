@@ -63,7 +63,7 @@ class Sheet:
             corner, box.width, box.height, boxstyle=style, facecolor=fill, linewidth=0
         )
         patch.set_zorder(level)
-        self.axes.add_patch(patch)
+        self.axes.add_artist(patch)  # unlike add_patch it measures nothing: the axes are fixed
 
     def image(self, image: Image.Image, left: float, top: float, level: float) -> None:
         """A picture pixel for pixel."""

@@ -111,11 +111,16 @@ def _draw_leader(
     end: tuple[float, float],
 ) -> None:
     """A thin line from the cluster's middle to its mark, cased in white."""
+    from matplotlib.lines import Line2D
+
     across, down = zip(start, end, strict=True)
     for ink, width in ((PAPER, 3.4), (colour, 1.7)):
-        axes.plot(across, down, color=ink, linewidth=width, solid_capstyle="round", zorder=2)
+        line = Line2D(across, down, color=ink, linewidth=width, solid_capstyle="round", zorder=2)
+        axes.add_artist(line)
     ring = max(diameter, 7) * 72 / DPI
-    axes.plot(*start, "o", color=colour, markersize=ring, markeredgecolor=PAPER, zorder=2)
+    x, y = ([value] for value in start)
+    point = Line2D(x, y, color=colour, marker="o", ms=ring, mec=PAPER, linestyle="", zorder=2)
+    axes.add_artist(point)
 
 
 def _draw_mark(sheet: Sheet, mark: _Mark, centre: tuple[float, float]) -> None:
