@@ -18,7 +18,7 @@ from itae_cluster.core.text import printable
 from itae_cluster.core.types import Embeddings, Skipped
 from itae_cluster.embedding.deferred import load_deferred
 from itae_cluster.embedding.encoding_queue import EncodingQueue
-from itae_cluster.embedding.reader import Reader
+from itae_cluster.embedding.reader import Form, Reader
 from itae_cluster.embedding.vector_cache import (
     CachedVector,
     DecodedFile,
@@ -87,12 +87,10 @@ def embed_files(
     reporter.progress("Embedding", 0, len(todo))
     reader = Reader(
         [files[row] for row in todo],
-        encoder.size,
+        Form(encoder.size, model.max_pixels, thumbnails=on_picture is not None),
         batch_size,
         reporter,
-        max_pixels=model.max_pixels,
-        shelf=shelf,
-        thumbnails=on_picture is not None,
+        shelf,
     )
     with reader, EncodingQueue(vectors, done, shelf, reporter) as queue:
         for count, (row, (path, outcome)) in enumerate(zip(todo, reader, strict=True), start=1):
@@ -170,7 +168,7 @@ def read_batches(
     reasons: list[Skipped] = []
     losses = Losses(reporter)
 
-    with Reader(files, size, batch_size, reporter) as reader:
+    with Reader(files, Form(size), batch_size, reporter) as reader:
         for done, (path, outcome) in enumerate(reader, start=1):
             if isinstance(outcome, DecodeError):
                 skipped.append(Skipped(path, str(outcome)))

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from itae_cluster.core.types import Picture, Reporter
     from itae_cluster.embedding.vector_cache import VectorCache
 
-__all__ = ["Outcome", "Reader"]
+__all__ = ["Form", "Outcome", "Reader"]
 
 _PARTS = 8  # of a batch: so many decoders have a share in the first one
 _BATCHES_AHEAD = 2
@@ -47,31 +48,39 @@ Outcome: TypeAlias = DecodedFile | CachedVector | DecodeError
 """A picture, or the vector of its content, or why there is neither."""
 
 
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What is made of a file.
+
+    `size` is the side of its pixels · a picture of more than `max_pixels` is not decoded ·
+    `thumbnails` says whether it has one.
+    """
+
+    size: int
+    max_pixels: int = MAX_PIXELS
+    thumbnails: bool = False
+
+
 class Reader:
     """A context manager around decoders that work on some files.
 
     Args:
         files: paths.
-        size: side of the pixels.
+        form: what is made of each.
         batch_size: how many pictures are taken at once, at most.
         reporter: told what decoders have to tell.
-        max_pixels: pictures of more are not decoded.
         shelf: the vectors of known contents; None to decode every file.
-        thumbnails: whether each picture has one.
     """
 
     def __init__(
         self,
         files: Sequence[str],
-        size: int,
+        form: Form,
         batch_size: int,
         reporter: Reporter,
-        *,
-        max_pixels: int = MAX_PIXELS,
         shelf: VectorCache | None = None,
-        thumbnails: bool = False,
     ) -> None:
-        self._thumbnails = thumbnails
+        self._form = form
         workers = max(1, min(decoder_count(), len(files)))
         self._few = max(1, min(MOST_AT_ONCE, batch_size // _PARTS, len(files) // workers))
         ahead = max(_BATCHES_AHEAD * batch_size, EACH_AHEAD * workers * self._few)
@@ -80,8 +89,8 @@ class Reader:
         self._batch_size = batch_size
         self._files = batches(files, self._few)
         self._shelf = shelf
-        room = (self._capacity, size) if files else None
-        self._decoders = Decoders(reporter, max_pixels, processes=workers, room=room)
+        room = (self._capacity, form.size) if files else None
+        self._decoders = Decoders(reporter, form.max_pixels, processes=workers, room=room)
         self._threads = ThreadPoolExecutor(EACH_AHEAD * workers, thread_name_prefix="decode")
         self._waiting: deque[tuple[Sequence[str], Future[list[tuple[Outcome, int]]]]] = deque()
         self._begun = self._passed = self._free = 0  # slots, counted on where the ring begins anew
@@ -147,7 +156,7 @@ class Reader:
         new = [
             path for path, item in zip(paths, known, strict=True) if not isinstance(item, _SETTLED)
         ]
-        found = self._decoders.decode_each(new, first, thumbnails=self._thumbnails)
+        found = self._decoders.decode_each(new, first, thumbnails=self._form.thumbnails)
         pictures = enumerate(found, first)
         outcomes: list[tuple[Outcome, int]] = []
         for item in known:

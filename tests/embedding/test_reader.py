@@ -14,7 +14,7 @@ from itae_cluster.core.cache import Cache
 from itae_cluster.core.errors import DecodeError
 from itae_cluster.core.options import ModelOptions
 from itae_cluster.embedding.embed import embed_files, read_batches
-from itae_cluster.embedding.reader import Reader
+from itae_cluster.embedding.reader import Form, Reader
 from itae_cluster.embedding.vector_cache import DecodedFile
 from itae_cluster.pictures.decode import decode
 from support.fakes import KnownEncoder, RecordingReporter
@@ -42,7 +42,7 @@ def workers(request, monkeypatch):
 @pytest.mark.parametrize("batch_size", [1, 5, 16, 128])
 def test_batches_are_the_pictures_in_turn(pictures, workers, batch_size):
     taken = []
-    with Reader(pictures, 28, batch_size, RecordingReporter()) as reader:
+    with Reader(pictures, Form(28), batch_size, RecordingReporter()) as reader:
         for number, (path, outcome) in enumerate(reader, start=1):
             assert path == pictures[number - 1]
             assert isinstance(outcome, DecodedFile)
@@ -55,7 +55,7 @@ def test_batches_are_the_pictures_in_turn(pictures, workers, batch_size):
 
 
 def test_a_batch_without_gaps_is_not_copied(pictures):
-    with Reader(pictures, 28, 16, RecordingReporter()) as reader:
+    with Reader(pictures, Form(28), 16, RecordingReporter()) as reader:
         for number, (_, outcome) in enumerate(reader, start=1):
             if number % 16 == 0:
                 batch = reader.take()
@@ -100,7 +100,7 @@ def test_batches_that_are_kept_do_not_change(pictures):
 
 
 def test_nothing_is_read_where_there_are_no_files():
-    with Reader([], 28, 16, RecordingReporter()) as reader:
+    with Reader([], Form(28), 16, RecordingReporter()) as reader:
         assert list(reader) == []
 
 
@@ -111,14 +111,14 @@ def test_an_error_of_ours_is_not_taken_for_one_of_the_file(pictures, monkeypatch
     monkeypatch.setattr("itae_cluster.pictures.decoders.Decoders.decode_each", fail)
     with (
         pytest.raises(ZeroDivisionError),
-        Reader(pictures[:1], 28, 1, RecordingReporter()) as reader,
+        Reader(pictures[:1], Form(28), 1, RecordingReporter()) as reader,
     ):
         list(reader)
 
 
 def test_reasons_come_in_their_places(pictures, tmp_path):
     files = [pictures[0], str(tmp_path / "none"), pictures[1]]
-    with Reader(files, 28, 16, RecordingReporter()) as reader:
+    with Reader(files, Form(28), 16, RecordingReporter()) as reader:
         outcomes = [outcome for _, outcome in reader]
         assert [type(outcome) for outcome in outcomes] == [DecodedFile, DecodeError, DecodedFile]
         assert len(reader.take()) == 2
