@@ -49,6 +49,11 @@ def edit_result(
             f"{printable(out)} has changed since these changes were made; open its preview.html "
             "and make them again"
         )
+    if changes.result is not None and "regroup" in changes.wanted[0] and draft.has_new_folders():
+        raise ResultError(
+            f"{printable(out)} has a folder that its page does not know, so new clusters would get "
+            f"other numbers; run 'itae-cluster preview {printable(out)}' and make the changes again"
+        )
     tree = None
     for number, change in enumerate(changes.wanted, start=1):
         try:

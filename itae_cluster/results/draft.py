@@ -77,6 +77,11 @@ class Draft:
         places = (item.destination for item in self.held.pictures)
         return digest in {digest_places(documents), digest_places(places)}
 
+    def has_new_folders(self) -> bool:
+        """Whether a person has made a cluster of a folder since the documents were written."""
+        known = {item.record["cluster"] for item in self.held.pictures}
+        return any(item.cluster not in known for item in self.held.pictures)
+
     def has(self, place: str) -> bool:
         """Whether there is a picture at a place in the result."""
         return place in self._rows

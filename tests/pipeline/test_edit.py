@@ -227,6 +227,20 @@ def test_changes_of_an_earlier_state_are_refused(case):
         edit(case, {"rename": "New", "name": "Old"}, result=digest)
 
 
+def test_numbers_that_the_page_cannot_know_are_not_guessed(case):
+    """Of a folder that a person made the page knows nothing, and its number is the next."""
+    red = case.folder["red"]
+    digest = digest_places(item["destination"] for item in case.manifest()["pictures"])
+    (case.out / "Mine").mkdir()
+    os.rename(case.out / red / "0.png", case.out / "Mine" / "0.png")
+    before = without_journal(case.out)
+    with pytest.raises(ResultError, match="a folder that its page does not know"):
+        edit(case, {"regroup": 2}, result=digest)
+    assert without_journal(case.out) == before
+    edit(case, {"rename": red, "name": "Red"}, result=digest)
+    assert as_documents_say(case)["Red"] == 3
+
+
 def test_a_file_in_the_way_of_the_rejected_is_left(case):
     (case.out / "rejected").write_text("mine")
     with pytest.raises(ResultError, match="rejected is there already"):
