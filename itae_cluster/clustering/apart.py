@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from itae_cluster.clustering.silhouette import silhouettes
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -42,7 +44,7 @@ def count_apart(vectors: NDArray[np.float32]) -> int:
 
 
 def least_margin(distances: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
-    """The silhouette (Rousseeuw 1987) of the part whose mean is lowest; −1 if one is too small.
+    """The mean silhouette of the part where it is lowest; −1 if one is too small.
 
     Args:
         distances: (n, n) cosine distances.
@@ -51,11 +53,5 @@ def least_margin(distances: NDArray[np.float32], labels: NDArray[np.int64]) -> f
     counts = np.bincount(labels)
     if len(counts) < 2 or counts.min() < _FEWEST:
         return -1.0
-    sums = distances @ np.eye(len(counts), dtype=distances.dtype)[labels]
-    here = np.arange(len(labels)), labels
-    own = sums[here] / (counts[labels] - 1)
-    means = sums / counts
-    means[here] = np.inf
-    other = means.min(axis=1)
-    each = (other - own) / np.maximum(np.maximum(own, other), np.finfo(np.float32).tiny)
+    each = silhouettes(distances, labels)
     return float((np.bincount(labels, weights=each) / counts).min())

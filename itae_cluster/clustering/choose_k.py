@@ -33,6 +33,7 @@ import numpy as np
 from itae_cluster.clustering.apart import count_apart
 from itae_cluster.clustering.reduce import pca_reduce
 from itae_cluster.clustering.sampling import sample_rows
+from itae_cluster.clustering.silhouette import silhouettes
 from itae_cluster.core.errors import InputError
 from itae_cluster.core.text import quantity
 from itae_cluster.core.types import Choice
@@ -121,15 +122,7 @@ class ScoredSample:
         counts = np.bincount(labels)
         if not 1 < len(counts) < len(labels):
             return -1.0
-        order, starts = np.argsort(labels, kind="stable"), np.cumsum(counts) - counts
-        sums = np.add.reduceat(self._distances[order], starts, axis=0)  # (k, n)
-        here = labels, np.arange(len(labels))
-        own = sums[here] / np.maximum(counts[labels] - 1, 1)
-        means = sums / counts[:, None]
-        means[here] = np.inf
-        other = means.min(axis=0)
-        each = (other - own) / np.maximum(np.maximum(own, other), _SMALLEST_SCALE)
-        return float(np.mean(np.where(counts[labels] > 1, each, 0)))
+        return float(np.mean(silhouettes(self._distances, labels)))
 
     def modularity(self, labels: NDArray[np.int64]) -> float:
         """Share of neighbours that have one cluster, less what chance would make it; −0.5 to 1."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from itae_cluster.clustering.sampling import sample_rows
-from itae_cluster.clustering.similarity import nearest_among
+from itae_cluster.clustering.similarity import Points, nearest_among
 from itae_cluster.core.batches import slices
 from itae_cluster.core.compiled import choose_numba_cache
 
@@ -191,26 +191,12 @@ def _neighbours(
     """
     if len(vectors) < _FEWEST_FOR_A_GRAPH:
         return None, None, None
-    nearest, distances = _graph(_Points(vectors), max(neighbours, _USUAL_NEIGHBOURS))
+    nearest, distances = _graph(Points(vectors), max(neighbours, _USUAL_NEIGHBOURS))
     return nearest[:, :neighbours], distances[:, :neighbours], None
 
 
-class _Points:
-    """Vectors that are looked up by their content."""
-
-    def __init__(self, vectors: NDArray[np.float32]) -> None:
-        self.vectors = vectors
-        self._digest = hashlib.sha256(np.ascontiguousarray(vectors).data).digest()
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Points) and self._digest == other._digest
-
-    def __hash__(self) -> int:
-        return hash(self._digest)
-
-
 @functools.lru_cache(maxsize=1)
-def _graph(points: _Points, neighbours: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+def _graph(points: Points, neighbours: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
     """Rows and distances of the nearest; the last is kept, since the map comes after clusters."""
     from sklearn.neighbors import NearestNeighbors
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ALIKE",
     "NEAR_DUPLICATE",
+    "Points",
     "Similarity",
     "diverse",
     "find_similar",
@@ -67,9 +68,9 @@ def find_similar(
 
     Groups of near-duplicates are complete-link: any two members reach the threshold, so no chain
     of similar pictures joins unlike ones. Of alike pairs the 30,000 that are most alike are kept.
-    Where more than 4,096 pictures hang together in such
-    chains they are grouped in parts, which may split a group and never joins one. What was found of
-    the last two sets of vectors is remembered: clusters and page ask for the same.
+    Where more than 4,096 pictures hang together in such chains they are grouped in parts, which may
+    split a group and never joins one. What was found of the last two sets of vectors is remembered:
+    clusters and page ask for the same.
 
     Args:
         vectors: (n, D), rows of length 1.
@@ -78,28 +79,32 @@ def find_similar(
         threshold: the cosine of near-duplicates.
     """
     most = max(neighbours, _MOST_NEIGHBOURS) if neighbours else 0  # none: groups are all there is
-    found = _compare(_Points(vectors), most, threshold)
+    found = _compare(Points(vectors), most, threshold)
     return replace(
         found, neighbours=found.neighbours[:, :neighbours], cosines=found.cosines[:, :neighbours]
     )
 
 
-class _Points:
-    """Vectors that are looked up by their content."""
+class Points:
+    """Vectors as a key: they are looked up by their content.
+
+    Args:
+        vectors: (n, D).
+    """
 
     def __init__(self, vectors: NDArray[np.float32]) -> None:
         self.vectors = vectors
         self._digest = hashlib.sha256(np.ascontiguousarray(vectors).data).digest()
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Points) and self._digest == other._digest
+        return isinstance(other, Points) and self._digest == other._digest
 
     def __hash__(self) -> int:
         return hash(self._digest)
 
 
 @functools.lru_cache(maxsize=2)
-def _compare(points: _Points, neighbours: int, threshold: float) -> Similarity:
+def _compare(points: Points, neighbours: int, threshold: float) -> Similarity:
     vectors = points.vectors
     n = len(vectors)
     kept = min(neighbours, max(n - 1, 0))
@@ -132,12 +137,12 @@ def nearest_among(
         sample: (m, D), rows of length 1.
         count: 1 to m.
     """
-    return _find_among(_Points(vectors), _Points(sample), count)
+    return _find_among(Points(vectors), Points(sample), count)
 
 
 @functools.lru_cache(maxsize=1)
 def _find_among(
-    points: _Points, sample: _Points, count: int
+    points: Points, sample: Points, count: int
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     vectors, others = points.vectors, sample.vectors
     nearest = np.empty((len(vectors), count), dtype=np.int64)
