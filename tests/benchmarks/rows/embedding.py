@@ -28,7 +28,8 @@ BATCH = 16
 GFLOP = (
     12.1  # a picture of 224 × 224 through ViT-S/14: 2 · 22 M parameters · 257 tokens + attention
 )
-_SIDE = 2048
+_SIDE, _TIMES = 2048, 20
+MULTIPLIED = _TIMES * 2e-9 * _SIDE**3  # GFLOP
 _LIMIT_NOTE = (
     "The limit is what one bfloat16 matrix product of 2048³ reaches here, at 12.1 GFLOP a picture: "
     "no softmax, no norm, no memory traffic between layers."
@@ -95,18 +96,18 @@ def in_batches(
     )
 
 
-def _share_of_limit(encoder: TorchEncoder, shots: NDArray[np.uint8], pairs: int) -> Figure:
+def multiply() -> None:
+    """The work of `MULTIPLIED`, by whose speed the limit is told."""
     matrix = torch.ones(_SIDE, _SIDE, dtype=torch.bfloat16)
-    product = 2e-9 * _SIDE**3
+    for _ in range(_TIMES):
+        torch.mm(matrix, matrix)
 
-    def multiply() -> None:
-        for _ in range(20):
-            torch.mm(matrix, matrix)
 
+def _share_of_limit(encoder: TorchEncoder, shots: NDArray[np.uint8], pairs: int) -> Figure:
     multiply()
     shares = []
     for _ in range(pairs):
-        gflops = 20 * product / seconds(multiply)
+        gflops = MULTIPLIED / seconds(multiply)
         rate = len(shots) / seconds(lambda: in_batches(encoder.encode, shots))
         shares.append(rate * GFLOP / gflops)
     text = "pixels in memory: share of the limit that the matrix product sets"
@@ -167,4 +168,14 @@ def cosines(one: NDArray[np.float32], two: NDArray[np.float32]) -> NDArray[np.fl
     return cosines
 
 
-__all__ = ["ROW", "agreement_of_clusters", "cosines", "in_batches", "measure", "other_pass"]
+__all__ = [
+    "GFLOP",
+    "MULTIPLIED",
+    "ROW",
+    "agreement_of_clusters",
+    "cosines",
+    "in_batches",
+    "measure",
+    "multiply",
+    "other_pass",
+]

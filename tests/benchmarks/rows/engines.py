@@ -12,7 +12,15 @@ import torch
 from benchmarks import other_models
 from benchmarks.figure import Figure
 from benchmarks.pictures import pixels
-from benchmarks.rows.embedding import agreement_of_clusters, cosines, in_batches, other_pass
+from benchmarks.rows.embedding import (
+    GFLOP,
+    MULTIPLIED,
+    agreement_of_clusters,
+    cosines,
+    in_batches,
+    multiply,
+    other_pass,
+)
 from benchmarks.timing import Ratio, seconds
 from itae_cluster.core.options import ClusterOptions, Engine, ModelOptions, Precision, Theta
 from itae_cluster.embedding.engines import open_encoder
@@ -32,8 +40,7 @@ if TYPE_CHECKING:
 __all__ = ["ROW", "measure"]
 
 ROW = "Engines"
-_SIDE = 2048
-_GFLOP = {"ViT-S/14": 12.1, "ViT-B/14": 46.3}  # a picture of 224 × 224, products alone
+_GFLOP = {"ViT-S/14": GFLOP, "ViT-B/14": 46.3}  # a picture of 224 × 224, products alone
 _VIT_B = DINOv2Config(768, 12, grid=16)
 _PLANTED = slice(3, None, 25)  # every 25th patch
 _LIMIT_NOTE = (
@@ -70,7 +77,6 @@ def _rates(
     if file is None:
         eager = other_pass(other_models.of_transformers(), lambda y: y.last_hidden_state[:, 0])
         passes["transformers"] = partial(eager, shots)
-    product, multiply = 20 * 2e-9 * _SIDE**3, _multiplier()
     rounds = _in_turn({**passes, "limit": multiply}, pairs)
     work = len(shots) * _GFLOP[name]
 
@@ -78,7 +84,7 @@ def _rates(
         whole = f"{name}, bfloat16: {text}"
         return Figure(ROW, whole, **Ratio.of(shares).fields(), target=target, remark=_LIMIT_NOTE)
 
-    limits = [product / each["limit"] for each in rounds]
+    limits = [MULTIPLIED / each["limit"] for each in rounds]
     share = {
         engine: [work / each[engine] / limit for each, limit in zip(rounds, limits, strict=True)]
         for engine in ("openvino", "torch")
@@ -162,11 +168,6 @@ def _in_turn(passes: Mapping[str, Callable[[], object]], pairs: int) -> list[dic
 
 def _ratios(rounds: list[dict[str, float]], other: str, ours: str) -> list[float]:
     return [each[other] / each[ours] for each in rounds]
-
-
-def _multiplier() -> Callable[[], object]:
-    matrix = torch.ones(_SIDE, _SIDE, dtype=torch.bfloat16)
-    return lambda: [torch.mm(matrix, matrix) for _ in range(20)]
 
 
 def _planted(scratch: str) -> str:
