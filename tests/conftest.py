@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 
 import numpy as np
 import pytest
@@ -64,6 +65,8 @@ def _own_cache(tmp_path_factory, monkeypatch):
     ):
         monkeypatch.setenv(variable, str(root / folder))
     monkeypatch.setenv("ITAE_CLUSTER_OFFLINE", "1")
+    yield
+    shutil.rmtree(root, ignore_errors=True)  # some hold a converted model; thousands fill a disk
 
 
 @pytest.fixture
