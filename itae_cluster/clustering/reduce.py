@@ -8,27 +8,30 @@ from __future__ import annotations
 import functools
 import hashlib
 import io
-import warnings
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from itae_cluster.clustering.sampling import sample_rows
-from itae_cluster.clustering.similarity import Points, nearest_among
+from itae_cluster.clustering.similarity import nearest_among, nearest_rows
 from itae_cluster.core.batches import slices
 from itae_cluster.core.compiled import choose_numba_cache
+from itae_cluster.core.warning_filters import ignore_warnings_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from concurrent.futures import Future
+    from typing import Self
 
     from numpy.typing import NDArray
 
     from itae_cluster.core.cache import Cache
 
-__all__ = ["cached_umap", "pca_reduce", "place_among", "umap_reduce"]
+__all__ = ["UmapThread", "cached_umap", "pca_reduce", "place_among", "umap_reduce"]
 
-_VERSION = 2  # counts the changes to the reduction that move points
+_VERSION = 3  # counts the changes to the reduction that move points
 
 _EPOCHS = 200  # UMAP would take 500 below 10,000 points, for clusters that are no better
 _USUAL_NEIGHBOURS = 15  # UMAP's own default
@@ -49,22 +52,80 @@ def cached_umap(
     min_dist: float = 0.0,
     cache: Cache | None,
     progress: Callable[[int, int], None] | None = None,
+    thread: UmapThread | None = None,
 ) -> NDArray[np.float32]:
-    """`umap_reduce`, found in the cache where the same was asked for before."""
-    reduce = partial(
-        umap_reduce, seed=seed, neighbours=neighbours, min_dist=min_dist, progress=progress
-    )
-    if cache is None:
-        return reduce(vectors, dim)
+    """`umap_reduce`, found in the cache where the same was asked for before, or in a thread."""
+    key = _key(vectors, dim, seed, neighbours, min_dist)
+    found = _known(cache, key, (len(vectors), dim))
+    if found is not None:
+        return found
+    found = thread.result(key) if thread else None
+    if found is None:
+        found = umap_reduce(
+            vectors, dim, seed=seed, neighbours=neighbours, min_dist=min_dist, progress=progress
+        )
+    if cache is not None:
+        cache.store_coordinates(key, found)
+    return found
+
+
+class UmapThread:
+    """A reduction that goes on beside another one; it ends with the context, asked for or not.
+
+    UMAP keeps to one core, and holds no lock of Python's while it moves points.
+    """
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="umap")
+        self._found: Future[NDArray[np.float32]] | None = None
+        self._key = ""
+        self._is_over = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._is_over = True
+        self._pool.shutdown()
+
+    def begin(
+        self,
+        vectors: NDArray[np.float32],
+        dim: int,
+        *,
+        seed: int,
+        neighbours: int,
+        min_dist: float,
+        cache: Cache,
+    ) -> None:
+        """Begin what `cached_umap` will be asked for, unless the cache has it."""
+        key = _key(vectors, dim, seed, neighbours, min_dist)
+        if _known(cache, key, (len(vectors), dim)) is None:
+            reduce = partial(umap_reduce, seed=seed, neighbours=neighbours, min_dist=min_dist)
+            self._found = self._pool.submit(reduce, vectors, dim, progress=self._go_on)
+            self._key = key
+
+    def result(self, key: str) -> NDArray[np.float32] | None:
+        """What was begun, once it is there; None where that was not this."""
+        return self._found.result() if self._found and self._key == key else None
+
+    def _go_on(self, _done: int, _total: int) -> None:
+        if self._is_over:
+            raise CancelledError
+
+
+def _key(
+    vectors: NDArray[np.float32], dim: int, seed: int, neighbours: int, min_dist: float
+) -> str:
     parameters = f"umap {_VERSION} {vectors.shape} {dim} {seed} {neighbours} {min_dist}"
     digest = hashlib.sha256(parameters.encode())
     digest.update(np.ascontiguousarray(vectors).data)
-    known = cache.coordinates(digest.hexdigest(), dim)
-    if known is not None and len(known) == len(vectors):
-        return known
-    found = reduce(vectors, dim)
-    cache.store_coordinates(digest.hexdigest(), found)
-    return found
+    return digest.hexdigest()
+
+
+def _known(cache: Cache | None, key: str, shape: tuple[int, int]) -> NDArray[np.float32] | None:
+    found = None if cache is None else cache.coordinates(key, shape[1])
+    return found if found is not None and found.shape == shape else None
 
 
 def pca_reduce(vectors: NDArray[np.float32], dim: int) -> NDArray[np.float32]:
@@ -137,16 +198,16 @@ def _umap(
     min_dist: float,
     progress: Callable[[int, int], None] | None,
 ) -> NDArray[np.float32]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # advice on parallelism and float types, at import too
+    neighbours = min(neighbours, len(vectors) - 1)
+    with ignore_warnings_of("umap"):  # advice on parallelism and on transforming, at import too
         reducer = _umap_class()(
             n_components=dim,
-            n_neighbors=min(neighbours, len(vectors) - 1),
+            n_neighbors=neighbours,
             min_dist=min_dist,
             n_epochs=_EPOCHS,
             random_state=seed,
             n_jobs=1,
-            precomputed_knn=_neighbours(vectors, min(neighbours, len(vectors) - 1)),
+            precomputed_knn=_neighbours(vectors, neighbours),
             tqdm_kwds=_bar(progress) if progress else None,
         )
         return np.asarray(reducer.fit_transform(vectors), dtype=np.float32)
@@ -168,7 +229,7 @@ def _bar(progress: Callable[[int, int], None]) -> dict[str, Any]:
 
 @functools.cache
 def _umap_class() -> Any:
-    """UMAP, imported, with its compiled code kept, which UMAP does not ask for."""
+    """UMAP, imported; its compiled code is kept, and runs without Python's lock."""
     choose_numba_cache()
     import umap
     from numba.core.dispatcher import Dispatcher
@@ -177,6 +238,7 @@ def _umap_class() -> Any:
     for module in (distances, layouts, umap_, utils):
         for function in vars(module).values():
             if isinstance(function, Dispatcher):
+                function.targetoptions["nogil"] = True
                 function.enable_caching()
     return umap.UMAP
 
@@ -187,22 +249,12 @@ def _neighbours(
     """The exact neighbour graph, each point its own first neighbour; none below 4,096 points.
 
     UMAP would look for an approximate one, whose code alone takes half a minute to compile in each
-    process; up to 20,000 points the exact one takes seconds. Below 4,096 UMAP makes its own.
+    process. Below 4,096 UMAP makes its own.
     """
     if len(vectors) < _FEWEST_FOR_A_GRAPH:
         return None, None, None
-    nearest, distances = _graph(Points(vectors), max(neighbours, _USUAL_NEIGHBOURS))
-    return nearest[:, :neighbours], distances[:, :neighbours], None
-
-
-@functools.lru_cache(maxsize=1)
-def _graph(points: Points, neighbours: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-    """Rows and distances of the nearest; the last is kept, since the map comes after clusters."""
-    from sklearn.neighbors import NearestNeighbors
-
-    index = NearestNeighbors(n_neighbors=neighbours, algorithm="brute").fit(points.vectors)
-    distances, nearest = index.kneighbors(points.vectors)
-    return nearest.astype(np.int32), distances.astype(np.float32)
+    nearest, distances = nearest_rows(vectors, neighbours)
+    return nearest.astype(np.int32), distances, None
 
 
 def place_among(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import threading
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,7 @@ __all__ = [
     "find_similar",
     "group_linked",
     "nearest_among",
+    "nearest_rows",
 ]
 
 NEAR_DUPLICATE = 0.97
@@ -37,10 +39,13 @@ ALIKE = 0.90
 
 _MOST_NEIGHBOURS = 15  # what anybody asks for
 _MOST_PAIRS = 30_000
+_ROWS_AT_ONCE = 4096
 _CELLS_AT_ONCE = 1 << 24  # similarities held at once, 64 MB
 _COLUMNS = 64
 _MOST_LINKED = 4096  # pictures whose every pair is compared when duplicates are grouped
 _TYPICAL_SHARE = 0.9  # of a cluster; the rest is odd rather than diverse
+
+_lock = threading.Lock()  # who asks for what another thread is about to find waits for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +84,27 @@ def find_similar(
         threshold: the cosine of near-duplicates.
     """
     most = max(neighbours, _MOST_NEIGHBOURS) if neighbours else 0  # none: groups are all there is
-    found = _compare(Points(vectors), most, threshold)
+    with _lock:
+        found = _compare(Points(vectors), most, threshold)
     return replace(
         found, neighbours=found.neighbours[:, :neighbours], cosines=found.cosines[:, :neighbours]
     )
+
+
+def nearest_rows(
+    vectors: NDArray[np.float32], count: int
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Each row and those nearest to it, nearest first, and Euclidean distances: (n, count) each.
+
+    They come from what `find_similar` remembers.
+
+    Args:
+        vectors: (n, D), rows of length 1.
+        count: 1 to n, the row itself among them.
+    """
+    found = find_similar(vectors, neighbours=count - 1).neighbours
+    nearest = np.concatenate([np.arange(len(vectors))[:, None], found], axis=1)
+    return nearest, _distances(vectors, vectors, nearest)
 
 
 class Points:
@@ -137,7 +159,8 @@ def nearest_among(
         sample: (m, D), rows of length 1.
         count: 1 to m.
     """
-    return _find_among(Points(vectors), Points(sample), count)
+    with _lock:
+        return _find_among(Points(vectors), Points(sample), count)
 
 
 @functools.lru_cache(maxsize=1)
@@ -146,14 +169,21 @@ def _find_among(
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     vectors, others = points.vectors, sample.vectors
     nearest = np.empty((len(vectors), count), dtype=np.int64)
-    distances = np.empty(nearest.shape, dtype=np.float32)
     for start, block in _blocks(vectors, others):
-        rows = slice(start, start + len(block.cosines))
-        nearest[rows], _ = block.largest(count)
-        for place in range(count):  # from differences: a cosine says nothing of short ones
+        nearest[start : start + len(block.cosines)], _ = block.largest(count)
+    return nearest, _distances(vectors, others, nearest)
+
+
+def _distances(
+    vectors: NDArray[np.float32], others: NDArray[np.float32], nearest: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """Of every row to those `others`, (n, m), from differences: a cosine hides short ones."""
+    distances = np.empty(nearest.shape, dtype=np.float32)
+    for rows in slices(len(vectors), _ROWS_AT_ONCE):
+        for place in range(nearest.shape[1]):
             apart = others[nearest[rows, place]] - vectors[rows]
             distances[rows, place] = np.sqrt(np.einsum("bd,bd->b", apart, apart))
-    return nearest, distances
+    return distances
 
 
 def _blocks(

@@ -20,11 +20,13 @@ __all__ = ["VARIABLE", "choose_numba_cache"]
 VARIABLE = "NUMBA_CACHE_DIR"
 """numba's own environment variable; one that the user has set is respected."""
 
+_GENERATION = "2"  # numba does not see that code is asked for that was compiled to hold a lock
+
 
 def choose_numba_cache() -> None:
     """Tell numba where to keep code. Called before a module that compiles at its import."""
     if not os.environ.get(VARIABLE):
-        folder = os.path.join(cache_root(), "numba")
+        folder = os.path.join(cache_root(), "numba", _GENERATION)
         os.environ[VARIABLE] = folder if _is_ours(folder) else _temporary_folder().name
     config: Any = import_module("numba.core.config")  # has no types
     config.reload_config()  # someone may have imported numba before

@@ -9,13 +9,12 @@ import contextlib
 import functools
 import importlib.util
 import os
-import re
 import sys
 import threading
-import warnings
 from typing import TYPE_CHECKING
 
 from itae_cluster.core.options import MAX_PIXELS
+from itae_cluster.core.warning_filters import ignore_warnings_of
 from itae_cluster.pictures.sidecars import RAW
 
 if TYPE_CHECKING:
@@ -65,9 +64,6 @@ _PLAIN_SIGNATURE = (
 )
 
 _OPTIONAL_DECODERS = {"WEBP": "webp", "AVIF": "avif", "JPEG2000": "jpg_2000"}
-
-_PILLOW_MODULES = r"(PIL|pillow_heif|pillow_jxl)\."
-_IGNORE_PILLOW = ("ignore", None, Warning, re.compile(_PILLOW_MODULES), 0)
 
 _lock = threading.Lock()
 _registered = False
@@ -157,23 +153,9 @@ def limit_pixels(most: int) -> Iterator[None]:
         Image.MAX_IMAGE_PIXELS = before
 
 
-@contextlib.contextmanager
-def contain_warnings() -> Iterator[None]:
-    """Keep what Pillow and pillow-heif warn of from the user, whichever thread they warn in.
-
-    `warnings.catch_warnings` swaps the filters of the whole process, so two threads that overlap
-    can leave them wrong for good, unless the interpreter keeps filters per context (Python 3.14).
-    Elsewhere one filter for these two packages is put in front, and stays.
-    """
-    if getattr(sys.flags, "context_aware_warnings", False):
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module=_PILLOW_MODULES)
-            yield
-        return
-    with _lock:
-        if not warnings.filters or warnings.filters[0] != _IGNORE_PILLOW:
-            warnings.filterwarnings("ignore", module=_PILLOW_MODULES)
-    yield
+def contain_warnings() -> contextlib.AbstractContextManager[None]:
+    """Keep what Pillow and its plugins warn of from the user, whichever thread they warn in."""
+    return ignore_warnings_of(r"(PIL|pillow_heif|pillow_jxl)\.")
 
 
 def too_large(width: int, height: int, most: int) -> str:

@@ -10,6 +10,7 @@ from itae_cluster.changes.planning import make_plan
 from itae_cluster.changes.staging import check_output
 from itae_cluster.clustering import recipe
 from itae_cluster.clustering.levels import MOST_CLUSTERS, coarsen
+from itae_cluster.clustering.reduce import UmapThread
 from itae_cluster.core.errors import InputError
 from itae_cluster.core.options import (
     ClusterOptions,
@@ -25,6 +26,7 @@ from itae_cluster.pipeline.apply import apply_and_draw
 from itae_cluster.pipeline.embed import embed_pictures
 from itae_cluster.pipeline.names import Description, describe_pictures, with_facts
 from itae_cluster.pipeline.vectors import check_alone, load_vectors
+from itae_cluster.preview.build import begin_map
 from itae_cluster.preview.collection import Collection
 from itae_cluster.preview.thumbnails import Thumbnails, store_thumbnails
 from itae_cluster.results import manifest
@@ -152,20 +154,22 @@ def sort_pictures(
     check_output(output.out)  # before the slow steps
     if output.dry_run:
         return _embed_and_cluster(options, run)
-    thumbnails = Thumbnails() if output.preview else None
-    result = _embed_and_cluster(options, run, thumbnails)
-    plan = _plan(result, output, run)
-    collection = Collection(
-        embeddings=result.embeddings,
-        clustering=result.clustering,
-        numbers=range(len(result.clustering.centres)),
-        placements=result.placements,
-        thumbnails=thumbnails.kept if thumbnails else {},
-        paths=inputs.paths,
-        seed=clustering.seed,
-        suggested=result.suggested,
-    )
-    applied = apply_and_draw(plan, collection, output, run)
+    with UmapThread() as thread:
+        ahead = Ahead(Thumbnails(), thread) if output.preview else None
+        result = _embed_and_cluster(options, run, ahead)
+        plan = _plan(result, output, run)
+        collection = Collection(
+            embeddings=result.embeddings,
+            clustering=result.clustering,
+            numbers=range(len(result.clustering.centres)),
+            placements=result.placements,
+            thumbnails=ahead.thumbnails.kept if ahead else {},
+            paths=inputs.paths,
+            seed=clustering.seed,
+            suggested=result.suggested,
+            map_thread=thread,
+        )
+        applied = apply_and_draw(plan, collection, output, run)
     return replace(
         result,
         placements=applied.placed,
@@ -207,18 +211,24 @@ def plan_pictures(
         output=output,
         stored=stored,
     )
-    thumbnails = Thumbnails() if output.preview else None
-    result = _embed_and_cluster(options, run, thumbnails)
+    ahead = Ahead(Thumbnails()) if output.preview else None
+    result = _embed_and_cluster(options, run, ahead)
     plan = _plan(result, output, run)
-    if thumbnails:
-        store_thumbnails(thumbnails.kept, run.cache)
+    if ahead:
+        store_thumbnails(ahead.thumbnails.kept, run.cache)
     return plan
 
 
-def _embed_and_cluster(
-    options: SortOptions, run: Run, thumbnails: Thumbnails | None = None
-) -> SortResult:
-    """A result that is nowhere yet; what is decoded on the way leaves its thumbnail."""
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """What the previews need and is made on the way: thumbnails, and in a thread the map."""
+
+    thumbnails: Thumbnails
+    map_thread: UmapThread | None = None
+
+
+def _embed_and_cluster(options: SortOptions, run: Run, ahead: Ahead | None = None) -> SortResult:
+    """A result that is nowhere yet."""
     output = options.output
     if options.stored is not None:
         check_alone(options.inputs, options.model)
@@ -230,14 +240,19 @@ def _embed_and_cluster(
             run,
             out=output.out if output else None,
             check=partial(recipe.check_size, dim=None, options=options.clustering),
-            on_picture=thumbnails.keep if thumbnails else None,
+            on_picture=ahead.thumbnails.keep if ahead else None,
         )
+    begin = None
+    if ahead and ahead.map_thread:
+        seed = options.clustering.seed
+        begin = partial(begin_map, ahead.map_thread, embeddings.vectors, seed=seed, run=run)
     clustering = recipe.cluster_vectors(
         embeddings.vectors,
         options.clustering,
         cache=run.cache,
         reporter=run.reporter,
         levels=output is not None,
+        on_k=begin,
     )
     followers = sidecars.find(embeddings.paths) if output and output.sidecars else None
     known = _describe(embeddings, clustering, options, run)

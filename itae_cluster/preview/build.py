@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 
@@ -31,18 +31,25 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from itae_cluster.clustering.reduce import UmapThread
     from itae_cluster.core.run import Run
     from itae_cluster.core.types import Reporter
     from itae_cluster.preview.atlas import Atlas
     from itae_cluster.preview.collection import Collection
 
-__all__ = ["DIVERSE", "TYPICAL", "draw_atlas", "lay_out", "subtitle", "write_previews"]
+__all__ = ["DIVERSE", "TYPICAL", "begin_map", "draw_atlas", "lay_out", "subtitle", "write_previews"]
 
 TYPICAL = 3
 """Pictures that stand for a cluster."""
 DIVERSE = 8
 """Pictures that show how far it reaches."""
 _MAP_MIN_DIST = 0.5
+
+
+class _MapOptions(TypedDict):
+    seed: int
+    neighbours: int
+    min_dist: float
 
 
 def subtitle(pictures: int, clusters: int, model: Mapping[str, Any]) -> str:
@@ -88,11 +95,10 @@ def lay_out(collection: Collection, run: Run) -> tuple[PreviewData, Sequence[str
     coordinates = cached_umap(
         embeddings.vectors,
         2,
-        seed=collection.seed,
-        neighbours=ClusterOptions(k=len(clustering.centres) or None).graph(len(clustering.labels)),
-        min_dist=_MAP_MIN_DIST,
+        **_map_options(len(embeddings.paths), len(clustering.centres), collection.seed),
         cache=run.cache,
         progress=partial(run.reporter.progress, "Drawing the map"),
+        thread=collection.map_thread,
     )
     rows = _rows_to_show(collection)
     paths = [embeddings.paths[row] for row in rows]
@@ -131,6 +137,26 @@ def lay_out(collection: Collection, run: Run) -> tuple[PreviewData, Sequence[str
         examples=examples,
     )
     return data, paths
+
+
+def begin_map(
+    thread: UmapThread, vectors: NDArray[np.float32], clusters: int | None, seed: int, run: Run
+) -> None:
+    """Begin the map that `lay_out` asks for, which takes the thread in its collection.
+
+    Args:
+        thread: where.
+        vectors: (n, D) of all pictures.
+        clusters: how many there will be; None where that is not known yet.
+        seed: of the map.
+        run: the map may be known to its cache.
+    """
+    thread.begin(vectors, 2, **_map_options(len(vectors), clusters, seed), cache=run.cache)
+
+
+def _map_options(pictures: int, clusters: int | None, seed: int) -> _MapOptions:
+    neighbours = ClusterOptions(k=clusters or None).graph(pictures)
+    return {"seed": seed, "neighbours": neighbours, "min_dist": _MAP_MIN_DIST}
 
 
 def _leaves(

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from itae_cluster.clustering.reduce import UmapThread
     from itae_cluster.core.types import Clustering, Embeddings, Placement, Suggestion
     from itae_cluster.results.centres import Centres
     from itae_cluster.results.levels import Tree
@@ -37,7 +38,7 @@ class Collection:
     for a page · `thumbnails` JPEG bytes by path, as far as they were kept ·
     `suggested` number → what the cluster may be called · `rejected` places of pictures that are not
     shown · `examples` paths of those that a person calls typical · `moved` paths of those that a
-    person moved, which no level moves.
+    person moved, which no level moves · `map_thread` where `begin_map` began the map.
     """
 
     embeddings: Embeddings
@@ -51,6 +52,7 @@ class Collection:
     rejected: Sequence[str] = ()
     examples: frozenset[str] = frozenset()
     moved: frozenset[str] = frozenset()
+    map_thread: UmapThread | None = None
 
     @property
     def title(self) -> str:

@@ -13,8 +13,7 @@ from itae_cluster.clustering import reduce as reduce_stage
 from itae_cluster.clustering.algorithms import agglomerative, describe, kmeans, representatives
 from itae_cluster.clustering.density import default_min_cluster_size
 from itae_cluster.clustering.recipe import check_size, cluster_vectors
-from itae_cluster.clustering.reduce import cached_umap, pca_reduce, umap_reduce
-from itae_cluster.core.cache import Cache
+from itae_cluster.clustering.reduce import pca_reduce, umap_reduce
 from itae_cluster.core.errors import InputError
 from itae_cluster.core.options import Algorithm, ClusterOptions, Linkage, NoiseRule, Reduction
 from itae_cluster.core.types import NOISE
@@ -110,33 +109,6 @@ def test_representatives_are_the_nearest_first():
     for label, rows in representatives(found, 3).items():
         distances = found.distances[found.labels == label]
         assert found.distances[list(rows)].tolist() == sorted(distances.tolist())[:3]
-
-
-@pytest.mark.parametrize("n", [1, 2, 3, 9])
-def test_too_few_points_for_umap_are_projected(n):
-    vectors = unit(np.random.default_rng(3).normal(size=(n, 8)))
-    reduced = umap_reduce(vectors, 2, seed=0)
-    assert reduced.shape == (n, 2)
-    assert np.isfinite(reduced).all()
-
-
-def test_umap_keeps_known_clusters_apart_and_repeats_itself():
-    vectors, truth = blobs([30, 30])
-    reduced = umap_reduce(vectors, 2, seed=5)
-    assert reduced.shape == (60, 2)
-    assert np.array_equal(reduced, umap_reduce(vectors, 2, seed=5))
-    centres = [reduced[truth == t].mean(axis=0) for t in (0, 1)]
-    radius = max(np.linalg.norm(reduced[truth == t] - centres[t], axis=1).mean() for t in (0, 1))
-    assert np.linalg.norm(centres[0] - centres[1]) > 2 * radius
-
-
-def test_umap_tells_its_epochs_and_is_silent_else(capfd):
-    vectors, _ = blobs([20] * 3)
-    told = []
-    shown = umap_reduce(vectors, 2, seed=5, progress=lambda *each: told.append(each))
-    assert np.array_equal(shown, umap_reduce(vectors, 2, seed=5))
-    assert list(dict.fromkeys(told)) == [(epoch, 200) for epoch in range(201)]
-    assert capfd.readouterr() == ("", "")
 
 
 def test_reducing_is_told_as_it_goes():
@@ -344,16 +316,6 @@ def test_principal_components_have_length_1_about_the_mean():
     np.testing.assert_allclose(np.linalg.norm(reduced, axis=1), 1, atol=1e-5)
     assert pca_reduce(vectors[:20], 50).shape == (20, 20)
     assert np.isfinite(pca_reduce(np.ones((20, 4), dtype=np.float32), 2)).all()
-
-
-def test_a_reduction_is_kept_and_found_again(tmp_path, monkeypatch):
-    vectors, _ = blobs([20, 20])
-    with Cache(str(tmp_path / "c.sqlite"), RecordingReporter()) as cache:
-        first = cached_umap(vectors, 3, seed=1, cache=cache)
-        monkeypatch.setattr(reduce_stage, "umap_reduce", lambda *_, **__: np.zeros((40, 3)))
-        np.testing.assert_array_equal(cached_umap(vectors, 3, seed=1, cache=cache), first)
-        for other in ({"seed": 2}, {"seed": 1, "neighbours": 5}, {"seed": 1, "min_dist": 0.1}):
-            assert not cached_umap(vectors, 3, cache=cache, **other).any()
 
 
 # Noise ---------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from itae_cluster.clustering import similarity
-from itae_cluster.clustering.similarity import diverse, find_similar, nearest_among
+from itae_cluster.clustering.similarity import diverse, find_similar, nearest_among, nearest_rows
 from support.points import unit
 
 
@@ -34,6 +34,22 @@ def test_neighbours_are_exact(n, monkeypatch):
     np.testing.assert_allclose(
         found.cosines, np.take_along_axis(similar, wanted, axis=1), atol=1e-6
     )
+
+
+def test_nearest_rows_begin_with_the_row_itself():
+    vectors = unit(np.random.default_rng(0).normal(size=(80, 12)))
+    nearest, distances = nearest_rows(vectors, 7)
+    apart = np.linalg.norm(vectors[:, None].astype(np.float64) - vectors, axis=2)
+    np.testing.assert_array_equal(nearest, np.argsort(apart, axis=1)[:, :7])
+    np.testing.assert_allclose(distances, np.sort(apart, axis=1)[:, :7], atol=1e-6)
+    assert not distances[:, 0].any()
+
+
+def test_a_graph_for_umap_costs_no_other_comparison(monkeypatch):
+    vectors = unit(np.random.default_rng(0).normal(size=(80, 12)))
+    find_similar(vectors)
+    monkeypatch.setattr(similarity, "_blocks", None)
+    assert nearest_rows(vectors, 15)[0].shape == (80, 15)
 
 
 def test_pictures_that_are_all_the_same():

@@ -6,16 +6,26 @@ import io
 import json
 import os
 import re
+import threading
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from itae_cluster import preview
+from itae_cluster.clustering import reduce
 from itae_cluster.clustering.similarity import find_similar
-from itae_cluster.core.options import CacheOptions, ModelOptions
+from itae_cluster.core.options import (
+    Algorithm,
+    CacheOptions,
+    ClusterOptions,
+    InputOptions,
+    ModelOptions,
+    OutputOptions,
+)
 from itae_cluster.pipeline.regroup import SplitOptions, merge_clusters, split_cluster
 from itae_cluster.pipeline.rename import rename_clusters
+from itae_cluster.pipeline.sort import sort_pictures
 from support.albums import Sorted, picture, without_journal
 from support.fakes import KnownEncoder, RecordingReporter, a_run
 
@@ -63,6 +73,28 @@ def test_the_map_has_as_many_neighbours_as_clusters_have_pictures(album, tmp_pat
     monkeypatch.setattr("itae_cluster.preview.build.cached_umap", plain)
     Drawn(album, tmp_path)
     assert used == [4]
+
+
+@pytest.mark.parametrize("algorithm", [Algorithm.AUTO, Algorithm.HDBSCAN])
+def test_the_map_is_made_once_and_beside_the_clusters(album, tmp_path, monkeypatch, algorithm):
+    made = []
+
+    def noted(vectors, dim, **_):
+        made.append((dim, threading.current_thread() is threading.main_thread()))
+        return vectors[:, :dim]
+
+    monkeypatch.setattr("itae_cluster.preview.build.cached_umap", reduce.cached_umap)
+    monkeypatch.setattr(reduce, "umap_reduce", noted)
+    sort_pictures(
+        InputOptions((album,)),
+        ModelOptions("mini"),
+        ClusterOptions(k=3 if algorithm is Algorithm.AUTO else None, algorithm=algorithm),
+        OutputOptions(str(tmp_path / "out")),
+        a_run(RecordingReporter(), encoder=KnownEncoder()),
+    )
+    assert made.count((2, False)) == 1
+    assert (2, True) not in made
+    assert (10, True) in made
 
 
 def check_page(case, n=12):
