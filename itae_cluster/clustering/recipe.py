@@ -75,18 +75,17 @@ def cluster_vectors(
         cache: where the reduction may be known from; None for nowhere.
         reporter: told of progress and of clusters that could not be made; None for nobody.
         levels: whether finer and coarser clusters are wanted, too.
-        on_k: told of k once it is known, before the embeddings are reduced; of None where the
-            algorithm finds it.
+        on_k: told of k as soon as it is known; of None where the algorithm finds it.
 
     Raises:
         InputError: if there are too few or too many pictures for the recipe.
     """
     check_size(len(vectors), vectors.shape[1], options)
+    if on_k and (options.k is not None or options.algorithm is Algorithm.HDBSCAN):
+        on_k(options.k)
     copies = find_copies(vectors)
     distinct = join_similar(copies, _fewest(options))
-    tell_k = on_k or (lambda _: None)
     if options.algorithm is Algorithm.HDBSCAN:
-        tell_k(None)
         spaces = _dense_spaces(copies.points, options, cache, reporter)
         points = density.clearest([each[copies.of] for each in spaces], options.min_cluster_size)
         found, membership = density.hdbscan(
@@ -109,7 +108,8 @@ def cluster_vectors(
         options = replace(options, k=choice.k)
         if reporter:
             reporter.note(_reason(choice))
-    tell_k(options.k)
+        if on_k:
+            on_k(choice.k)
     taken = copies
     points = _reduced(taken.points, options, cache, reporter)
     labels, partition = _label(points, taken, options)

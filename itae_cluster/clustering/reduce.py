@@ -40,6 +40,7 @@ _PLACED_AMONG = 5
 _FEWEST_FOR_A_GRAPH = 4096  # UMAP's own limit, below which it compares all pairs
 _SMALLEST_DISTANCE = 1e-4  # float32 rounding of a distance of 0 between rows of length 1
 _ROWS_AT_ONCE = 16_384
+_WARNING = "umap"  # modules that give advice, at import too: on parallelism, on transforming
 _FEWEST_FOR_UMAP = 12  # below, a neighbour graph says nothing that the points do not
 
 
@@ -102,7 +103,8 @@ class UmapThread:
         key = _key(vectors, dim, seed, neighbours, min_dist)
         if _known(cache, key, (len(vectors), dim)) is None:
             reduce = partial(umap_reduce, seed=seed, neighbours=neighbours, min_dist=min_dist)
-            self._found = self._pool.submit(reduce, vectors, dim, progress=self._go_on)
+            with ignore_warnings_of(_WARNING):  # a filter that a thread sets may not last
+                self._found = self._pool.submit(reduce, vectors, dim, progress=self._go_on)
             self._key = key
 
     def result(self, key: str) -> NDArray[np.float32] | None:
@@ -199,7 +201,7 @@ def _umap(
     progress: Callable[[int, int], None] | None,
 ) -> NDArray[np.float32]:
     neighbours = min(neighbours, len(vectors) - 1)
-    with ignore_warnings_of("umap"):  # advice on parallelism and on transforming, at import too
+    with ignore_warnings_of(_WARNING):
         reducer = _umap_class()(
             n_components=dim,
             n_neighbors=neighbours,
