@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import io
-from concurrent.futures import CancelledError, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -71,23 +71,22 @@ def cached_umap(
 
 
 class UmapThread:
-    """A reduction that goes on beside another one; it ends with the context, asked for or not.
+    """A reduction that goes on beside another one; nobody waits for one that is not asked for.
 
-    UMAP keeps to one core, and holds no lock of Python's while it moves points.
+    UMAP keeps to one core, and holds no lock of Python's while it moves points. It cannot be
+    stopped: tqdm, which counts its epochs, keeps a lock for good if its writer raises.
     """
 
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="umap")
         self._found: Future[NDArray[np.float32]] | None = None
         self._key = ""
-        self._is_over = False
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._is_over = True
-        self._pool.shutdown()
+        self._pool.shutdown(wait=False)
 
     def begin(
         self,
@@ -104,16 +103,12 @@ class UmapThread:
         if _known(cache, key, (len(vectors), dim)) is None:
             reduce = partial(umap_reduce, seed=seed, neighbours=neighbours, min_dist=min_dist)
             with ignore_warnings_of(_WARNING):  # a filter that a thread sets may not last
-                self._found = self._pool.submit(reduce, vectors, dim, progress=self._go_on)
+                self._found = self._pool.submit(reduce, vectors, dim)
             self._key = key
 
     def result(self, key: str) -> NDArray[np.float32] | None:
         """What was begun, once it is there; None where that was not this."""
         return self._found.result() if self._found and self._key == key else None
-
-    def _go_on(self, _done: int, _total: int) -> None:
-        if self._is_over:
-            raise CancelledError
 
 
 def _key(

@@ -80,28 +80,26 @@ def test_a_reduction_that_a_thread_began_is_the_same_and_made_once(tmp_path, mon
     assert len(made) == 2
 
 
-def test_a_reduction_that_nobody_waits_for_ends_at_its_next_epoch(tmp_path):
-    vectors, _ = blobs([300, 300])
-    begun = threading.Event()
+def test_an_error_does_not_wait_for_a_reduction(tmp_path, monkeypatch):
+    vectors, _ = blobs([20, 20])
+    may_end = threading.Event()
+    has_ended = threading.Event()
 
-    class Counted(UmapThread):
-        epochs = 0
+    def slow(*_, **__):
+        may_end.wait(60)
+        has_ended.set()
 
-        def _go_on(self, done, total):
-            Counted.epochs = done
-            if done == 2:
-                begun.set()
-            super()._go_on(done, total)
-
+    monkeypatch.setattr(reduce_stage, "umap_reduce", slow)
     with (
         Cache(str(tmp_path / "c.sqlite"), RecordingReporter()) as cache,
-        pytest.raises(KeyboardInterrupt),
-        Counted() as thread,
+        pytest.raises(ValueError, match="k"),
+        UmapThread() as thread,
     ):
         thread.begin(vectors, 2, seed=0, neighbours=15, min_dist=0.5, cache=cache)
-        assert begun.wait(60)
-        raise KeyboardInterrupt
-    assert 2 <= Counted.epochs < 200
+        raise ValueError("k")
+    assert not has_ended.is_set()
+    may_end.set()
+    assert has_ended.wait(60)
 
 
 def test_reductions_in_two_threads_leave_the_warning_filters_as_they_were():
