@@ -36,8 +36,7 @@ class Draft:
     """A result that is being changed.
 
     `records` are what the manifest is to say of each picture, in the order of `held.pictures`;
-    their places follow with `shifts`. `folders` and `names` are those of clusters, and `suggested`
-    is what these may be called, None for what still fits.
+    their places follow with `shifts`. `folders` and `names` are those of clusters.
 
     Args:
         held: the result before.
@@ -49,7 +48,6 @@ class Draft:
         self.folders = dict(held.folders)
         self.names = dict(held.names)
         self.has_new_model = False
-        self.suggested: Mapping[int, Mapping[str, Any]] | None = None
         # A picture is known by where the documents say it is, and by where a person put it.
         now = {item.destination: row for row, item in enumerate(held.pictures)}
         then = {path_of(item.record, "destination"): n for n, item in enumerate(held.pictures)}

@@ -295,7 +295,7 @@ def test_rejected_pictures_come_back_by_hand_or_by_move(case):
     red = case.folder["red"]
     edit(case, {"reject": places(case, red)[:2]})
     os.rename(case.out / "rejected" / "0.png", case.out / red / "0.png")
-    move_pictures(str(case.out), red, [str(case.out / "rejected" / "1.png")], RecordingReporter())
+    move_pictures(str(case.out), red, [str(case.out / "rejected" / "1.png")], a_run())
     assert as_documents_say(case)[red] == 4
     assert not (case.out / "rejected").exists()
     assert record_of(case, f"{red}/0.png")["moved"] is True
@@ -305,14 +305,12 @@ def test_pictures_are_moved_by_any_of_their_paths(case, tmp_path, monkeypatch):
     red, blue = case.folder["red"], case.folder["blue"]
     monkeypatch.chdir(case.out.parent)
     ways = [f"{red}/0.png", f"sorted/{red}/1.png", str(case.album) + "/red/2.png"]
-    move_pictures(str(case.out), blue, ways, RecordingReporter())
+    move_pictures(str(case.out), blue, ways, a_run())
     assert as_documents_say(case)[blue] == 7
     with pytest.raises(ResultError, match=r"no picture photos/red/9\.png"):
-        move_pictures(str(case.out), blue, ["photos/red/9.png"], RecordingReporter())
+        move_pictures(str(case.out), blue, ["photos/red/9.png"], a_run())
     with pytest.raises(UsageError, match="is named twice"):
-        move_pictures(
-            str(case.out), red, [f"{red}/3.png", f"sorted/{red}/3.png"], RecordingReporter()
-        )
+        move_pictures(str(case.out), red, [f"{red}/3.png", f"sorted/{red}/3.png"], a_run())
 
 
 class Shades(Sorted):

@@ -269,7 +269,7 @@ def test_folders_of_any_bytes_and_numbers_of_new_clusters(page, case, tmp_path):
     os.rename(case.out / renamed, case.out / odd)
     places = [f"{last}/{name}" for name in os.listdir(case.out / last)]
     run = a_run(caching=case.caching)
-    move_pictures(str(case.out), renamed, [str(case.out / place) for place in places], run.reporter)
+    move_pictures(str(case.out), renamed, [str(case.out / place) for place in places], run)
     show(page, case)
     assert "caf\\xe9" in page.inner_text("#list")
     kept = leaves(case)
