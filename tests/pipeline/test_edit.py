@@ -134,6 +134,34 @@ def test_a_name_that_is_free_by_then_can_be_given(case):
         assert case.undo().refused == ()
 
 
+def test_the_name_of_a_cluster_that_was_emptied_is_free(case):
+    red, blue, green = (case.folder[name] for name in ("red", "blue", "green"))
+    empty = {"move": places(case, red), "to": blue}
+    (case.out / red / "0.txt").write_text("mine")
+    before = without_journal(case.out)
+    edit(case, empty, {"rename": green, "name": red}, {"move": [f"{blue}/0.png"], "to": red})
+    assert as_documents_say(case) == {red: 5, blue: 7}
+    # Of green; of blue, under a free name; the places of what was red were taken when it began.
+    assert sorted(os.listdir(case.out / red))[:3] == ["0 (2).png", "0 (3).png", "0.txt"]
+    assert (case.out / red / "0.txt").read_text() == "mine"
+    assert case.undo().refused == ()
+    assert without_journal(case.out) == before
+    # A name that a change gave, and one that is another's but for its case.
+    named = {"rename": blue, "name": "Sea"}, {"move": places(case, blue), "to": red}
+    edit(case, *named, {"rename": green, "name": "sea"})
+    assert as_documents_say(case) == {red: 8, "sea": 4}
+    case.undo()
+    edit(case, empty, {"merge": [blue, green], "name": red})
+    assert as_documents_say(case) == {red: 12}
+    case.undo()
+    assert without_journal(case.out) == before
+    # One picture that is left is reason enough.
+    kept = {"move": empty["move"][1:], "to": blue}
+    with pytest.raises(ResultError, match=f"change 2: {red} is there already"):
+        edit(case, kept, {"rename": green, "name": red})
+    assert without_journal(case.out) == before
+
+
 def test_pictures_change_places(case):
     red, blue = case.folder["red"], case.folder["blue"]
     before = without_journal(case.out)
