@@ -1,8 +1,8 @@
 """What a camera wrote into the head of a picture's file: when it was taken, and with what.
 
-EXIF is a small TIFF file inside the picture's. It is looked for by its first bytes and read by
-Pillow's parser, which is Python: no library of a format sees the file, so this needs no process of
-its own as decoding does.
+EXIF is a small TIFF file inside the picture's, or a TIFF picture itself. It is looked for by its
+first bytes and read by Pillow's parser, which is Python: no library of a format sees the file, so
+this needs no process of its own as decoding does.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import os
 import re
 import stat
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from PIL import ExifTags, Image
 
@@ -25,9 +25,13 @@ if TYPE_CHECKING:
 
 __all__ = ["read_camera_facts", "read_exif"]
 
-_HEAD = 1 << 17  # bytes that are looked at: cameras put it first
-_STARTS = (b"II*\0", b"MM\0*")
-_MARK = b"Exif\0\0"  # before it in JPEG and HEIF
+_HEAD = 1 << 17  # bytes from the start that are looked at, in JPEG no others
+_END = 1 << 17  # and from the end: WebP has it there, PNG and JPEG XL may
+_BODY = 1 << 23  # after the start of HEIF and AVIF, where it lies anywhere
+_TIFF = (b"II*\0", b"MM\0*")
+_MARK = b"Exif\0\0"  # before it in JPEG and HEIF; elsewhere the first directory follows at once
+_STARTS = (*(_MARK + start for start in _TIFF), b"II*\0\x08\0\0\0", b"MM\0*\0\0\0\x08")
+_JPEG = b"\xff\xd8"
 _LONGEST_CAMERA = 60  # characters
 _EARLIEST = 1826  # the first photograph; a clock that was never set may say the year 0
 
@@ -36,7 +40,7 @@ def read_camera_facts(paths: Sequence[str], reporter: Reporter) -> list[Facts]:
     """Of each file what its EXIF says; of one that cannot be read, nothing.
 
     Args:
-        paths: the files; no more than their heads is read.
+        paths: the files; of most no more than their beginning and end is read.
         reporter: told of progress.
     """
     found: list[Facts] = []
@@ -51,34 +55,48 @@ def read_exif(path: str) -> Facts:
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):
             return Facts()
-        with open(path, "rb") as file:
-            head = file.read(_HEAD)
-    except OSError:
-        return Facts()
-    place = 0 if head.startswith(_STARTS) else _find(head)
-    if place < 0:
-        return Facts()
-    try:
-        with contain_warnings():
-            return _facts(head[place:])
+        with open(path, "rb") as file, contain_warnings():
+            return _facts(file)
     except Exception:  # noqa: BLE001 - malformed EXIF raises anything; the picture is still good
         return Facts()
 
 
-def _find(head: bytes) -> int:
-    """Where EXIF begins; −1 where there is none."""
-    places = (head.find(_MARK + start) for start in _STARTS)
-    return min((place + len(_MARK) for place in places if place >= 0), default=-1)
-
-
-def _facts(tiff: bytes) -> Facts:
-    base = Image.Exif()
-    base.load(_MARK + tiff)
+def _facts(file: BinaryIO) -> Facts:
+    base = _load(file)
+    if base is None:
+        return Facts()
     details = base.get_ifd(ExifTags.IFD.Exif)
     taken = details.get(ExifTags.Base.DateTimeOriginal)
     digitized = details.get(ExifTags.Base.DateTimeDigitized)
     camera = _camera(base.get(ExifTags.Base.Make), base.get(ExifTags.Base.Model))
     return Facts(taken=_date(taken) or _date(digitized), camera=camera)
+
+
+def _load(file: BinaryIO) -> Image.Exif | None:
+    base = Image.Exif()
+    head = file.read(_HEAD)
+    if head.startswith(_TIFF):
+        file.seek(0)
+        base.load_from_fp(file)
+        return base
+    data = head + _read_rest(file, head)
+    places = (data.find(start) for start in _STARTS)
+    place = min((place for place in places if place >= 0), default=None)
+    if place is None:
+        return None
+    base.load(data[place:])
+    return base
+
+
+def _read_rest(file: BinaryIO, head: bytes) -> bytes:
+    """What else is looked at of a file that begins with `head`."""
+    if head.startswith(_JPEG):
+        return b""
+    if head[4:8] == b"ftyp":
+        return file.read(_BODY)
+    size = os.fstat(file.fileno()).st_size
+    file.seek(max(len(head), size - _END))
+    return file.read(_END)
 
 
 def _date(value: Any) -> str | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from itae_cluster.changes.amend import Amendment, amend, inspect_result
+from itae_cluster.pipeline.names import suggest_again
 from itae_cluster.preview.redraw import redraw_previews
 from itae_cluster.results import centres, inventory, levels
 from itae_cluster.results.draft import Draft
@@ -15,7 +16,7 @@ from itae_cluster.results.plan import LEVELS_FILE, MODEL_FILE
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from itae_cluster.core.types import Reporter
+    from itae_cluster.core.run import Run
     from itae_cluster.results.levels import Tree
 
 __all__ = ["ChangeResult", "carry_out", "open_draft"]
@@ -42,7 +43,7 @@ def open_draft(out: str) -> Draft:
 def carry_out(
     draft: Draft,
     kind: str,
-    reporter: Reporter,
+    run: Run,
     *,
     concerned: Iterable[int] = (),
     tree: Tree | None = None,
@@ -53,7 +54,7 @@ def carry_out(
     Args:
         draft: what it is to be.
         kind: of the change, for the journal.
-        reporter: told of progress.
+        run: told of progress, and knows what changed clusters may be called.
         concerned: clusters whose sizes are told.
         tree: levels of the result, where it had none.
         dry_run: change nothing.
@@ -64,9 +65,10 @@ def carry_out(
     """
     held, shifts = draft.held, draft.shifts()
     if not dry_run and (shifts or tree is not None or draft.is_changed()):
+        suggested = suggest_again(held, draft.records, run)
         contents: dict[str, bytes | None] = {
             **inventory.result_documents(
-                held, draft.records, draft.folders, draft.names, suggested=draft.suggested
+                held, draft.records, draft.folders, draft.names, suggested=suggested
             )
         }
         if draft.has_new_model and draft.model is not None:
@@ -74,8 +76,8 @@ def carry_out(
         if tree is not None:
             contents[LEVELS_FILE] = levels.content(tree)
         merges = None if tree is None else tree.merges
-        contents |= redraw_previews(draft, reporter, merges)
-        amend(held, Amendment(kind, lambda *_: contents, shifts), reporter)
+        contents |= redraw_previews(draft, suggested, run.reporter, merges)
+        amend(held, Amendment(kind, lambda *_: contents, shifts), run.reporter)
     sizes = Counter(record["cluster"] for record in draft.records)
     return ChangeResult(
         tuple((step.origin, step.destination) for step in shifts),

@@ -11,7 +11,6 @@ from itae_cluster.core.documents import path_of
 from itae_cluster.core.errors import ItaeClusterError, ResultError
 from itae_cluster.core.text import printable
 from itae_cluster.pipeline.drafts import carry_out, open_draft
-from itae_cluster.pipeline.names import suggest_again
 from itae_cluster.pipeline.regroup import SplitOptions, recut, take_apart
 
 if TYPE_CHECKING:
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
 
     from itae_cluster.core.options import ModelOptions
     from itae_cluster.core.run import Run
-    from itae_cluster.core.types import Reporter
     from itae_cluster.pipeline.drafts import ChangeResult
     from itae_cluster.results.changes import Changes
     from itae_cluster.results.draft import Draft
@@ -66,9 +64,8 @@ def edit_result(
                 _apply(draft, change, asked, run)
         except ItaeClusterError as error:
             raise type(error)(f"change {number}: {error}") from error
-    suggest_again(draft, run)
     there = sorted({record["cluster"] for record in draft.records})
-    return carry_out(draft, "edit", run.reporter, concerned=there, tree=tree, dry_run=dry_run)
+    return carry_out(draft, "edit", run, concerned=there, tree=tree, dry_run=dry_run)
 
 
 def _find_leaving(draft: Draft, later: Sequence[Mapping[str, Any]]) -> set[int]:
@@ -96,7 +93,7 @@ def _apply(draft: Draft, change: Mapping[str, Any], asked: ModelOptions, run: Ru
 
 
 def move_pictures(
-    out: str, folder: str, files: Sequence[str], reporter: Reporter, *, dry_run: bool = False
+    out: str, folder: str, files: Sequence[str], run: Run, *, dry_run: bool = False
 ) -> ChangeResult:
     """Move pictures of a result to one of its clusters, or to a new one.
 
@@ -104,7 +101,7 @@ def move_pictures(
         out: the result.
         folder: the cluster; `rejected` for those that nobody wants.
         files: each a place in the result, a path of it, or that of its original.
-        reporter: told of progress.
+        run: whom it tells, and what it knows already.
         dry_run: change nothing.
 
     Raises:
@@ -117,7 +114,7 @@ def move_pictures(
     places = [_find_place(file, draft, sources) for file in files]
     label = draft.target(folder)
     draft.move(draft.rows_of(places), label)
-    return carry_out(draft, "move", reporter, concerned=[label], dry_run=dry_run)
+    return carry_out(draft, "move", run, concerned=[label], dry_run=dry_run)
 
 
 def _find_place(file: str, draft: Draft, sources: Mapping[str, str]) -> str:

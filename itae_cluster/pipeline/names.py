@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
     from itae_cluster.core.run import Run
     from itae_cluster.core.types import Clustering, Embeddings, Placement, Suggestion
-    from itae_cluster.results.draft import Draft
     from itae_cluster.results.inventory import Inventory
 
 __all__ = [
@@ -93,32 +92,36 @@ def describe_pictures(
     return Description(facts=facts, suggested=suggested)
 
 
-def suggest_again(draft: Draft, run: Run) -> None:
-    """Find what clusters of a draft may be called that are no longer what they were.
+def suggest_again(
+    held: Inventory, records: Sequence[Mapping[str, Any]], run: Run
+) -> dict[int, Mapping[str, Any]]:
+    """What clusters of a result that changes may be called from then on.
 
-    Only what the cache knows of `mini` counts; where that is too little, a cluster has no name.
+    A cluster that stays nearly the same pictures keeps its suggestion. For the others only what the
+    cache knows of `mini` counts; where that is too little, a cluster has no name.
 
     Args:
-        draft: a result as it is to be; its suggestions become these.
+        held: the result before.
+        records: what its manifest is to say of each picture, those of `held` first.
         run: knows vectors.
     """
-    labels = [int(record["cluster"]) for record in draft.records]
-    new = {label for label in labels if label >= 0} - find_same(draft.held, labels).keys()
-    seen = _recall(draft, run) if new and draft.held.suggested else None
+    labels = [int(record["cluster"]) for record in records]
+    told = still_suggested(held, labels)
+    new = {label for label in labels if label >= 0} - find_same(held, labels).keys()
+    seen = _recall(held, records, run) if new and held.suggested else None
     if seen is None:
-        return
+        return told
     rows, vectors = seen
     chosen = np.where(np.array(labels) < 0, NOISE, labels)[rows]
     found = names.suggest_names(vectors, chosen, load_vocabulary())
     sizes, known = Counter(labels), Counter(chosen.tolist())
-    told = still_suggested(draft.held, labels)
     taken = {each["name"] for each in told.values()}
     for label in sorted(new & found.keys(), key=lambda label: (-sizes[label], label)):
         if known[label] >= min(sizes[label], names.SAMPLE // 2):
             each = replace(found[label], name=_free_name(found[label].name, taken))
             taken.add(each.name)
             told |= suggestion_records({label: each})
-    draft.suggested = told
+    return told
 
 
 def _free_name(name: str | None, taken: AbstractSet[str | None]) -> str | None:
@@ -129,14 +132,16 @@ def _free_name(name: str | None, taken: AbstractSet[str | None]) -> str | None:
     return next(free for n in itertools.count(2) if (free := f"{word} {n}") not in taken)
 
 
-def _recall(draft: Draft, run: Run) -> tuple[NDArray[np.intp], NDArray[np.float32]] | None:
+def _recall(
+    held: Inventory, records: Sequence[Mapping[str, Any]], run: Run
+) -> tuple[NDArray[np.intp], NDArray[np.float32]] | None:
     """Rows of which the cache knows what `mini` sees, and its embeddings; None where of none."""
-    metadata = draft.held.head["model"]
+    metadata = held.head["model"]
     try:
         if not is_mini(metadata):
             metadata = encoder_for(ModelOptions(model=MINI), run.cache, run.reporter).metadata
-        vectors = np.empty((len(draft.records), int(metadata["dim"])), dtype=np.float32)
-        contents = [bytes.fromhex(record.get("sha256", "")) for record in draft.records]
+        vectors = np.empty((len(records), int(metadata["dim"])), dtype=np.float32)
+        contents = [bytes.fromhex(record.get("sha256", "")) for record in records]
         known = VectorCache(run.cache, metadata, vectors.shape[1]).fill_contents(contents, vectors)
     except (ItaeClusterError, KeyError) as error:
         run.reporter.info(f"clusters that changed have no suggested names: {error}")

@@ -11,7 +11,7 @@ from itae_cluster.changes.amend import Amendment, amend, inspect_result
 from itae_cluster.core.types import NOISE, REJECTED, Placement
 from itae_cluster.embedding.embed import embed_files
 from itae_cluster.embedding.provenance import matching_encoder, recall_options
-from itae_cluster.pipeline.names import asks_for_names, describe_pictures, with_facts
+from itae_cluster.pipeline.names import asks_for_names, describe_pictures, suggest_again, with_facts
 from itae_cluster.preview.build import draw_atlas, lay_out
 from itae_cluster.preview.collection import collect
 from itae_cluster.results import centres, inventory, levels
@@ -67,9 +67,10 @@ def draw_preview(
     tree = levels.load(held.root)
     places = [_placement(path, shown[path]) for path in embeddings.paths]
     merges = None if tree is None else tree.merges.tolist()
+    suggested = suggest_again(held, [item.as_record() for item in held.pictures], run)
     collection = replace(
         collect(embeddings, places, held.head["options"], merges),
-        suggested=read_suggestions(held.suggested),
+        suggested=read_suggestions(suggested),
         rejected=[item.destination for item in held.pictures if item.cluster == REJECTED],
         examples=frozenset(path for path, item in shown.items() if "example" in item.record),
         moved=frozenset(path for path, item in shown.items() if "moved" in item.as_record()),
@@ -82,7 +83,9 @@ def draw_preview(
         made = {} if tree is None else {LEVELS_FILE: levels.content(tree)}
     records = _records(held, collection)
     if records != [item.record for item in held.pictures]:
-        made |= inventory.result_documents(held, records, held.folders, held.names)
+        made |= inventory.result_documents(
+            held, records, held.folders, held.names, suggested=suggested
+        )
     contents = made | _documents(collection, run, contact_sheets=contact_sheets)
     if not os.path.lexists(os.path.join(held.root, MODEL_FILE)):
         contents[MODEL_FILE] = centres.content(collection.centres())

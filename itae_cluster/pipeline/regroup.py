@@ -18,7 +18,6 @@ from itae_cluster.embedding.embed import embed_files
 from itae_cluster.embedding.provenance import matching_encoder, recall_options
 from itae_cluster.embedding.vector_cache import VectorCache
 from itae_cluster.pipeline.drafts import carry_out, open_draft
-from itae_cluster.pipeline.names import suggest_again
 from itae_cluster.results import centres, levels
 from itae_cluster.results.inventory import FIXED
 
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
 
     from itae_cluster.core.options import ModelOptions
     from itae_cluster.core.run import Run
-    from itae_cluster.core.types import Embeddings, Reporter
+    from itae_cluster.core.types import Embeddings
     from itae_cluster.pipeline.drafts import ChangeResult
     from itae_cluster.results.centres import Centres
     from itae_cluster.results.draft import Draft
@@ -48,7 +47,7 @@ __all__ = [
 def merge_clusters(
     out: str,
     folders: Sequence[str],
-    reporter: Reporter,
+    run: Run,
     *,
     name: str | None = None,
     dry_run: bool = False,
@@ -58,7 +57,7 @@ def merge_clusters(
     Args:
         out: the result.
         folders: the clusters, two or more.
-        reporter: told of progress.
+        run: whom it tells, and what it knows already.
         name: what the cluster is to be called; None for what the first is called.
         dry_run: change nothing.
 
@@ -70,7 +69,7 @@ def merge_clusters(
     draft = open_draft(out)
     labels = [draft.label_of(folder) for folder in folders]
     draft.merge(labels, name)
-    return carry_out(draft, "merge", reporter, concerned=labels[:1], dry_run=dry_run)
+    return carry_out(draft, "merge", run, concerned=labels[:1], dry_run=dry_run)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,8 +113,7 @@ def split_cluster(
     """
     draft = open_draft(out)
     numbers = take_apart(draft, draft.label_of(folder), options, asked, run)
-    suggest_again(draft, run)
-    return carry_out(draft, "split", run.reporter, concerned=numbers, dry_run=dry_run)
+    return carry_out(draft, "split", run, concerned=numbers, dry_run=dry_run)
 
 
 def take_apart(
@@ -175,9 +173,8 @@ def regroup_result(out: str, k: int, run: Run, *, dry_run: bool = False) -> Chan
     """
     draft = open_draft(out)
     tree = recut(draft, k, run)
-    suggest_again(draft, run)
     there = sorted({record["cluster"] for record in draft.records if record["cluster"] >= 0})
-    return carry_out(draft, "regroup", run.reporter, concerned=there, tree=tree, dry_run=dry_run)
+    return carry_out(draft, "regroup", run, concerned=there, tree=tree, dry_run=dry_run)
 
 
 def recut(draft: Draft, k: int, run: Run) -> Tree | None:

@@ -18,7 +18,12 @@ from itae_cluster.embedding.provenance import matching_encoder, recall_options
 from itae_cluster.pictures import sidecars
 from itae_cluster.pictures.decoders import Decoders
 from itae_cluster.pictures.scan import find_pictures
-from itae_cluster.pipeline.names import asks_for_names, describe_pictures, with_facts
+from itae_cluster.pipeline.names import (
+    asks_for_names,
+    describe_pictures,
+    suggest_again,
+    with_facts,
+)
 from itae_cluster.pipeline.sort import SortResult
 from itae_cluster.preview.extend import Arrivals, extend_previews
 from itae_cluster.preview.thumbnails import Thumbnails
@@ -228,9 +233,12 @@ def _add(
         folders |= held.folders  # a cluster that is there keeps its own
         skipped = [skipped_record(item) for item in (*plan.skipped, *lost)]
         named = _with_damaged(held, result.embeddings.damaged)
-        contents = inventory.result_documents(named, records, folders, held.names, skipped)
+        suggested = suggest_again(held, records, run)
+        contents = inventory.result_documents(
+            named, records, folders, held.names, skipped, suggested=suggested
+        )
         arrivals = Arrivals(placements=new, embeddings=result.embeddings, thumbnails=thumbnails)
-        return contents | extend_previews(held, records, folders, arrivals, run)
+        return contents | extend_previews(held, records, folders, suggested, arrivals, run)
 
     done = amend(held, Amendment("update", documents, plan=plan), run.reporter)
     return replace(

@@ -58,6 +58,7 @@ def extend_previews(
     held: Inventory,
     records: Sequence[Mapping[str, Any]],
     folders: Mapping[int, str],
+    suggested: Mapping[int, Mapping[str, Any]],
     new: Arrivals,
     run: Run,
 ) -> dict[str, bytes | None]:
@@ -67,6 +68,7 @@ def extend_previews(
         held: the result before.
         records: what the manifest is to say of every picture, those of `held` first.
         folders: of each cluster from now on.
+        suggested: what clusters may be called from now on.
         new: what came into it.
         run: its cache knows the embeddings of the other pictures; it is told of a page that cannot
             show the new ones.
@@ -77,7 +79,7 @@ def extend_previews(
     drawn = find_preview(held.root, run.reporter)
     if drawn is None:
         return {}
-    shown = move_on_page(drawn, held, records, folders)
+    shown = move_on_page(drawn, held, records, folders, suggested)
     known = _known_vectors(drawn, held, new.embeddings, run.cache)
     if known is None:
         run.reporter.note(

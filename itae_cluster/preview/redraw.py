@@ -25,7 +25,7 @@ from itae_cluster.preview.page import render_page
 from itae_cluster.preview.picture import render_picture
 from itae_cluster.preview.reading import read_page
 from itae_cluster.results.facts import read_facts
-from itae_cluster.results.inventory import FIXED, digest_places, still_suggested
+from itae_cluster.results.inventory import FIXED, digest_places
 from itae_cluster.results.journal import Journal, write_digests
 from itae_cluster.results.manifest import read_suggestions
 from itae_cluster.results.plan import CONTACT_FOLDER
@@ -99,12 +99,16 @@ def _is_own(path: str, digest: str) -> bool:
 
 
 def redraw_previews(
-    draft: Draft, reporter: Reporter, merges: NDArray[np.int64] | None = None
+    draft: Draft,
+    suggested: Mapping[int, Mapping[str, Any]],
+    reporter: Reporter,
+    merges: NDArray[np.int64] | None = None,
 ) -> dict[str, bytes | None]:
     """The previews as they are after a change, by their place; nothing where there are none.
 
     Args:
         draft: the result as it is to be.
+        suggested: what its clusters may be called.
         reporter: told of a page that is left as it is.
         merges: of the levels, where there were none before.
 
@@ -114,9 +118,7 @@ def redraw_previews(
     drawn = find_preview(draft.held.root, reporter)
     if drawn is None:
         return {}
-    after = move_on_page(drawn, draft.held, draft.records, draft.folders, merges)
-    if draft.suggested is not None:
-        after = replace(after, suggested=read_suggestions(draft.suggested))
+    after = move_on_page(drawn, draft.held, draft.records, draft.folders, suggested, merges)
     return draw_files(drawn, after, drawn.atlas)
 
 
@@ -167,6 +169,7 @@ def move_on_page(
     held: Inventory,
     records: Sequence[Mapping[str, Any]],
     folders: Mapping[int, str],
+    suggested: Mapping[int, Mapping[str, Any]],
     merges: NDArray[np.int64] | None = None,
 ) -> PreviewData:
     """What the previews show once each picture is where its record says."""
@@ -203,9 +206,7 @@ def move_on_page(
             len(sizes.keys() - {NOISE, REJECTED}),
             held.head["model"],
         ),
-        suggested=read_suggestions(
-            still_suggested(held, [record["cluster"] for record in records])
-        ),
+        suggested=read_suggestions(suggested),
         digest=digest_places(path_of(record, "destination") for record in records),
         levels=merges if merges is None else Levels(_leaves(own, len(merges) + 1), merges),
         examples=tuple(

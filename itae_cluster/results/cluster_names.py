@@ -11,7 +11,7 @@ import json
 import os
 import re
 import unicodedata
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from itae_cluster.core.errors import ResultError, UsageError
 from itae_cluster.core.text import printable
@@ -101,12 +101,10 @@ def safe_folders(names: Mapping[int, str], taken: Iterable[str] = ()) -> dict[in
     return found
 
 
-def suggested_wishes(held: Inventory) -> list[Wish]:
-    """The suggested names, for clusters whose folder nobody has named."""
+def suggested_wishes(held: Inventory, suggested: Mapping[int, Mapping[str, Any]]) -> list[Wish]:
+    """The suggested names, for clusters of a result whose folder nobody has named."""
     unnamed = {n for n, folder in held.folders.items() if is_unnamed(os.path.basename(folder))}
-    names = {
-        label: name for label, name in suggested_names(held.suggested).items() if label in unnamed
-    }
+    names = {label: name for label, name in suggested_names(suggested).items() if label in unnamed}
     folders = safe_folders(names, os.listdir(held.root))
     return [(held.folders[label], label, folder) for label, folder in folders.items()]
 

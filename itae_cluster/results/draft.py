@@ -36,8 +36,7 @@ class Draft:
     """A result that is being changed.
 
     `records` are what the manifest is to say of each picture, in the order of `held.pictures`;
-    their places follow with `shifts`. `folders` and `names` are those of clusters, and `suggested`
-    is what these may be called, None for what still fits.
+    their places follow with `shifts`. `folders` and `names` are those of clusters.
 
     Args:
         held: the result before.
@@ -49,7 +48,6 @@ class Draft:
         self.folders = dict(held.folders)
         self.names = dict(held.names)
         self.has_new_model = False
-        self.suggested: Mapping[int, Mapping[str, Any]] | None = None
         # A picture is known by where the documents say it is, and by where a person put it.
         now = {item.destination: row for row, item in enumerate(held.pictures)}
         then = {path_of(item.record, "destination"): n for n, item in enumerate(held.pictures)}
@@ -192,8 +190,10 @@ class Draft:
             UsageError: if it is no name that a folder can have everywhere.
             ResultError: if it is taken.
         """
-        self.folders[label] = self._check_free(label, self.folders[label], name, leaving)
-        self.names[label] = os.path.basename(self.folders[label])
+        folder = self._check_free(label, self.folders[label], name, leaving)
+        self._close([n for n in self._emptied() if n != label and self.folders[n] == folder])
+        self.folders[label] = folder
+        self.names[label] = os.path.basename(folder)
 
     def merge(self, labels: Sequence[int], name: str | None = None) -> None:
         """Put clusters together; the first stays, with its number and folder.
@@ -326,10 +326,15 @@ class Draft:
             self.folders.pop(label, None)
             self.names.pop(label, None)
 
+    def _emptied(self) -> set[int]:
+        """Clusters that changes have left without a picture, so that another may have the name."""
+        return self.folders.keys() - {record["cluster"] for record in self.records}
+
     def _free_label(self) -> int:
         return max(self.held.free_label(), *(label + 1 for label in self.folders), 0)
 
     def _check_free(self, label: int, folder: str, name: str, leaving: Collection[int] = ()) -> str:
+        leaving = {*leaving, *self._emptied()}
         gone = {
             old
             for n, old in self.held.folders.items()

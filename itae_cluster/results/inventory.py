@@ -167,7 +167,8 @@ def result_documents(
     folders: Mapping[int, str],
     names: Mapping[int, str],
     skipped: Iterable[Mapping[str, Any]] = (),
-    suggested: Mapping[int, Mapping[str, Any]] | None = None,
+    *,
+    suggested: Mapping[int, Mapping[str, Any]],
 ) -> dict[str, bytes]:
     """The manifest and the table of a result that was changed.
 
@@ -177,11 +178,9 @@ def result_documents(
         folders: of each cluster.
         names: those that a person gave to clusters.
         skipped: records of inputs that were passed over, beyond those of earlier runs.
-        suggested: what clusters may be called; None for what still fits.
+        suggested: what clusters may be called.
     """
     labels = [record["cluster"] for record in records]
-    if suggested is None:
-        suggested = still_suggested(inventory, labels)
     document = {
         **inventory.head,
         "clusters": manifest.clusters(labels, folders, names, suggested),
@@ -198,10 +197,10 @@ def find_same(inventory: Inventory, labels: Sequence[int]) -> dict[int, int]:
     """Which cluster was nearly the same pictures before, by the number that it is to have.
 
     Args:
-        inventory: the result before.
+        inventory: the result before; a picture counts as its documents say, wherever it is now.
         labels: of its pictures, in their order, as they are to be; those of new ones may follow.
     """
-    before = [item.cluster for item in inventory.pictures]
+    before = [int(item.record["cluster"]) for item in inventory.pictures]
     old, new = Counter(before), Counter(labels)
     shared = Counter(zip(before, labels, strict=False))
     return {

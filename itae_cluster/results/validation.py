@@ -27,10 +27,25 @@ _OPEN = ("tool", "created", "model", "options")  # of these only the type counts
 
 
 def read_schema(name: str) -> dict[str, Any]:
-    """The schema of what is written: `manifest`, `plan`, `names` or `changes`."""
-    file = resources.files("itae_cluster.results").joinpath("schemas", f"{name}.json")
-    schema: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    """The schema of what is written: `manifest`, `plan`, `names` or `changes`.
+
+    What it has in common with another is filled in, so that a validator needs no other file.
+    """
+    schema: dict[str, Any] = json.loads(_read_text(name), object_hook=_fill_in)
     return schema
+
+
+def _read_text(name: str) -> str:
+    file = resources.files("itae_cluster.results").joinpath("schemas", f"{name}.json")
+    return file.read_text(encoding="utf-8")
+
+
+def _fill_in(value: dict[str, Any]) -> Any:
+    """What `{"$ref": "parts.json#/definitions/tags"}` refers to, in another file than its own."""
+    name, _, key = value.get("$ref", "").partition(".json#/definitions/")
+    if not key:
+        return value
+    return json.loads(_read_text(name))["definitions"][key]
 
 
 def check_document(document: Any, name: str) -> None:

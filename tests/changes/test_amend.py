@@ -257,7 +257,7 @@ def test_a_result_whose_originals_remain_is_refused(tmp_path, monkeypatch):
 def test_a_result_that_changed_meanwhile_is_left(tmp_path):
     case = Case(tmp_path)
     held, change = inspect_result(case.out), case.amendment()
-    rename_clusters(case.out, [("cluster-001", None, "Town")], RecordingReporter())
+    rename_clusters(case.out, [("cluster-001", None, "Town")], a_run())
     before = state(case.root)
     with pytest.raises(BusyError, match="changed meanwhile"):
         amend(held, change, RecordingReporter())
@@ -383,7 +383,7 @@ def test_a_manifest_that_calls_the_tools_own_folder_a_cluster_changes_nothing(tm
         json.dump(document, file)
     before = snapshot(case.root)
     with pytest.raises(OutputError, match="no place for a picture; everything is as it was"):
-        rename_clusters(case.out, [(".itae-cluster", None, "Beach")], RecordingReporter())
+        rename_clusters(case.out, [(".itae-cluster", None, "Beach")], a_run())
     assert snapshot(case.root) == before
 
 
@@ -407,7 +407,9 @@ def test_the_inventory_writes_what_it_read(tmp_path):
     case = Case(tmp_path)
     held = inspect_result(case.out)
     records = [item.as_record() for item in held.pictures]
-    made = inventory.result_documents(held, records, held.folders, held.names)
+    made = inventory.result_documents(
+        held, records, held.folders, held.names, suggested=held.suggested
+    )
     for name, content in made.items():
         with open(os.path.join(case.out, name), "rb") as file:
             was = file.read()

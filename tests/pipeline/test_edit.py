@@ -134,6 +134,34 @@ def test_a_name_that_is_free_by_then_can_be_given(case):
         assert case.undo().refused == ()
 
 
+def test_the_name_of_a_cluster_that_was_emptied_is_free(case):
+    red, blue, green = (case.folder[name] for name in ("red", "blue", "green"))
+    empty = {"move": places(case, red), "to": blue}
+    (case.out / red / "0.txt").write_text("mine")
+    before = without_journal(case.out)
+    edit(case, empty, {"rename": green, "name": red}, {"move": [f"{blue}/0.png"], "to": red})
+    assert as_documents_say(case) == {red: 5, blue: 7}
+    # Of green; of blue, under a free name; the places of what was red were taken when it began.
+    assert sorted(os.listdir(case.out / red))[:3] == ["0 (2).png", "0 (3).png", "0.txt"]
+    assert (case.out / red / "0.txt").read_text() == "mine"
+    assert case.undo().refused == ()
+    assert without_journal(case.out) == before
+    # A name that a change gave, and one that is another's but for its case.
+    named = {"rename": blue, "name": "Sea"}, {"move": places(case, blue), "to": red}
+    edit(case, *named, {"rename": green, "name": "sea"})
+    assert as_documents_say(case) == {red: 8, "sea": 4}
+    case.undo()
+    edit(case, empty, {"merge": [blue, green], "name": red})
+    assert as_documents_say(case) == {red: 12}
+    case.undo()
+    assert without_journal(case.out) == before
+    # One picture that is left is reason enough.
+    kept = {"move": empty["move"][1:], "to": blue}
+    with pytest.raises(ResultError, match=f"change 2: {red} is there already"):
+        edit(case, kept, {"rename": green, "name": red})
+    assert without_journal(case.out) == before
+
+
 def test_pictures_change_places(case):
     red, blue = case.folder["red"], case.folder["blue"]
     before = without_journal(case.out)
@@ -295,7 +323,7 @@ def test_rejected_pictures_come_back_by_hand_or_by_move(case):
     red = case.folder["red"]
     edit(case, {"reject": places(case, red)[:2]})
     os.rename(case.out / "rejected" / "0.png", case.out / red / "0.png")
-    move_pictures(str(case.out), red, [str(case.out / "rejected" / "1.png")], RecordingReporter())
+    move_pictures(str(case.out), red, [str(case.out / "rejected" / "1.png")], a_run())
     assert as_documents_say(case)[red] == 4
     assert not (case.out / "rejected").exists()
     assert record_of(case, f"{red}/0.png")["moved"] is True
@@ -305,14 +333,12 @@ def test_pictures_are_moved_by_any_of_their_paths(case, tmp_path, monkeypatch):
     red, blue = case.folder["red"], case.folder["blue"]
     monkeypatch.chdir(case.out.parent)
     ways = [f"{red}/0.png", f"sorted/{red}/1.png", str(case.album) + "/red/2.png"]
-    move_pictures(str(case.out), blue, ways, RecordingReporter())
+    move_pictures(str(case.out), blue, ways, a_run())
     assert as_documents_say(case)[blue] == 7
     with pytest.raises(ResultError, match=r"no picture photos/red/9\.png"):
-        move_pictures(str(case.out), blue, ["photos/red/9.png"], RecordingReporter())
+        move_pictures(str(case.out), blue, ["photos/red/9.png"], a_run())
     with pytest.raises(UsageError, match="is named twice"):
-        move_pictures(
-            str(case.out), red, [f"{red}/3.png", f"sorted/{red}/3.png"], RecordingReporter()
-        )
+        move_pictures(str(case.out), red, [f"{red}/3.png", f"sorted/{red}/3.png"], a_run())
 
 
 class Shades(Sorted):

@@ -19,7 +19,9 @@ from itae_cluster.core.types import Embeddings, Suggestion
 from itae_cluster.model.vocabulary import VERSION, load_vocabulary
 from itae_cluster.pipeline import names
 from itae_cluster.pipeline.demo import make_album
-from itae_cluster.pipeline.edit import edit_result
+from itae_cluster.pipeline.edit import edit_result, move_pictures
+from itae_cluster.pipeline.regroup import merge_clusters
+from itae_cluster.pipeline.rename import rename_as_suggested
 from itae_cluster.results.changes import Changes
 from support.albums import Sorted, picture
 from support.fakes import a_run
@@ -84,11 +86,11 @@ def named(tmp_path, monkeypatch):
     for each, name in zip(document["clusters"], ("dog", "tench"), strict=True):
         each["suggested"] = {"name": name, "tags": [], "confidence": 0.9}
     path.write_text(json.dumps(document), encoding="ascii")
-    vectors = shown(DOG, DOG, CHURCH, TENCH)
+    vectors = shown(DOG, DOG, CHURCH, TENCH, TENCH)
     known = list(range(16))
 
-    def recall(draft, run):
-        rows = [int(os.path.basename(item.destination)[:2]) for item in draft.held.pictures]
+    def recall(held, records, run):
+        rows = [int(os.path.basename(record["destination"])[:2]) for record in records]
         seen = [place for place, row in enumerate(rows) if row in known]
         return np.array(seen), vectors[[rows[place] for place in seen]]
 
@@ -100,6 +102,10 @@ def named(tmp_path, monkeypatch):
 def edit(case, *changes):
     run = a_run(encoder=case.encoder())
     edit_result(str(case.out), Changes(changes), ModelOptions(), run)
+    return names_of(case)
+
+
+def names_of(case):
     return {
         each["folder"]: (each.get("suggested") or {}).get("name")
         for each in case.manifest()["clusters"]
@@ -127,6 +133,34 @@ def test_one_that_changed_is_looked_at_again(named):
     named.undo()
     named.known[:] = range(2, 16)
     assert edit(named, halves)["Half"] is None
+
+
+def test_so_it_is_whatever_changed_it(named, tmp_path):
+    out, first, later = str(named.out), "cluster-000", range(16, 20)
+    merge_clusters(out, ["cluster-001", first], a_run())  # three quarters of it were the dogs
+    assert names_of(named) == {"cluster-001": "dog"}
+    named.undo()
+    move_pictures(
+        out, "New", [f"{named.out}/{first}/{row:02}.png" for row in range(8, 12)], a_run()
+    )
+    assert names_of(named) == {first: "English springer", "New": "church", "cluster-001": "tench"}
+    merge_clusters(out, [first, "New"], a_run())
+    assert names_of(named) == {first: "English springer", "cluster-001": "tench"}
+    named.known.extend(later)
+    for row in later:
+        picture(str(tmp_path / "more" / f"{row}.png"), (30, 30, 200), seed=row, spread=1)
+    named.update(tmp_path / "more")
+    assert names_of(named) == {first: "English springer", "cluster-001": "tench"}
+    # By hand: what the documents suggested is right no longer, and `rename` does not go by it.
+    (named.out / "By hand").mkdir()
+    for row in range(8, 12):
+        os.rename(named.out / first / f"{row:02}.png", named.out / "By hand" / f"{row:02}.png")
+    rename_as_suggested(out, a_run())
+    assert names_of(named) == {
+        "English-springer": "English springer",
+        "By hand": "church",
+        "tench": "tench",
+    }
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from itae_cluster.pipeline.rename import rename_clusters
 from itae_cluster.results import centres
 from support.albums import Sorted, picture, without_journal
 from support.command_line import run_cli
-from support.fakes import MeanColourEncoder, RecordingReporter, a_run
+from support.fakes import MeanColourEncoder, a_run
 from support.faults import Faults
 
 
@@ -25,7 +25,7 @@ def case(album, tmp_path):
 
 
 def merge(case, *folders, **options):
-    return merge_clusters(str(case.out), folders, RecordingReporter(), **options)
+    return merge_clusters(str(case.out), folders, a_run(), **options)
 
 
 def split(case, folder, k, **options):
@@ -204,7 +204,7 @@ def test_merging_needs_no_model(case):
 
 def test_a_name_that_was_given_to_what_is_merged_goes(case):
     red, blue = case.folder["red"], case.folder["blue"]
-    rename_clusters(str(case.out), [(blue, None, "Sea")], RecordingReporter())
+    rename_clusters(str(case.out), [(blue, None, "Sea")], a_run())
     merge(case, red, "Sea")
     assert [item.get("name") for item in case.manifest()["clusters"]] == [None, None]
     assert len(centres.load(str(case.out)).labels) == 3

@@ -17,7 +17,7 @@ from itae_cluster.pipeline.update import advise
 from itae_cluster.results.centres import content, load, measure_centres, write
 from support.albums import Sorted, picture, without_journal
 from support.command_line import run_cli
-from support.fakes import KnownEncoder, MeanColourEncoder, RecordingReporter
+from support.fakes import KnownEncoder, MeanColourEncoder, a_run
 from support.results import snapshot
 
 COLOURS = {"red": (220, 30, 30), "green": (20, 200, 40), "blue": (30, 40, 220)}
@@ -97,7 +97,7 @@ def test_a_cluster_whose_folder_is_gone_takes_no_more(case, tmp_path):
 
 def test_names_given_by_rename_are_kept(case, tmp_path):
     folder = case.folder["red"]
-    rename_clusters(str(case.out), [(folder, None, "Sunsets")], RecordingReporter())
+    rename_clusters(str(case.out), [(folder, None, "Sunsets")], a_run())
     case.update(picture(tmp_path / "new" / "r.png", COLOURS["red"]))
     named = [item for item in case.manifest()["clusters"] if item.get("name")]
     assert [(item["name"], item["folder"], item["size"]) for item in named] == [
@@ -179,7 +179,7 @@ def test_a_result_of_an_earlier_mini_says_so_and_can_be_changed_otherwise(album,
         "sort the pictures again, or name the earlier file with --weights FILE"
     )
     assert snapshot(case.out) == before
-    rename_clusters(str(case.out), [(case.folder["red"], None, "Sunsets")], RecordingReporter())
+    rename_clusters(str(case.out), [(case.folder["red"], None, "Sunsets")], a_run())
     case.update(new, encoder=mini(1))
     assert (case.out / "Sunsets" / "r.png").exists()
     for _ in range(3):

@@ -215,6 +215,26 @@ def test_two_clusters_change_names(page, case, tmp_path):
     assert (done.sizes[red], done.sizes[blue]) == (4, 8)
 
 
+def test_the_name_of_an_emptied_cluster_is_free(page, case, tmp_path):
+    red, green, blue = (case.folder[name] for name in ("red", "green", "blue"))
+    before = without_journal(case.out)
+    page.evaluate("([from, to]) => moveAndSay(members[from], to)", [group_of(page, red), blue])
+    open_cluster(page, green)
+    page.fill("#details input.name", red)
+    page.press("#details input.name", "Enter")
+    document = saved_changes(page, tmp_path)
+    assert document["changes"][1] == {"rename": green, "name": red}
+    done = carry_out(case, document)
+    assert (done.sizes[red], done.sizes[blue]) == (4, 12)
+    assert case.undo().refused == ()
+    assert without_journal(case.out) == before
+    # Without the move the name is taken, so the renaming goes with it.
+    page.click("#changes")
+    page.click(".change >> nth=0 >> .drop")
+    assert page.evaluate("operations.length") == 0
+    assert "another cluster is called" in page.inner_text("#status")
+
+
 def test_the_slider_shows_what_regroup_makes(page, case, tmp_path):
     red, blue = case.folder["red"], case.folder["blue"]
     colours = "Object.fromEntries(groups.map(g => [g.key, g.colour]))"
@@ -269,7 +289,7 @@ def test_folders_of_any_bytes_and_numbers_of_new_clusters(page, case, tmp_path):
     os.rename(case.out / renamed, case.out / odd)
     places = [f"{last}/{name}" for name in os.listdir(case.out / last)]
     run = a_run(caching=case.caching)
-    move_pictures(str(case.out), renamed, [str(case.out / place) for place in places], run.reporter)
+    move_pictures(str(case.out), renamed, [str(case.out / place) for place in places], run)
     show(page, case)
     assert "caf\\xe9" in page.inner_text("#list")
     kept = leaves(case)

@@ -206,7 +206,7 @@ def test_a_page_that_does_not_fit_together_is_refused(case, change):
 def test_rename_is_followed_and_undone(album, tmp_path, action):
     case = Drawn(album, tmp_path, action)
     before = without_journal(case.out)
-    rename_clusters(str(case.out), [("cluster-000", None, "A & b")], RecordingReporter())
+    rename_clusters(str(case.out), [("cluster-000", None, "A & b")], a_run())
     page = check_page(case)
     assert page.folders[0] == "A & b"
     assert case.sheets() == ["A & b.jpg", "cluster-001.jpg", "cluster-002.jpg"]
@@ -219,7 +219,7 @@ def test_rename_is_followed_and_undone(album, tmp_path, action):
 
 def test_merge_and_split_are_followed_and_undone(case):
     first = without_journal(case.out)
-    merge_clusters(str(case.out), ["cluster-000", "cluster-002"], RecordingReporter())
+    merge_clusters(str(case.out), ["cluster-000", "cluster-002"], a_run())
     page = check_page(case)
     assert sorted(set(page.labels)) == [0, 1]
     assert "12 pictures · 2 clusters" in page.subtitle
@@ -270,7 +270,7 @@ def test_what_a_person_edited_is_left_alone(case):
     sheet.write_bytes(b"mine")
     before = without_journal(case.out)
     reporter = RecordingReporter()
-    rename_clusters(str(case.out), [("cluster-000", None, "Beach")], reporter)
+    rename_clusters(str(case.out), [("cluster-000", None, "Beach")], a_run(reporter))
     assert "preview.html is left as it is" in reporter.warnings[0]
     assert (case.out / "Beach").is_dir()
     now = without_journal(case.out)
@@ -281,7 +281,7 @@ def test_what_a_person_edited_is_left_alone(case):
 def test_a_sheet_that_a_person_edited_is_left_alone(case):
     sheet = case.out / "contact" / "cluster-000.jpg"
     sheet.write_bytes(b"mine")
-    rename_clusters(str(case.out), [("cluster-000", None, "Beach")], RecordingReporter())
+    rename_clusters(str(case.out), [("cluster-000", None, "Beach")], a_run())
     assert sheet.read_bytes() == b"mine"
     assert case.sheets()[0] == "Beach.jpg"
     check_page(case)
@@ -289,7 +289,7 @@ def test_a_sheet_that_a_person_edited_is_left_alone(case):
 
 def test_a_result_without_previews_gets_none(album, tmp_path):
     case = Sorted(album, tmp_path)
-    rename_clusters(str(case.out), [("cluster-000", None, "Beach")], RecordingReporter())
+    rename_clusters(str(case.out), [("cluster-000", None, "Beach")], a_run())
     assert not (case.out / "preview.html").exists()
     assert not (case.out / "contact").exists()
 
@@ -297,7 +297,7 @@ def test_a_result_without_previews_gets_none(album, tmp_path):
 def test_a_picture_moved_by_hand_is_shown_where_it_is(case):
     moved = sorted(os.listdir(case.out / "cluster-001"))[0]
     os.rename(case.out / "cluster-001" / moved, case.out / "cluster-002" / "mine.png")
-    rename_clusters(str(case.out), [("cluster-000", None, "Beach")], RecordingReporter())
+    rename_clusters(str(case.out), [("cluster-000", None, "Beach")], a_run())
     page = check_page(case)
     assert page.labels[page.names.index("cluster-002/mine.png")] == 2
     assert page.sizes[1] == 3

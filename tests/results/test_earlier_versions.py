@@ -25,7 +25,7 @@ from itae_cluster.pipeline.regroup import merge_clusters
 from itae_cluster.pipeline.rename import rename_clusters
 from itae_cluster.preview import read_page
 from itae_cluster.results import plan as plans
-from support.fakes import RecordingReporter
+from support.fakes import RecordingReporter, a_run
 from support.results import snapshot
 
 ARCHIVE = Path(__file__).with_name("made_by_0_1_0.tar.xz")
@@ -49,12 +49,12 @@ def test_a_result_is_read_as_it_was(made):
 def test_a_result_is_renamed_merged_and_taken_back(made):
     out, reporter = str(made / "sorted"), RecordingReporter()
     first = snapshot(out)
-    rename_clusters(out, [("cluster-001", None, "Wood")], reporter)
+    rename_clusters(out, [("cluster-001", None, "Wood")], a_run(reporter))
     assert sorted(os.listdir(made / "sorted" / "Wood")) == ["0.jpg", "1.jpg", "2.jpg"]
     page, _ = read_page((made / "sorted/preview.html").read_bytes())
     assert "Wood" in page.folders.values()
     assert b"/tmp/compat" not in (made / "sorted/preview.html").read_bytes()
-    merge_clusters(out, ["Wood", "cluster-002"], reporter)
+    merge_clusters(out, ["Wood", "cluster-002"], a_run(reporter))
     assert len(os.listdir(made / "sorted" / "Wood")) == 6
     assert reporter.warnings == []
     for _ in range(2):

@@ -13,7 +13,7 @@ import sys
 import pytest
 
 from itae_cluster.pipeline.rename import rename_clusters
-from support.fakes import RecordingReporter
+from support.fakes import a_run
 from support.results import collection, organized
 
 DOCS = os.path.join(os.path.dirname(__file__), "..", "..", "docs")
@@ -35,7 +35,7 @@ def test_the_table_opens_in_a_spreadsheet_and_names_each_cluster(out):
     assert (out / "clusters.csv").read_bytes().startswith(b"\xef\xbb\xbfsource,")
     assert [row["name"] for row in table(out)] == ["cluster-000", "cluster-000", "cluster-001"]
     assert table(out)[0]["destination"] == "cluster-000/ü.jpg"
-    rename_clusters(str(out), [("cluster-000", None, "Grüße")], RecordingReporter())
+    rename_clusters(str(out), [("cluster-000", None, "Grüße")], a_run())
     assert [row["name"] for row in table(out)] == ["Grüße", "Grüße", "cluster-001"]
     assert (out / "clusters.csv").read_bytes().startswith(b"\xef\xbb\xbfsource,")
 

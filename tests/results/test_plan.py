@@ -7,11 +7,13 @@ import json
 import os
 import subprocess
 import sys
+from importlib import resources
 
 import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from referencing import Registry, Resource
 
 from itae_cluster.changes.locks import claim
 from itae_cluster.changes.planning import check_sources
@@ -138,6 +140,24 @@ def test_what_does_not_fit_together_is_refused(record, change, words):
     with pytest.raises(PlanError, match=words) as caught:
         read(record)
     assert "nothing was done" in str(caught.value)
+
+
+def test_what_plan_and_manifest_have_in_common_is_checked(record):
+    """By us, and by any validator that follows `$ref` in the files."""
+    folder = resources.files("itae_cluster.results") / "schemas"
+    schema, parts = (
+        json.loads((folder / f"{name}.json").read_text()) for name in ("plan", "parts")
+    )
+    registry = Registry().with_resource("parts.json", Resource.from_contents(parts))
+    other = jsonschema.Draft7Validator(schema, registry=registry)
+    suggested = {"name": "dog", "tags": ["dog"], "confidence": 0.9}
+    record["clusters"] = [{"cluster": 0, "suggested": suggested}]
+    assert read(record).suggested[0].name == "dog"
+    assert other.is_valid(record)
+    suggested["confidence"] = 2
+    with pytest.raises(PlanError, match=r"clusters\[0\]\.suggested\.confidence must be smaller"):
+        read(record)
+    assert not other.is_valid(record)
 
 
 def test_a_field_that_is_not_known_is_passed_over(record):

@@ -76,7 +76,9 @@ def _read(path: str) -> bytes:
         ) from error
 
 
+@with_option_groups
 def move(
+    *,
     out: given.Out,
     folder: Annotated[
         str,
@@ -97,6 +99,7 @@ def move(
     ],
     null: given.Null = False,
     dry_run: given.DryRun = False,
+    caching: CacheGroup,
     quiet: given.Quiet = False,
     verbose: given.Verbose = False,
 ) -> None:
@@ -116,10 +119,13 @@ def move(
     named = [file for file in files if file != "-"] + listed
     if not named:
         raise UsageError("the list is empty; name pictures to move")
+    cache_options = caching.options()
     with ConsoleReporter(quiet=quiet, verbose=verbose) as reporter:
+        from itae_cluster.core.run import open_run
         from itae_cluster.pipeline.edit import move_pictures
 
-        done = move_pictures(out, folder, named, reporter, dry_run=dry_run)
+        with open_run(reporter, cache_options) as run:
+            done = move_pictures(out, folder, named, run, dry_run=dry_run)
     sizes = ", ".join(f"{quantity(size, 'picture')} in {name}" for name, size in done.sizes.items())
     _tell(done, reporter, sizes, dry_run=dry_run)
 

@@ -21,7 +21,9 @@ __all__ = ["merge", "regroup", "split"]
 _FOLDER = "A cluster, by the name of its folder, such as cluster-003."
 
 
+@with_option_groups
 def merge(
+    *,
     out: given.Out,
     folders: Annotated[list[str], typer.Argument(metavar="FOLDERS", help=_FOLDER)],
     name: Annotated[
@@ -34,23 +36,28 @@ def merge(
         ),
     ] = None,
     dry_run: given.DryRun = False,
+    caching: CacheGroup,
     quiet: given.Quiet = False,
     verbose: given.Verbose = False,
 ) -> None:
     """Put two or more clusters of a result together, in the folder of the first.
 
     The manifest, the table and the previews are brought up to date, and 'itae-cluster update' goes
-    by the new clusters. 'itae-cluster undo' takes it back.
+    by the new clusters. The merged cluster keeps its suggested name if that still fits, and gets
+    another if the cache knows enough. 'itae-cluster undo' takes it back.
 
     Examples:
         itae-cluster merge ./sorted cluster-003 cluster-007
         itae-cluster merge ./sorted cluster-003 cluster-007 --name Beach
     """
     given.check_result(out)
+    cache_options = caching.options()
     with ConsoleReporter(quiet=quiet, verbose=verbose) as reporter:
+        from itae_cluster.core.run import open_run
         from itae_cluster.pipeline.regroup import merge_clusters
 
-        done = merge_clusters(out, folders, reporter, name=name, dry_run=dry_run)
+        with open_run(reporter, cache_options) as run:
+            done = merge_clusters(out, folders, run, name=name, dry_run=dry_run)
     _tell(done, reporter, dry_run=dry_run)
 
 

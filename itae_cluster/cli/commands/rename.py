@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from itae_cluster.cli import parameters as given
+from itae_cluster.cli.option_groups import CacheGroup, with_option_groups
 from itae_cluster.cli.output import write_pairs
 from itae_cluster.cli.reporting import ConsoleReporter
 from itae_cluster.core.errors import UsageError
@@ -16,7 +17,9 @@ from itae_cluster.core.text import printable, quantity
 __all__ = ["rename"]
 
 
+@with_option_groups
 def rename(
+    *,
     out: given.Out,
     names: Annotated[
         list[str] | None,
@@ -34,6 +37,7 @@ def rename(
         ),
     ] = False,
     dry_run: given.DryRun = False,
+    caching: CacheGroup,
     quiet: given.Quiet = False,
     verbose: given.Verbose = False,
 ) -> None:
@@ -57,15 +61,18 @@ def rename(
             f"cannot read {printable(names[0])}: no such file; to name a cluster, write "
             f"{printable(names[0])}=Name"
         )
+    cache_options = caching.options()
     with ConsoleReporter(quiet=quiet, verbose=verbose) as reporter:
+        from itae_cluster.core.run import open_run
         from itae_cluster.pipeline.rename import rename_as_suggested, rename_clusters
         from itae_cluster.results.cluster_names import read_names, read_words
 
-        if suggested:
-            renamed = rename_as_suggested(out, reporter, dry_run=dry_run)
-        else:
-            wishes = read_names(names[0]) if one else read_words(names)
-            renamed = rename_clusters(out, wishes, reporter, dry_run=dry_run)
+        wishes = read_names(names[0]) if one else read_words(names)
+        with open_run(reporter, cache_options) as run:
+            if suggested:
+                renamed = rename_as_suggested(out, run, dry_run=dry_run)
+            else:
+                renamed = rename_clusters(out, wishes, run, dry_run=dry_run)
     if dry_run:
         write_pairs("rename", renamed)
     for old, new in renamed:

@@ -139,9 +139,21 @@ function dropSuggestions(state) {
   });
 }
 
+const folded = (text) => text.normalize("NFC").toLowerCase();
+const calledNow = (cluster) => cluster.name ?? cluster.folder;
+
+// A name was free when it was given, as its cluster had been emptied. Without that it is not.
+function refuseTaken(state, operations) {
+  const names = state.clusters.filter((cluster) => cluster.count).map((cluster) => folded(calledNow(cluster)));
+  operations.forEach(({ rename: key, name }, place) => {
+    if (key && names.filter((each) => each === folded(name)).length > 1) state.log[place] = { fault: `another cluster is called ${name}` };
+  });
+}
+
 function replay(operations) {
   const state = startState();
   state.log = operations.map((op) => carryOut[kindOf(op)](state, op));
+  refuseTaken(state, operations);
   dropSuggestions(state);
   return state;
 }

@@ -17,8 +17,7 @@ function nameFault(name, key) {
   if (/[\\/\u0000-\u001f\u007f-\u009f]/.test(name)) return "A name holds no slash, backslash or control character.";
   if (/^\.|[. ]$/.test(name)) return "A name neither begins nor ends with a dot.";
   if (name.length > LONGEST_NAME) return `A name has at most ${LONGEST_NAME} characters.`;
-  const folded = (text) => text.normalize("NFC").toLowerCase();
-  const taken = [...RESERVED, ...current.clusters.filter((cluster) => cluster.key !== key).map((cluster) => cluster.name ?? cluster.folder)];
+  const taken = [...RESERVED, ...current.clusters.filter((cluster) => cluster.key !== key && cluster.count).map(calledNow)];
   return taken.some((each) => folded(each) === folded(name)) ? "Another cluster has this name." : "";
 }
 
