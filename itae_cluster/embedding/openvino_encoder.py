@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from itae_cluster.core.options import Precision
+from itae_cluster.core.options import Engine, Precision
 from itae_cluster.embedding.description import check_size, describe_model, describe_recipe
 from itae_cluster.embedding.mixed import MixedEncoder
-from itae_cluster.embedding.precision import choose_precision
+from itae_cluster.embedding.precision import HINTS, choose_precision, is_bfloat16_fast
 from itae_cluster.model.graph_store import find_graph, keep_graph
 from itae_cluster.model.openvino_package import import_openvino
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 __all__ = ["OpenVINOEncoder", "load_openvino_encoder"]
 
-_HINTS = {Precision.FLOAT32: "f32", Precision.BFLOAT16: "bf16"}
 _MOST = 4  # pictures a request: more were no faster
 
 
@@ -35,7 +34,7 @@ def load_openvino_encoder(
     reporter: Reporter,
     *,
     located: ModelFile,
-    fast_bfloat16: Callable[[], bool] | None = None,
+    fast_bfloat16: Callable[[Engine], bool] = is_bfloat16_fast,
 ) -> Encoder:
     """As `encoder.load_encoder`, for a CPU.
 
@@ -48,7 +47,10 @@ def load_openvino_encoder(
     graph, config = _find_or_build(located, options.side)
     theta, metadata = describe_model(options.theta, located, config, reporter)
     precision = choose_precision(
-        options.precision, "cpu", itae=theta is not None, fast_bfloat16=fast_bfloat16
+        options.precision,
+        "cpu",
+        itae=theta is not None,
+        fast_bfloat16=partial(fast_bfloat16, Engine.OPENVINO),
     )
     build = partial(
         OpenVINOEncoder,
@@ -113,7 +115,7 @@ class OpenVINOEncoder:
             graph,
             "CPU",
             {
-                "INFERENCE_PRECISION_HINT": _HINTS[precision],
+                "INFERENCE_PRECISION_HINT": HINTS[precision],
                 "PERFORMANCE_HINT": "THROUGHPUT",
                 "ENABLE_CPU_PINNING": False,  # the decoders want the cores, too
             },
