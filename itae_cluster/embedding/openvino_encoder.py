@@ -1,4 +1,4 @@
-"""Pixels to embeddings on a CPU, by OpenVINO: no torch once the graph of the model is kept."""
+"""Pixels to embeddings on a CPU, by OpenVINO: without torch, unless the weights need it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from itae_cluster.core.options import Engine, Precision
 from itae_cluster.embedding.description import check_size, describe_model, describe_recipe
 from itae_cluster.embedding.mixed import MixedEncoder
 from itae_cluster.embedding.precision import HINTS, choose_precision, is_bfloat16_fast
+from itae_cluster.model.checkpoint import load_weights
+from itae_cluster.model.graph import build_graph
 from itae_cluster.model.graph_store import find_graph, keep_graph
 from itae_cluster.model.openvino_package import import_openvino
 
@@ -70,16 +72,12 @@ def _find_or_build(located: ModelFile, size: int) -> tuple[Any, DINOv2Config]:
     kept = find_graph(located.sha256, size)
     if kept is not None and (located.variant is None or located.variant.config == kept.config):
         return import_openvino().Core().read_model(kept.path), kept.config
-    from itae_cluster.model.checkpoint import load_model
-    from itae_cluster.model.config import PATCH
-    from itae_cluster.model.graph import build_graph
-
-    model = load_model(located.path, located.variant.config if located.variant else None)
-    weights = {name: value.numpy() for name, value in model.state_dict().items()}
-    positions = model.positions((size // PATCH, size // PATCH)).numpy()
-    graph = build_graph(weights, positions, model.config, size=size)
-    keep_graph(graph, model.config, located.sha256, size)
-    return graph, model.config
+    weights, config = load_weights(
+        located.path, located.variant.config if located.variant else None
+    )
+    graph = build_graph(weights, config, size=size)
+    keep_graph(graph, config, located.sha256, size)
+    return graph, config
 
 
 class OpenVINOEncoder:
