@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 
-from safetensors.torch import load_file, save_file
+from safetensors.numpy import load_file, save_file
 
 from itae_cluster.model.quantized import quantize
 

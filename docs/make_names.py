@@ -14,7 +14,7 @@ import sys
 from collections import defaultdict
 from pathlib import Path
 
-from safetensors.torch import load_file, save_file
+from safetensors.numpy import load_file, save_file
 
 from itae_cluster.model.quantized import quantize
 

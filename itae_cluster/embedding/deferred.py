@@ -12,6 +12,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from itae_cluster.core import __version__
+from itae_cluster.embedding import precision
 from itae_cluster.embedding.engines import open_encoder
 from itae_cluster.model import thresholds
 from itae_cluster.model.acquire import locate
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from itae_cluster.core.cache import Cache
-    from itae_cluster.core.options import ModelOptions
+    from itae_cluster.core.options import Engine, ModelOptions
     from itae_cluster.core.types import Encoder, Reporter
     from itae_cluster.embedding.encoder import TorchEncoder
     from itae_cluster.model.acquire import ModelFile
@@ -127,14 +128,12 @@ def _load_and_note(
     return loaded
 
 
-def _is_bfloat16_fast(cache: Cache) -> bool:
+def _is_bfloat16_fast(cache: Cache, engine: Engine) -> bool:
     """As `precision.is_bfloat16_fast`, timed once a machine."""
-    from itae_cluster.embedding import precision
-
-    key = {**_machine(), "fast": "bfloat16"}
+    key = {**_machine(), "fast": "bfloat16", "engine": engine.value}
     fast = cache.note(key)
     if fast is None:
-        fast = precision.is_bfloat16_fast()
+        fast = precision.is_bfloat16_fast(engine)
         cache.store_note(key, fast)
     return bool(fast)
 

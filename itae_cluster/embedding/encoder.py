@@ -14,13 +14,13 @@ import numpy as np
 import torch
 
 from itae_cluster.core.errors import ModelError, OutOfMemoryError
-from itae_cluster.core.options import DeviceName, Precision
+from itae_cluster.core.options import DeviceName, Engine, Precision
 from itae_cluster.core.types import TokenMeasures
 from itae_cluster.embedding.compilation import CompiledModel, compiling_pays
 from itae_cluster.embedding.description import check_size, describe_model, describe_recipe
 from itae_cluster.embedding.memory import pictures_that_fit
 from itae_cluster.embedding.mixed import MixedEncoder
-from itae_cluster.embedding.precision import choose_precision
+from itae_cluster.embedding.precision import choose_precision, is_bfloat16_fast
 from itae_cluster.embedding.transport import transport_to
 from itae_cluster.model.acquire import locate
 from itae_cluster.model.checkpoint import load_model
@@ -54,7 +54,7 @@ def load_encoder(
     reporter: Reporter,
     *,
     located: ModelFile | None = None,
-    fast_bfloat16: Callable[[], bool] | None = None,
+    fast_bfloat16: Callable[[Engine], bool] = is_bfloat16_fast,
 ) -> Encoder:
     """Load the weights into torch, and patch the last block with θ.
 
@@ -62,7 +62,7 @@ def load_encoder(
         options: model, weights, θ, size, device, precision.
         reporter: told where weights come from.
         located: the weights; found or fetched by `options` where None.
-        fast_bfloat16: see `choose_precision`.
+        fast_bfloat16: see `is_bfloat16_fast`.
 
     Raises:
         ModelError: if the model, its weights, its size or its device cannot be had.
@@ -71,7 +71,10 @@ def load_encoder(
     device = choose_device(options.device)
     model, settings, metadata = _load_patched(options, reporter, located)
     precision = choose_precision(
-        options.precision, device.type, itae=settings is not None, fast_bfloat16=fast_bfloat16
+        options.precision,
+        device.type,
+        itae=settings is not None,
+        fast_bfloat16=partial(fast_bfloat16, Engine.TORCH),
     )
     build = partial(
         TorchEncoder, settings=settings, size=options.side, device=device, metadata=metadata

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from itae_cluster.core.errors import ModelError
 from itae_cluster.core.options import DeviceName, Engine, Precision
 from itae_cluster.core.text import printable
+from itae_cluster.embedding.precision import is_bfloat16_fast
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -40,7 +41,7 @@ def open_encoder(
     reporter: Reporter,
     *,
     located: ModelFile,
-    fast_bfloat16: Callable[[], bool] | None = None,
+    fast_bfloat16: Callable[[Engine], bool] = is_bfloat16_fast,
 ) -> Encoder:
     """Load the model into the engine that is asked for, or the one that suits the machine.
 
@@ -48,7 +49,7 @@ def open_encoder(
         options: model, θ, size, device, precision, engine.
         reporter: told where weights come from, and which engine fails.
         located: the weights.
-        fast_bfloat16: see `choose_precision`.
+        fast_bfloat16: see `is_bfloat16_fast`.
 
     Raises:
         ModelError: if the model, its size, its device or its engine cannot be had.
@@ -73,7 +74,7 @@ def _load_torch(
     options: ModelOptions,
     *,
     located: ModelFile,
-    fast_bfloat16: Callable[[], bool] | None,
+    fast_bfloat16: Callable[[Engine], bool],
 ) -> Encoder:
     from itae_cluster.embedding import encoder
 

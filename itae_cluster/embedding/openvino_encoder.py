@@ -1,4 +1,4 @@
-"""Pixels to embeddings on a CPU, by OpenVINO: no torch once the graph of the model is kept."""
+"""Pixels to embeddings on a CPU, by OpenVINO: without torch, unless the weights need it."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from itae_cluster.core.options import Precision
+from itae_cluster.core.options import Engine, Precision
 from itae_cluster.embedding.description import check_size, describe_model, describe_recipe
 from itae_cluster.embedding.mixed import MixedEncoder
-from itae_cluster.embedding.precision import choose_precision
+from itae_cluster.embedding.precision import HINTS, choose_precision, is_bfloat16_fast
+from itae_cluster.model.checkpoint import load_weights
+from itae_cluster.model.graph import build_graph
 from itae_cluster.model.graph_store import find_graph, keep_graph
 from itae_cluster.model.openvino_package import import_openvino
 
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
 
 __all__ = ["OpenVINOEncoder", "load_openvino_encoder"]
 
-_HINTS = {Precision.FLOAT32: "f32", Precision.BFLOAT16: "bf16"}
 _MOST = 4  # pictures a request: more were no faster
 
 
@@ -35,7 +36,7 @@ def load_openvino_encoder(
     reporter: Reporter,
     *,
     located: ModelFile,
-    fast_bfloat16: Callable[[], bool] | None = None,
+    fast_bfloat16: Callable[[Engine], bool] = is_bfloat16_fast,
 ) -> Encoder:
     """As `encoder.load_encoder`, for a CPU.
 
@@ -48,7 +49,10 @@ def load_openvino_encoder(
     graph, config = _find_or_build(located, options.side)
     theta, metadata = describe_model(options.theta, located, config, reporter)
     precision = choose_precision(
-        options.precision, "cpu", itae=theta is not None, fast_bfloat16=fast_bfloat16
+        options.precision,
+        "cpu",
+        itae=theta is not None,
+        fast_bfloat16=partial(fast_bfloat16, Engine.OPENVINO),
     )
     build = partial(
         OpenVINOEncoder,
@@ -68,16 +72,12 @@ def _find_or_build(located: ModelFile, size: int) -> tuple[Any, DINOv2Config]:
     kept = find_graph(located.sha256, size)
     if kept is not None and (located.variant is None or located.variant.config == kept.config):
         return import_openvino().Core().read_model(kept.path), kept.config
-    from itae_cluster.model.checkpoint import load_model
-    from itae_cluster.model.config import PATCH
-    from itae_cluster.model.graph import build_graph
-
-    model = load_model(located.path, located.variant.config if located.variant else None)
-    weights = {name: value.numpy() for name, value in model.state_dict().items()}
-    positions = model.positions((size // PATCH, size // PATCH)).numpy()
-    graph = build_graph(weights, positions, model.config, size=size)
-    keep_graph(graph, model.config, located.sha256, size)
-    return graph, model.config
+    weights, config = load_weights(
+        located.path, located.variant.config if located.variant else None
+    )
+    graph = build_graph(weights, config, size=size)
+    keep_graph(graph, config, located.sha256, size)
+    return graph, config
 
 
 class OpenVINOEncoder:
@@ -113,7 +113,7 @@ class OpenVINOEncoder:
             graph,
             "CPU",
             {
-                "INFERENCE_PRECISION_HINT": _HINTS[precision],
+                "INFERENCE_PRECISION_HINT": HINTS[precision],
                 "PERFORMANCE_HINT": "THROUGHPUT",
                 "ENABLE_CPU_PINNING": False,  # the decoders want the cores, too
             },

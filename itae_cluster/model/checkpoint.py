@@ -5,6 +5,7 @@
     timm            blocks.0.attn.qkv.weight, reg_token, SwiGLU as fc1 and fc2
 
 Files are read with safetensors or `torch.load(weights_only=True)`, which run no code from them.
+Weights are numpy's until a model of torch is made of them.
 """
 
 from __future__ import annotations
@@ -13,21 +14,25 @@ import pickle
 import re
 import warnings
 from math import isqrt
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-import torch
-from torch import Tensor
+import numpy as np
 
 from itae_cluster.core.errors import WeightsError
 from itae_cluster.core.text import printable
 from itae_cluster.model.config import HEAD_DIM, PATCH, DINOv2Config
-from itae_cluster.model.dinov2 import DINOv2
 from itae_cluster.model.quantized import dequantize
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["infer_config", "load_model", "read_state_dict", "to_official"]
+    from numpy.typing import NDArray
+
+    from itae_cluster.model.dinov2 import DINOv2
+
+__all__ = ["infer_config", "load_model", "load_weights", "read_state_dict", "to_official"]
+
+State: TypeAlias = "Mapping[str, NDArray[np.generic]]"
 
 _TORCH_MAGIC = (b"PK", b"\x80")  # a zip archive, or a pickle of protocol 2 and later
 _WRAPPERS = ("model", "state_dict", "teacher")
@@ -66,17 +71,46 @@ def load_model(path: str, expected: DINOv2Config | None) -> DINOv2:
     Raises:
         WeightsError: if the file cannot be read, is no DINOv2, or is another one.
     """
+    import torch
+
+    from itae_cluster.model.dinov2 import DINOv2
+
+    weights, config = load_weights(path, expected)
+    with torch.device("meta"):
+        model = DINOv2(config)
+    state = {name: torch.from_numpy(value) for name, value in weights.items()}
+    model.load_state_dict(state, assign=True)
+    return model.eval().requires_grad_(False)
+
+
+def load_weights(
+    path: str, expected: DINOv2Config | None
+) -> tuple[dict[str, NDArray[np.float32]], DINOv2Config]:
+    """The weights in a checkpoint file under official names, and their architecture.
+
+    Torch is imported only where a file needs it: PyTorch's own, and safetensors in bfloat16.
+
+    Args:
+        path: a file of any of the three layouts, or quantised as `mini` is.
+        expected: the architecture it must have; None takes what the file holds.
+
+    Raises:
+        WeightsError: if the file cannot be read, is no DINOv2, or is another one.
+    """
     stored = read_state_dict(path)
     try:
-        return _build(to_official(dequantize(stored)), path, expected)
-    except (RuntimeError, IndexError) as error:
+        state = to_official(dequantize(stored))
+        config = _check_config(state, path, expected)
+        _check_shapes(state, config)
+    except (ValueError, IndexError) as error:
         reason = " ".join(str(error).split())[:200]
         raise WeightsError(
             f"{printable(path)} does not fit a DINOv2 ({reason}); use another checkpoint"
         ) from error
+    return {name: np.ascontiguousarray(each, np.float32) for name, each in state.items()}, config
 
 
-def _build(state: Mapping[str, Tensor], path: str, expected: DINOv2Config | None) -> DINOv2:
+def _check_config(state: State, path: str, expected: DINOv2Config | None) -> DINOv2Config:
     try:
         config = infer_config(state)
     except WeightsError as error:
@@ -86,20 +120,28 @@ def _build(state: Mapping[str, Tensor], path: str, expected: DINOv2Config | None
             f"{printable(path)} holds a DINOv2 of {_difference(config, expected)}; "
             "give the --model it belongs to, or leave --model out"
         )
-    with torch.device("meta"):
-        model = DINOv2(config)
-    model.load_state_dict({key: value.float() for key, value in state.items()}, assign=True)
-    return model.eval().requires_grad_(False)
+    return config
 
 
-def read_state_dict(path: str) -> dict[str, Tensor]:
+def _check_shapes(state: State, config: DINOv2Config) -> None:
+    wanted = config.shapes
+    for name in sorted(wanted.keys() | state.keys()):
+        if name not in state:
+            raise ValueError(f"{name} is missing")
+        if name not in wanted:
+            raise ValueError(f"{name} is no part of one")
+        if state[name].shape != wanted[name]:
+            raise ValueError(f"{name} has the shape {state[name].shape}, not {wanted[name]}")
+
+
+def read_state_dict(path: str) -> dict[str, NDArray[np.generic]]:
     """Every tensor of a safetensors or PyTorch file, under the names it has there.
 
     Raises:
         WeightsError: if the file is missing, damaged, or wants to run code.
     """
     try:
-        return _keep_tensors(_unwrap(_read(path)))
+        return _read(path)
     except FileNotFoundError as error:
         raise WeightsError(f"{printable(path)} does not exist; check the path") from error
     except OSError as error:
@@ -117,24 +159,32 @@ def read_state_dict(path: str) -> dict[str, Tensor]:
         ) from error
 
 
-def _read(path: str) -> Any:
+def _read(path: str) -> dict[str, NDArray[np.generic]]:
     with open(path, "rb") as file:
         head = file.read(9)
     if len(head) == 9 and head[8:] == b"{":  # safetensors: 8 bytes of length, then JSON
         return _read_safetensors(path)
     if not head.startswith(_TORCH_MAGIC):
         raise ValueError("neither safetensors nor PyTorch" if head else "empty")
+    import torch
+
     with open(path, "rb") as file, warnings.catch_warnings():  # torch looks at a path's suffix
         warnings.simplefilter("ignore")  # on old pickle protocols
-        return torch.load(file, map_location="cpu", weights_only=True)
+        content = torch.load(file, map_location="cpu", weights_only=True)
+    return _to_arrays(_unwrap(content))
 
 
-def _read_safetensors(path: str) -> dict[str, Tensor]:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
+def _read_safetensors(path: str) -> dict[str, NDArray[np.generic]]:
+    from safetensors import SafetensorError, safe_open
 
     try:
-        return load_file(path)
+        with safe_open(path, framework="numpy") as file:
+            names = list(file.keys())
+            if not any(file.get_slice(name).get_dtype() == "BF16" for name in names):
+                return {name: file.get_tensor(name) for name in names}
+        from safetensors.torch import load_file  # numpy has no bfloat16
+
+        return _to_arrays(load_file(path))
     except SafetensorError as error:
         raise ValueError(str(error)) from error
 
@@ -146,20 +196,23 @@ def _unwrap(content: Any) -> Any:
     return content
 
 
-def _keep_tensors(content: Any) -> dict[str, Tensor]:
+def _to_arrays(content: Any) -> dict[str, NDArray[np.generic]]:
+    """The tensors in what torch read; bfloat16 becomes float32."""
+    import torch
+
     if not isinstance(content, dict):
         raise ValueError("not a state dict")
-    tensors = {
-        key: value
+    arrays = {
+        key: (value.float() if value.dtype is torch.bfloat16 else value).detach().numpy()
         for key, value in content.items()
-        if isinstance(key, str) and isinstance(value, Tensor)
+        if isinstance(key, str) and isinstance(value, torch.Tensor)
     }
-    if not tensors:
+    if not arrays:
         raise ValueError("no tensors")
-    return tensors
+    return arrays
 
 
-def to_official(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def to_official(state: State) -> dict[str, NDArray[np.generic]]:
     """Any layout under official names; what is no part of the backbone is left out."""
     named = {_official_name(key): value for key, value in state.items()}
     return _add_cls_position(
@@ -176,14 +229,16 @@ def _official_name(key: str) -> str:
     return "register_tokens" if key == "reg_token" else key
 
 
-def _fuse(state: dict[str, Tensor]) -> dict[str, Tensor]:
+def _fuse(state: State) -> dict[str, NDArray[np.generic]]:
     """Query, key and value in one matrix; both halves of SwiGLU in one; timm's names for it."""
     result = dict(state)
     for key in state:
         for parts, whole in _FUSED:
             names = [key.replace(parts[0], part) for part in parts]
             if f".{parts[0]}." in key and all(name in state for name in names):
-                result[key.replace(parts[0], whole)] = torch.cat([result.pop(n) for n in names])
+                result[key.replace(parts[0], whole)] = np.concatenate(
+                    [result.pop(n) for n in names]
+                )
     if _is_packed_swiglu(result):
         result = {
             key.replace(".mlp.fc1.", ".mlp.w12.").replace(".mlp.fc2.", ".mlp.w3."): value
@@ -192,21 +247,21 @@ def _fuse(state: dict[str, Tensor]) -> dict[str, Tensor]:
     return result
 
 
-def _is_packed_swiglu(state: Mapping[str, Tensor]) -> bool:
+def _is_packed_swiglu(state: State) -> bool:
     """Whether fc1 makes two values for each one that fc2 takes."""
     fc1, fc2 = state.get("blocks.0.mlp.fc1.weight"), state.get("blocks.0.mlp.fc2.weight")
     return fc1 is not None and fc2 is not None and fc1.shape[0] == 2 * fc2.shape[1]
 
 
-def _add_cls_position(state: dict[str, Tensor]) -> dict[str, Tensor]:
+def _add_cls_position(state: dict[str, NDArray[np.generic]]) -> dict[str, NDArray[np.generic]]:
     """Timm adds the CLS position to `cls_token` and drops its row: put a row of zeros there."""
     pos = state.get("pos_embed")
     if pos is not None and pos.ndim == 3 and isqrt(pos.shape[1]) ** 2 == pos.shape[1]:
-        state["pos_embed"] = torch.cat([torch.zeros_like(pos[:, :1]), pos], dim=1)
+        state["pos_embed"] = np.concatenate([np.zeros_like(pos[:, :1]), pos], axis=1)
     return state
 
 
-def infer_config(state: Mapping[str, Tensor]) -> DINOv2Config:
+def infer_config(state: State) -> DINOv2Config:
     """The architecture whose official state dict this is; d = 64 in every one.
 
     Raises:

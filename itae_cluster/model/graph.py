@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from itae_cluster.model.config import DINOv2Config
 
-__all__ = ["VERSION", "build_graph"]
+__all__ = ["VERSION", "build_graph", "interpolate_positions"]
 
 VERSION = 1
 """Raised with every change to what a graph computes, so that kept ones are built anew."""
@@ -28,12 +28,7 @@ VERSION = 1
 _END = np.iinfo(np.int32).max
 
 
-def build_graph(
-    weights: Mapping[str, NDArray[np.float32]],
-    positions: NDArray[np.float32],
-    config: DINOv2Config,
-    size: int,
-) -> Any:
+def build_graph(weights: Mapping[str, NDArray[np.float32]], config: DINOv2Config, size: int) -> Any:
     """An `openvino.Model` of two inputs and two outputs.
 
     (B, size, size, 3) uint8 RGB and () float32 θ → (B, D) float32 embeddings of length 1, and (B,)
@@ -41,7 +36,6 @@ def build_graph(
 
     Args:
         weights: the backbone's state dict; kept, not copied.
-        positions: (1, 1 + N, D), the position embeddings of CLS and the patches at this size.
         config: the architecture.
         size: side of the square input in pixels, a multiple of 14.
     """
@@ -49,11 +43,44 @@ def build_graph(
     pixels = ov.opset13.parameter([-1, size, size, 3], np.uint8, name="pixels")
     theta = ov.opset13.parameter([], np.float32, name="theta")
     network = _Network(ov.opset13, weights, config)
-    x = network.tokens(pixels, positions, size // PATCH)
+    x = network.tokens(pixels, size // PATCH)
     for number in range(config.depth - 1):
         x = network.block(x, f"blocks.{number}.")
     outputs = network.finish(x, f"blocks.{config.depth - 1}.", theta)
     return ov.Model(outputs, [pixels, theta], "dinov2")
+
+
+def interpolate_positions(
+    patches: NDArray[np.float32], config: DINOv2Config, side: int
+) -> NDArray[np.float32]:
+    """As `dinov2.interpolate_positions`, for the patches of a square: (1, M², D) → (1, side², D).
+
+    Torch's bicubic with antialiasing is Pillow's. Computed here: left in the graph, OpenVINO would
+    do it whenever it compiles that, and slowly.
+    """
+    if side == config.grid:
+        return patches
+    ov: Any = import_openvino()
+    ops, grid = ov.opset13, config.grid
+    source = ops.parameter(patches.shape, np.float32)
+    square = ops.transpose(ops.reshape(source, [1, grid, grid, -1], False), [0, 3, 1, 2])
+    target = side + config.interpolate_offset
+    by_scale = target != side
+    scaled = ops.interpolate(
+        square,
+        np.full(2, target / grid, np.float32) if by_scale else np.full(2, side),
+        "bicubic_pillow" if config.interpolate_antialias else "cubic",
+        "scales" if by_scale else "sizes",
+        coordinate_transformation_mode="half_pixel",
+        cube_coeff=-0.5 if config.interpolate_antialias else -0.75,
+        axes=np.array([2, 3]),
+    )  # (1, D, side, side)
+    result = ops.transpose(ops.reshape(scaled, [1, 0, -1], True), [0, 2, 1])
+    compiled = ov.Core().compile_model(
+        ov.Model([result], [source], "positions"), "CPU", {"INFERENCE_PRECISION_HINT": "f32"}
+    )
+    found: NDArray[np.float32] = compiled([patches])[0]
+    return found
 
 
 class _Network:
@@ -82,7 +109,7 @@ class _Network:
         """0 keeps a length as it is."""
         return self._ops.reshape(x, shape, special_zero=True)
 
-    def tokens(self, pixels: Any, positions: NDArray[np.float32], side: int) -> Any:
+    def tokens(self, pixels: Any, side: int) -> Any:
         """(B, size, size, 3) uint8 → (B, T, D), the input of the first block."""
         ops, dim = self._ops, self._config.embed_dim
         mean, std = (
@@ -94,7 +121,8 @@ class _Network:
         patches = ops.convolution(images, kernel, [PATCH] * 2, [0, 0], [0, 0], [1, 1])
         patches = ops.transpose(self._reshape(patches, [0, 0, side * side]), [0, 2, 1])
         patches = ops.add(patches, self._weight("patch_embed.proj.bias"))  # (B, N, D)
-        patches = ops.add(patches, ops.constant(positions[:, 1:]))
+        positions = self._weights["pos_embed"]
+        patches = ops.add(patches, interpolate_positions(positions[:, 1:], self._config, side))
         first = self._weights["cls_token"] + positions[:, :1]
         if self._config.registers:
             first = np.concatenate([first, self._weights["register_tokens"]], axis=1)

@@ -1,4 +1,4 @@
-"""Graphs of models for OpenVINO, kept between runs: with one, torch need not be imported.
+"""Graphs of models for OpenVINO, kept between runs: with one, no weights need be read.
 
 Each is three files in `openvino/` below the cache's root: OpenVINO's own `.xml` and `.bin`, and a
 `.json` with the shape of the model and the SHA-256 of the other two, written last. The name says

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from itae_cluster.core.types import Synset, Vocabulary
+from itae_cluster.model.quantized import dequantize
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,7 +28,6 @@ VERSION = 2
 
 CLASSIFIER = Path(__file__).with_name("mini-classes.safetensors")
 _WORDS = Path(__file__).with_name("wordnet.json")
-_SCALE = ".scale"  # as in quantized.py, which imports torch
 
 
 @functools.cache
@@ -52,7 +52,5 @@ def read_classifier(
     Args:
         arrays: `weight` in 8 bits as `quantized.py` writes it, `bias`, and `scale` of the weights.
     """
-    levels = arrays["weight"]
-    groups = levels.reshape(len(arrays["weight" + _SCALE]), -1).astype(np.float32)
-    weight = (groups * arrays["weight" + _SCALE].astype(np.float32)[:, None]).reshape(levels.shape)
-    return weight * arrays["scale"].astype(np.float32), arrays["bias"].astype(np.float32)
+    state = {name: array.astype(np.float32) for name, array in dequantize(arrays).items()}
+    return state["weight"] * state["scale"], state["bias"]

@@ -130,7 +130,7 @@ def test_notes_are_kept_by_their_whole_key(tmp_path):
 def test_whether_bfloat16_is_fast_is_timed_once(photos, tmp_path, monkeypatch):
     timed = []
     monkeypatch.setattr(
-        "itae_cluster.embedding.precision.is_bfloat16_fast", lambda: timed.append(1) or False
+        "itae_cluster.embedding.precision.is_bfloat16_fast", lambda _: timed.append(1) or False
     )
     precision = run(photos, tmp_path / "cache").metadata["precision"]
     add(photos, 5)

@@ -91,7 +91,7 @@ def test_the_graph_is_kept_and_taken_again(tiny_weights, pixels, monkeypatch):
     def never(*_):
         raise AssertionError("the checkpoint is not read again")
 
-    monkeypatch.setattr("itae_cluster.model.checkpoint.load_model", never)
+    monkeypatch.setattr("itae_cluster.embedding.openvino_encoder.load_weights", never)
     np.testing.assert_array_equal(load(tiny_weights, "openvino", theta=None).encode(pixels), first)
 
 
@@ -143,24 +143,51 @@ def test_what_is_wrong_with_the_weights_is_told_as_ever(tmp_path):
 
 SCRIPT = """
 import sys
-from itae_cluster.cli import main
-try:
-    main()
-finally:
-    print("torch" in sys.modules, file=sys.stderr)
+from itae_cluster.__main__ import main
+if __name__ == "__main__":  # each decoder process runs the rest, as it does of the installed script
+    try:
+        main()
+    finally:
+        print("torch" in sys.modules, file=sys.stderr)
 """
 
 
 @pytest.mark.slow
-def test_new_pictures_do_not_import_torch_once_the_graph_is_kept(album, tmp_path):
+def test_openvino_does_without_torch_from_the_first_run_on(album, tmp_path):
+    """The first one makes the graph, and times how fast bfloat16 is; torch's engine imports it."""
+    (tmp_path / "script").write_text(SCRIPT)
+
     def imports_torch(*words):
-        command = [sys.executable, "-c", SCRIPT, album, "--k", "2", "--model", "mini", "-q", *words]
+        words = ["--k", "2", "--model", "mini", "--no-cache", "-q", "--engine", *words]
+        command = [sys.executable, str(tmp_path / "script"), album, *words]
         done = subprocess.run(command, capture_output=True, text=True, timeout=120)
         assert done.returncode == 0, done.stderr
         return done.stderr.strip() == "True"
 
-    assert imports_torch("--exclude", "red")
-    assert not imports_torch()
+    assert not list_graphs()
+    assert not imports_torch("openvino")
+    assert list_graphs()
+    assert imports_torch("torch")
+
+
+LOOK = """
+import sys
+from itae_cluster.__main__ import main
+if __name__ == "__main__":
+    from itae_cluster.pictures.decoders import Decoders
+    with Decoders(None) as decoders:
+        print(*decoders.run(eval, "set(__import__('sys').modules)"))
+"""
+
+
+def test_decoder_processes_import_neither_torch_nor_the_command_line(tmp_path):
+    (tmp_path / "script").write_text(LOOK)
+    done = subprocess.run(
+        [sys.executable, str(tmp_path / "script")], capture_output=True, text=True, timeout=60
+    )
+    modules = set(done.stdout.split())
+    assert {"__mp_main__", "itae_cluster.__main__", "itae_cluster.pictures.decode"} <= modules
+    assert not modules & {"torch", "openvino", "sklearn", "typer", "itae_cluster.cli"}
 
 
 def test_the_manifest_says_which_engine(album, tiny_weights):

@@ -140,11 +140,15 @@ def test_the_content_counts_not_the_suffix(tmp_path, suffix):
     assert load_model(path, None).config == CONFIGS["plain"]
 
 
-def test_half_precision_becomes_float32(tmp_path):
-    state = {key: value.half() for key, value in official(CONFIGS["plain"]).items()}
-    save_file(state, tmp_path / "weights.safetensors")
-    model = load_model(str(tmp_path / "weights.safetensors"), None)
-    assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
+@pytest.mark.parametrize("save", [save_file, torch.save], ids=["safetensors", "torch"])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_other_precisions_become_float32(tmp_path, dtype, save):
+    state = {key: value.to(dtype) for key, value in official(CONFIGS["plain"]).items()}
+    save(state, tmp_path / "weights")
+    model = load_model(str(tmp_path / "weights"), None)
+    for name, value in model.state_dict().items():
+        assert value.dtype is torch.float32
+        assert torch.equal(value, state[name].float())
 
 
 def test_what_is_saved_by_the_installed_transformers_loads(tmp_path):
@@ -214,6 +218,8 @@ def test_a_model_that_differs_only_in_its_grid_is_told_apart(tmp_path):
         },
         {"norm.weight.scale": torch.zeros(3)},
         {"cls_token": torch.zeros(()), "cls_token.scale": torch.zeros(3)},
+        {"blocks.0.attn.q_norm.weight": torch.zeros(64)},
+        {"blocks.1.ls1.gamma": torch.zeros(1)},
     ],
     ids=lambda change: next(iter(change)),
 )
@@ -296,7 +302,14 @@ def test_code_in_a_checkpoint_is_not_run(tmp_path, kind):
 
 def test_config_is_read_off_the_shapes():
     for config in CONFIGS.values():
-        assert infer_config(to_official(official(config))) == config
+        state = {name: value.numpy() for name, value in official(config).items()}
+        assert infer_config(to_official(state)) == config
+
+
+@pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
+def test_the_shapes_of_a_config_are_those_of_the_modules(config):
+    modules = DINOv2(config).state_dict()
+    assert config.shapes == {name: tuple(value.shape) for name, value in modules.items()}
 
 
 def test_digest_of_known_bytes(tmp_path):

@@ -15,7 +15,7 @@ import torch
 from itae_cluster.model import graph_store
 from itae_cluster.model.config import IMAGENET_MEAN, IMAGENET_STD, DINOv2Config
 from itae_cluster.model.dinov2 import DINOv2
-from itae_cluster.model.graph import build_graph
+from itae_cluster.model.graph import build_graph, interpolate_positions
 from itae_cluster.model.graph_store import find_graph, keep_graph, list_graphs, remove_graph
 from itae_cluster.model.itae import ITAE, Settings, artifacts, cls_row, query_norms
 from itae_cluster.model.openvino_package import import_openvino
@@ -39,8 +39,7 @@ def random_model(config):
 
 def graph_of(model, size=SIDE):
     weights = {name: value.numpy() for name, value in model.state_dict().items()}
-    positions = model.positions((size // 14, size // 14)).numpy()
-    return build_graph(weights, positions, model.config, size=size)
+    return build_graph(weights, model.config, size=size)
 
 
 def pixels(count):
@@ -81,6 +80,15 @@ def test_it_equals_the_torch_modules(kind, count):
         stock = ITAE(model, None)(images).numpy()
     np.testing.assert_allclose(run(graph, shots, -np.inf)[0], stock, atol=2e-6)
     assert abs(stock - wanted.numpy()).max() > 1e-3  # ITAE does something here
+
+
+@pytest.mark.parametrize("side", [1, 4, 5, 9])
+@pytest.mark.parametrize("kind", KINDS)
+def test_positions_are_interpolated_as_by_torch(kind, side):
+    model = random_model(KINDS[kind])
+    patches = model.pos_embed[:, 1:].numpy()
+    found = interpolate_positions(patches, model.config, side)
+    np.testing.assert_allclose(found, model.positions((side, side))[:, 1:].numpy(), atol=2e-6)
 
 
 @pytest.mark.parametrize("share", [0.5, 0.52])

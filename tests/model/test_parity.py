@@ -46,7 +46,8 @@ def copied(theirs, kind, rule):
     """Our model with their parameters."""
     model = Interpolation(KINDS[kind])
     model.rule = rule
-    model.load_state_dict(to_official(theirs.state_dict()))
+    state = to_official({name: value.numpy() for name, value in theirs.state_dict().items()})
+    model.load_state_dict({name: torch.from_numpy(value) for name, value in state.items()})
     return model.eval()
 
 
