@@ -141,10 +141,10 @@ function openCluster(group, { focus = false } = {}) {
   const note = span ? `${number(rows.length)} of the time that was chosen.` : size > rows.length ? `${number(rows.length)} of its ${plural(size, "picture")} are on this page.` : null;
   openDetails(clusterName(group), (row) => data.group[row] === group, focus,
     isNoise(group) ? element("h2", {}, swatch(group), clusterName(group)) : nameField(group),
-    proposal(group),
     element("div", { class: "facts" }, element("span", {}, plural(size, "picture")), clusterName(group) === groups[group].folder || isNoise(group) ? null : element("span", {}, groups[group].folder)),
     groups[group].suggested?.tags.length ? element("p", { class: "quiet" }, `Perhaps ${groups[group].suggested.tags.join(", ")}`) : null,
     note ? element("p", { class: "quiet" }, note) : null,
+    proposal(group),
     takeAway(rows),
     ...editActions(group, rows),
     ...examples(group),
@@ -196,7 +196,7 @@ function proposal(group) {
   const word = changed && isNumbered(group) && !name && !suggested?.name ? proposeName(members[group], key) : null;
   if (!word) return null;
   const accept = () => { rename(group, word); say("Renamed. Ctrl+Z takes it back."); };
-  return element("p", { class: "quiet proposal" }, "Most of its pictures seem to show this, and few others: ", button(`Call it “${word}”`, accept));
+  return element("div", { class: "actions proposal" }, button(`Call it “${word}”`, accept, { title: "Most of its pictures seem to show this, and few others" }));
 }
 
 function pencil() {
