@@ -529,6 +529,41 @@ def test_the_map_is_moved_by_keys_wheel_and_drag(opened):
 
 
 @pytest.mark.slow
+def test_a_name_is_proposed_for_what_is_made_in_the_page(album, opened):
+    root, data = album
+    facts = [Facts(tags=()) for _ in range(N)]
+    rows = {label: np.flatnonzero(data.labels == label).tolist() for label in (1, 2, 3)}
+    beagles, others = rows[1][:5], rows[1][5:]
+    cellos = rows[2] + rows[3]
+    for chosen, offset in ((beagles, "02088364"), (others, "03417042"), (cellos, "02992211")):
+        for row in chosen:
+            facts[row] = Facts(tags=((offset, 0.8),))
+    write_page(replace(data, facts=tuple(facts)), str(root / "proposed.html"))
+    page = opened()
+    page.goto((root / "proposed.html").as_uri())
+    page.wait_for_selector("html[data-ready]")
+    # Too mixed for a name; the five alone have one, which is none until it is taken.
+    assert page.evaluate("rows => proposeName(rows)", beagles + others[:5]) is None
+    assert page.evaluate("rows => proposeName(rows)", rows[1][:1]) is None
+    page.evaluate("rows => openSend(rows)", beagles)
+    page.fill("#send-field", "bea")
+    assert page.inner_text("#send-list").split("\n")[:2] == ["New cluster “beagle”", "perhaps"]
+    assert page.evaluate("operations.length") == 0
+    page.keyboard.press("Enter")
+    assert page.evaluate("operations.map(op => op.to)") == ["beagle"]
+    # Two clusters of one thing that were put together, beside one that is called so.
+    page.evaluate("addOperation({ rename: 'cluster-000', name: 'cello' })")
+    page.click("#list [data-group='4']")
+    assert page.locator("#details .proposal").count() == 0  # nothing was changed there
+    page.evaluate("addOperation({ merge: ['cluster-003', 'cluster-002'] })")
+    page.evaluate("openCluster(groups.findIndex(({ key }) => key === 'cluster-003'))")
+    page.click("text=Call it “cello 2”")
+    assert page.evaluate("operations.at(-1)") == {"rename": "cluster-003", "name": "cello 2"}
+    assert page.input_value("#details input.name") == "cello 2"
+    assert page.locator("#details .proposal").count() == 0
+
+
+@pytest.mark.slow
 def test_content_and_dates_are_searched_and_a_picture_is_enlarged(album, opened):
     """One page for all of it: opening one is what takes the time."""
     root, data = album

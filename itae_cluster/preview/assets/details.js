@@ -144,6 +144,7 @@ function openCluster(group, { focus = false } = {}) {
     element("div", { class: "facts" }, element("span", {}, plural(size, "picture")), clusterName(group) === groups[group].folder || isNoise(group) ? null : element("span", {}, groups[group].folder)),
     groups[group].suggested?.tags.length ? element("p", { class: "quiet" }, `Perhaps ${groups[group].suggested.tags.join(", ")}`) : null,
     note ? element("p", { class: "quiet" }, note) : null,
+    proposal(group),
     takeAway(rows),
     ...editActions(group, rows),
     ...examples(group),
@@ -187,6 +188,15 @@ function splitNote(group, k) {
       `"itae-cluster edit" finds which picture goes where; with -n it only shows that.${likely.length ? " Perhaps:" : ""}`),
     ...likely.map((rows) => element("div", { class: "part" }, element("span", { class: "count" }, number(rows.length)), element("div", { class: "strip small", "aria-hidden": "true" }, ...rows.slice(0, 7).map(thumbnail)))),
   ];
+}
+
+// A name for a cluster that was made or changed here, where nobody has named it and none is left.
+function proposal(group) {
+  const { changed, name, suggested, key } = groups[group];
+  const word = changed && isNumbered(group) && !name && !suggested?.name ? proposeName(members[group], key) : null;
+  if (!word) return null;
+  const accept = () => { rename(group, word); say("Renamed. Ctrl+Z takes it back."); };
+  return element("div", { class: "actions proposal" }, button(`Call it “${word}”`, accept, { title: "Most of its pictures seem to show this, and few others" }));
 }
 
 function pencil() {

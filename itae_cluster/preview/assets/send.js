@@ -46,6 +46,8 @@ function offer() {
     members[group].length ? thumbnail(groups[group].typical[0] ?? members[group][0]) : null, swatch(group),
     element("span", { class: "label" }, clusterName(group)), element("span", { class: "quiet" }, note(group)), element("span", { class: "count" }, number(groups[group].count))));
   const name = cleanName(sendField.value), fault = name ? nameFault(name) : "";
+  const word = allowNew ? proposeName(rows) : null;  // after the likeliest, before the many
+  if (word && word !== name && word.toLowerCase().includes(wanted)) options.splice(3, 0, option(() => sending.choose(word), element("span", { class: "label" }, `New cluster “${word}”`), element("span", { class: "quiet" }, "perhaps")));
   if (allowNew && name && !fault) options.push(option(() => sending.choose(name), element("span", { class: "label" }, `New cluster “${name}”`)));
   find("#send-fault").textContent = allowNew && name && fault && !found.length ? fault : "";
   sendList.replaceChildren(...options);
