@@ -586,3 +586,18 @@ def test_a_contact_sheet_that_cannot_be_written(tmp_path):
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(OutputError, match=r"cannot make .*choose"):
         write_contact_sheets(sample(2, 1), str(tmp_path / "file"))
+
+
+def test_the_page_lists_every_key_that_its_documentation_lists():
+    root = Path(__file__).parents[2]
+    lines = (root / "docs" / "preview.md").read_text(encoding="utf-8").splitlines()
+    start = lines.index("| key | |")
+    rows = [line.split("|")[1] for line in lines[start + 2 : lines.index("", start)]]
+    documented = re.findall(r"[^\s`,]+", " ".join(rows).replace(" and ", " "))
+    assert len(documented) > 15
+    template = (root / "itae_cluster/preview/assets/page.html.j2").read_text(encoding="utf-8")
+    help_table = re.search(r'<dialog id="keys".*?</dialog>', template, re.DOTALL)
+    assert help_table
+    cells = re.findall(r"<tr><td>(.*?)</td>", help_table[0])
+    listed = re.findall(r"[^\s,]+", " ".join(cells).replace("−", "-"))
+    assert set(documented) <= set(listed)
