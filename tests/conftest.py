@@ -5,12 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 
-import numpy as np
 import pytest
-from PIL import Image
 
-MADE = 1_700_000_000  # seconds since 1970
-COLOURS = {"red": (220, 30, 30), "green": (20, 200, 40), "blue": (30, 40, 220)}
+from support.pictures import make_album
 
 
 def pytest_configure(config):
@@ -39,17 +36,7 @@ def tiny_weights(tmp_path_factory):
 @pytest.fixture
 def album(tmp_path):
     """Twelve pictures: red, green and blue, four each with a little noise; `red/0.png`, …."""
-    root = tmp_path / "photos"
-    rng = np.random.default_rng(0)
-    for name, colour in COLOURS.items():
-        (root / name).mkdir(parents=True)
-        for number in range(4):
-            pixels = np.array(colour) + rng.integers(-20, 20, size=(40, 30, 3))
-            image = Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
-            path = root / name / f"{number}.png"
-            image.save(path)
-            os.utime(path, (MADE, MADE))  # the cache waits before it trusts a time of change
-    return str(root)
+    return make_album(tmp_path / "photos")
 
 
 @pytest.fixture(autouse=True)

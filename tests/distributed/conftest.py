@@ -1,4 +1,4 @@
-"""One Ray cluster of two nodes, and one object store, for all tests of this folder."""
+"""One Ray cluster and one object store for all tests of this folder."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def store():
 
 @pytest.fixture(scope="session")
 def cluster(store, tmp_path_factory):
-    """Two nodes on this machine."""
+    """A node on this machine; tests add others."""
     if sys.platform != "linux":
         pytest.skip("Ray starts several nodes on one machine on Linux alone")
     from itae_cluster.distributed.connection import load_ray
@@ -60,7 +60,6 @@ def cluster(store, tmp_path_factory):
     from ray.cluster_utils import Cluster
 
     nodes = Cluster(initialize_head=True, head_node_args={**NODE, "include_dashboard": False})
-    nodes.add_node(**NODE)
     yield nodes
     nodes.shutdown()
 
@@ -70,3 +69,11 @@ def ray(cluster, monkeypatch):
     """`--ray` means that cluster."""
     monkeypatch.setenv("RAY_ADDRESS", cluster.address)
     return cluster
+
+
+@pytest.fixture
+def two_nodes(ray):
+    """That cluster with a second node, which may be lost."""
+    if len(ray.list_all_nodes()) < 2:
+        ray.add_node(**NODE)
+    return ray

@@ -16,16 +16,32 @@ from PIL import Image
 
 from itae_cluster.embedding import vector_files
 from support.command_line import run_cli
-
-from .conftest import NODE
+from support.pictures import make_album
 
 MANY, EACH = 48, 4  # pictures, and those of a part
 PATIENCE = 60
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def tiny(tiny_weights):
     return ["--weights", tiny_weights, "--size", 28, "--precision", "float32"]
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    """Red, green and blue, four each, and one that is no picture."""
+    root = tmp_path_factory.mktemp("album") / "photos"
+    make_album(root)
+    (root / "red" / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0")
+    return root
+
+
+@pytest.fixture(scope="module")
+def here(photos, tiny, tmp_path_factory):
+    """The vectors of the album, made without Ray."""
+    file = tmp_path_factory.mktemp("here") / "v.npz"
+    run_cli("embed", photos, "--no-cache", "-o", file, *tiny, code=0)
+    return file
 
 
 @pytest.fixture(scope="module")
@@ -60,40 +76,41 @@ def parts_in(folder):
     return {file.name: file.stat().st_ino for file in Path(folder).glob("part-*.parquet")}
 
 
-def test_the_same_vectors_and_clusters_as_on_one_machine(ray, album, tmp_path, tiny):
-    with open(os.path.join(album, "red", "broken.jpg"), "wb") as file:
-        file.write(b"\xff\xd8\xff\xe0")
-    run_cli("embed", album, "--no-cache", "-o", tmp_path / "v.npz", *tiny, code=0)
-    told = run_cli("embed", album, "-o", tmp_path / "v", "--ray", "--part-size", 5, *tiny, code=0)
+def test_the_same_vectors_and_clusters_as_on_one_machine(ray, photos, here, tmp_path, tiny):
+    """And a second run does what has changed, and no more."""
+    target = tmp_path / "v"
+    words = ["embed", photos, "-o", target, "--ray", "--part-size", 5, *tiny]
+    told = run_cli(*words, code=0)
     assert "12 vectors of 64 dimensions" in told.stderr
     assert "in 3 parts, 1 skipped" in told.stderr
     assert "broken.jpg: not a picture" in told.stderr
     assert told.stdout == ""
-    assert_same_vectors(tmp_path / "v", tmp_path / "v.npz")
-    words = ["--k", 3, "--seed", 1, "-q"]
-    here = run_cli("--embeddings", tmp_path / "v.npz", *words, code=0)
-    there = run_cli("--embeddings", tmp_path / "v", *words, code=0)
-    assert there.stdout == here.stdout != ""
+    assert_same_vectors(target, here)
+    chosen = ["--k", 3, "--seed", 1, "-q"]
+    alone = run_cli("--embeddings", here, *chosen, code=0)
+    assert run_cli("--embeddings", target, *chosen, code=0).stdout == alone.stdout != ""
 
-
-def test_a_second_run_does_what_has_changed(ray, album, tmp_path, tiny):
-    def again(*more):
-        words = ["embed", album, "-o", tmp_path / "v", "--ray", "--part-size", 4, *tiny, *more]
-        before = parts_in(tmp_path / "v")
+    first = parts_in(target)
+    before = rows_of(target)
+    changed = photos / "green" / "1.png"
+    content = changed.read_bytes()
+    try:
+        Image.new("RGB", (40, 30), "white").save(changed)
+        (target / "part-00002.parquet").write_bytes(b"cut off")
         told = run_cli(*words, code=0)
-        after = parts_in(tmp_path / "v")
-        return sorted(n for n in after if after[n] != before.get(n)), told.stderr
+    finally:
+        changed.write_bytes(content)
+    assert "1 of them kept" in told.stderr
+    later = parts_in(target)
+    assert sorted(n for n in later if later[n] != first[n]) == [
+        "part-00001.parquet",
+        "part-00002.parquet",
+    ]
+    after = rows_of(target)
+    assert [path for path in after if after[path] != before[path]] == [str(changed)]
 
-    assert len(again()[0]) == 3
-    Image.new("RGB", (40, 30), "white").save(os.path.join(album, "green", "1.png"))
-    (tmp_path / "v" / "part-00002.parquet").write_bytes(b"cut off")
-    changed, told = again()
-    assert changed == ["part-00001.parquet", "part-00002.parquet"]
-    assert "1 of them kept" in told
-    assert len(again("--theta", "3")[0]) == 3
 
-
-def test_labels_by_the_cluster_are_those_of_this_machine(ray, tmp_path):
+def test_labels_by_the_cluster_are_those_of_this_machine(two_nodes, tmp_path):
     from support.shards import groups_of, write_parts
 
     name = write_parts(tmp_path / "v", groups_of(1000)[0], 300)
@@ -105,13 +122,13 @@ def test_labels_by_the_cluster_are_those_of_this_machine(ray, tmp_path):
         assert pq.read_table(tmp_path / "here" / part) == pq.read_table(tmp_path / "there" / part)
 
 
-def test_an_object_store_is_read_and_written(ray, store, album, tmp_path, tiny):
+def test_an_object_store_is_read_and_written(ray, store, photos, here, tiny):
     from pyarrow import fs
 
     endpoint = store.removeprefix("http://")
     files = fs.S3FileSystem(endpoint_override=endpoint, scheme="http", allow_bucket_creation=True)
     files.create_dir("archive")
-    for path in Path(album).rglob("*.png"):
+    for path in photos.rglob("*.png"):
         name = f"archive/photos/{path.parent.name}/{path.name[0]} #?.png"
         with files.open_output_stream(name) as stream:
             stream.write(path.read_bytes())
@@ -121,11 +138,10 @@ def test_an_object_store_is_read_and_written(ray, store, album, tmp_path, tiny):
     words += ["--part-size", 5, *tiny]
     told = run_cli(*words, code=0)
     assert "12 vectors of 64 dimensions in s3://archive/vectors in 3 parts" in told.stderr
-    run_cli("embed", album, "--no-cache", "-o", tmp_path / "v.npz", *tiny, code=0)
     printed = run_cli("--embeddings", "s3://archive/vectors", "--k", 3, "-q", code=0)
     lines = [line.split("\t") for line in printed.stdout.splitlines()]
     assert lines[0][0] == "s3://archive/photos/blue/0 #?.png"
-    alone = run_cli("--embeddings", tmp_path / "v.npz", "--k", 3, "-q", code=0)
+    alone = run_cli("--embeddings", here, "--k", 3, "-q", code=0)
     assert [label for _, label in lines] == [
         line.split("\t")[1] for line in alone.stdout.splitlines()
     ]
@@ -169,6 +185,13 @@ def encoder_processes():
     return found
 
 
+def wait_for_no_encoders():
+    end = time.monotonic() + PATIENCE
+    while encoder_processes():
+        assert time.monotonic() < end, "workers outlive their driver"
+        time.sleep(0.1)
+
+
 def finish(run):
     _, told = run.communicate(timeout=3 * PATIENCE)
     assert run.returncode == 0, told.decode()
@@ -183,44 +206,49 @@ def alone(pictures, tmp_path_factory):
     return file
 
 
-def test_a_worker_that_is_killed_costs_its_part(ray, pictures, tmp_path, alone):
-    run = start(ray, pictures, tmp_path / "v")
-    early = wait_for_parts(tmp_path / "v", 2)
+def killed_workers(cluster):
+    """SIGKILL to all workers that hold a model; how many parts that may cost."""
     killed = encoder_processes()
     assert killed
     for process in killed:
         os.kill(process, signal.SIGKILL)
-    told = finish(run)
-    assert f"{MANY} vectors" in told
-    assert_same_vectors(tmp_path / "v", alone)
-    later = parts_in(tmp_path / "v")
-    again = [name for name in early if later[name] != early[name]]
-    assert len(again) <= len(killed)  # what was written but not yet reported is done again
+    return len(killed)
 
 
-def test_a_node_that_is_lost_costs_its_parts(ray, pictures, tmp_path, alone):
-    node = ray.add_node(**NODE)
-    run = start(ray, pictures, tmp_path / "v")
-    wait_for_parts(tmp_path / "v", 2)
-    ray.remove_node(node, allow_graceful=False)
-    assert f"{MANY} vectors" in finish(run)
-    assert_same_vectors(tmp_path / "v", alone)
+def lost_node(cluster):
+    """The second node, without a word; how many parts that may cost: all that it has written."""
+    (node,) = cluster.worker_nodes
+    cluster.remove_node(node, allow_graceful=False)
+    return MANY // EACH
 
 
-@pytest.mark.parametrize(("sent", "code"), [(signal.SIGKILL, -9), (signal.SIGINT, 130)])
-def test_a_driver_that_is_killed_goes_on_when_it_is_started_again(
-    ray, pictures, tmp_path, alone, sent, code
+@pytest.mark.parametrize(
+    ("sent", "code", "lose"),
+    [(signal.SIGKILL, -9, killed_workers), (signal.SIGINT, 130, lost_node)],
+)
+def test_what_is_lost_on_the_way_costs_its_parts(
+    two_nodes, pictures, tmp_path, alone, sent, code, lose
 ):
-    run = start(ray, pictures, tmp_path / "v")
-    wait_for_parts(tmp_path / "v", 3)
+    """The driver, which goes on when it is started again; then workers, or a node."""
+    target = tmp_path / "v"
+    run = start(two_nodes, pictures, target)
+    wait_for_parts(target, 3)
     run.send_signal(sent)
     out, _ = run.communicate()
     assert (run.returncode, out) == (code, b"")
-    time.sleep(1)  # the parts that are just being written
-    early = parts_in(tmp_path / "v")
+    wait_for_no_encoders()  # the parts that are just being written
+    early = parts_in(target)
     assert len(early) < MANY // EACH
-    assert not (tmp_path / "v" / "manifest.json").exists()
-    told = finish(start(ray, pictures, tmp_path / "v"))
+    assert not (target / "manifest.json").exists()
+
+    run = start(two_nodes, pictures, target)
+    written = wait_for_parts(target, len(early) + 2)
+    cost = lose(two_nodes)
+    told = finish(run)
+    assert f"{MANY} vectors" in told
     assert f"{len(early)} of them kept" in told
-    assert early.items() <= parts_in(tmp_path / "v").items()
-    assert_same_vectors(tmp_path / "v", alone)
+    assert_same_vectors(target, alone)
+    later = parts_in(target)
+    assert early.items() <= later.items()
+    # What was written but not yet reported is done again.
+    assert len([name for name in written if later[name] != written[name]]) <= cost

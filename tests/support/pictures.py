@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import struct
 import zlib
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+MADE = 1_700_000_000  # seconds since 1970
+COLOURS = {"red": (220, 30, 30), "green": (20, 200, 40), "blue": (30, 40, 220)}
 ORIENTATION = 0x0112
 UNTURNED = {  # what was done to a picture that is to be turned by this orientation
     1: None,
@@ -93,6 +96,19 @@ def write(path: Path, data: bytes | None = None) -> str:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(encoded(scene(8, 8), "PNG") if data is None else data)
     return str(path)
+
+
+def make_album(root: Path) -> str:
+    """Twelve pictures: red, green and blue, four each with a little noise; `red/0.png`, …."""
+    rng = np.random.default_rng(0)
+    for name, colour in COLOURS.items():
+        (root / name).mkdir(parents=True)
+        for number in range(4):
+            pixels = np.array(colour) + rng.integers(-20, 20, size=(40, 30, 3))
+            path = root / name / f"{number}.png"
+            Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(path)
+            os.utime(path, (MADE, MADE))  # the cache waits before it trusts a time of change
+    return str(root)
 
 
 def photograph_crops(side):
