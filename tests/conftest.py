@@ -40,19 +40,20 @@ def album(tmp_path):
 
 
 @pytest.fixture(autouse=True)
-def _own_cache(tmp_path_factory, monkeypatch):
+def _own_cache(tmp_path_factory):
     """No test reads or writes the user's caches, or reaches for the network."""
     root = tmp_path_factory.mktemp("caches")
-    for variable, folder in (
-        ("ITAE_CLUSTER_CACHE", "cache"),
-        ("ITAE_CLUSTER_CONFIG", "config"),
-        ("TORCH_HOME", "torch"),
-        ("HF_HOME", "hf"),
-        ("HF_HUB_CACHE", "hf/hub"),
-    ):
-        monkeypatch.setenv(variable, str(root / folder))
-    monkeypatch.setenv("ITAE_CLUSTER_OFFLINE", "1")
-    yield
+    with pytest.MonkeyPatch.context() as patch:  # ends after the test's own
+        for variable, folder in (
+            ("ITAE_CLUSTER_CACHE", "cache"),
+            ("ITAE_CLUSTER_CONFIG", "config"),
+            ("TORCH_HOME", "torch"),
+            ("HF_HOME", "hf"),
+            ("HF_HUB_CACHE", "hf/hub"),
+        ):
+            patch.setenv(variable, str(root / folder))
+        patch.setenv("ITAE_CLUSTER_OFFLINE", "1")
+        yield
     shutil.rmtree(root, ignore_errors=True)  # some hold a converted model; thousands fill a disk
 
 

@@ -207,7 +207,7 @@ def alone(pictures, tmp_path_factory):
 
 
 def killed_workers(cluster):
-    """SIGKILL to all workers that hold a model; how many parts that may cost."""
+    """SIGKILL to all workers that hold a model; how many written parts are done again at most."""
     killed = encoder_processes()
     assert killed
     for process in killed:
@@ -216,10 +216,9 @@ def killed_workers(cluster):
 
 
 def lost_node(cluster):
-    """The second node, without a word; how many parts that may cost: all that it has written."""
+    """The second node, without a word: what it has written and not reported is done again."""
     (node,) = cluster.worker_nodes
     cluster.remove_node(node, allow_graceful=False)
-    return MANY // EACH
 
 
 @pytest.mark.parametrize(
@@ -250,5 +249,5 @@ def test_what_is_lost_on_the_way_costs_its_parts(
     assert_same_vectors(target, alone)
     later = parts_in(target)
     assert early.items() <= later.items()
-    # What was written but not yet reported is done again.
-    assert len([name for name in written if later[name] != written[name]]) <= cost
+    if cost is not None:
+        assert len([name for name in written if later[name] != written[name]]) <= cost

@@ -303,8 +303,9 @@ def test_order_of_arguments_and_of_folders_does_not_matter(
 
     for order in itertools.permutations(inputs):
         assert scan(order) == expected
-    monkeypatch.setattr(os, "scandir", Backwards)
-    assert scan(inputs) == expected
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "scandir", Backwards)
+        assert scan(inputs) == expected
 
 
 @pytest.mark.parametrize("name", [b"a\nb.jpg", b"a\tb.jpg", b"\xff\xe9.jpg", b"-k.jpg", b" .jpg"])
@@ -339,8 +340,9 @@ def test_an_excluded_folder_is_not_entered(album: Path, monkeypatch: pytest.Monk
         opened.append(path)
         return original(path)
 
-    monkeypatch.setattr(os, "scandir", watched)
-    assert scan(["."], excludes=["deep"]).files == ("./b.jpg",)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "scandir", watched)
+        assert scan(["."], excludes=["deep"]).files == ("./b.jpg",)
     assert opened == ["."]
 
 
@@ -411,8 +413,9 @@ def test_a_folder_that_cannot_be_read_is_named(
             raise PermissionError(13, "Permission denied", path)
         return original(path)
 
-    monkeypatch.setattr(os, "scandir", refuse)
-    result = scan(["."])
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "scandir", refuse)
+        result = scan(["."])
     assert result.files == ("./a.jpg",)
     assert _reasons(result) == {"./locked": "permission denied"}
 
