@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 from itae_cluster.core.options import input_options
@@ -24,9 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["embed_pictures", "embed_to_file"]
 
-_CLUSTERING = "sklearn.cluster"
-"""Takes most of a second to import, and OpenVINO compiles a model without holding up Python."""
-
 
 def embed_pictures(
     inputs: InputOptions,
@@ -44,26 +39,23 @@ def embed_pictures(
         model: how they are embedded.
         run: whom it tells, what it knows already, and perhaps an encoder in place of `model`.
         out: a folder that is left out of the scan, because the result goes there.
-        check: called with the number of pictures before the first is embedded, where they are to be
-            clustered: what that needs is imported meanwhile.
+        check: called with the number of pictures before the first is embedded.
         on_picture: called with each decoded file's number, its path and its pixels, in order.
 
     Raises:
         InputError: if there is no picture that can be read, or `check` raises it.
     """
     found = find_pictures(inputs, out, run.reporter)
-    with ThreadPoolExecutor(1, thread_name_prefix="import") as thread:
-        if check is not None:
-            check(len(found.files))
-            thread.submit(import_module, _CLUSTERING)
-        embeddings = embed_files(
-            found.files,
-            model,
-            run.encoder or encoder_for(model, run.cache, run.reporter),
-            cache=run.cache,
-            on_picture=on_picture,
-            reporter=run.reporter,
-        )
+    if check is not None:
+        check(len(found.files))
+    embeddings = embed_files(
+        found.files,
+        model,
+        run.encoder or encoder_for(model, run.cache, run.reporter),
+        cache=run.cache,
+        on_picture=on_picture,
+        reporter=run.reporter,
+    )
     skipped = found.skipped + embeddings.skipped
     return replace(embeddings, skipped=skipped, passed_over=found.passed_over)
 

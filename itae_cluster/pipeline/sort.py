@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
 from itae_cluster.changes.planning import make_plan
@@ -42,6 +44,9 @@ if TYPE_CHECKING:
 
 __all__ = ["RecordedOptions", "SortOptions", "SortResult", "plan_pictures", "sort_pictures"]
 
+
+_CLUSTERING = "sklearn.cluster"
+"""Takes most of a second to import, and OpenVINO compiles a model without holding up Python."""
 
 _FEWEST_NESTED = 4  # clusters; of fewer there is nothing to nest
 
@@ -155,15 +160,15 @@ def sort_pictures(
     if output.dry_run:
         return _embed_and_cluster(options, run)
     with UmapThread() as thread:
-        ahead = Ahead(Thumbnails(), thread) if output.preview else None
-        result = _embed_and_cluster(options, run, ahead)
+        thumbnails = Thumbnails() if output.preview else None
+        result = _embed_and_cluster(options, run, thumbnails, thread if output.preview else None)
         plan = _plan(result, output, run)
         collection = Collection(
             embeddings=result.embeddings,
             clustering=result.clustering,
             numbers=range(len(result.clustering.centres)),
             placements=result.placements,
-            thumbnails=ahead.thumbnails.kept if ahead else {},
+            thumbnails=thumbnails.kept if thumbnails else {},
             paths=inputs.paths,
             seed=clustering.seed,
             suggested=result.suggested,
@@ -211,41 +216,27 @@ def plan_pictures(
         output=output,
         stored=stored,
     )
-    ahead = Ahead(Thumbnails()) if output.preview else None
-    result = _embed_and_cluster(options, run, ahead)
+    thumbnails = Thumbnails() if output.preview else None
+    result = _embed_and_cluster(options, run, thumbnails)
     plan = _plan(result, output, run)
-    if ahead:
-        store_thumbnails(ahead.thumbnails.kept, run.cache)
+    if thumbnails:
+        store_thumbnails(thumbnails.kept, run.cache)
     return plan
 
 
-@dataclass(frozen=True, slots=True)
-class Ahead:
-    """What the previews need and is made on the way: thumbnails, and in a thread the map."""
-
-    thumbnails: Thumbnails
-    map_thread: UmapThread | None = None
-
-
-def _embed_and_cluster(options: SortOptions, run: Run, ahead: Ahead | None = None) -> SortResult:
-    """A result that is nowhere yet."""
+def _embed_and_cluster(
+    options: SortOptions,
+    run: Run,
+    thumbnails: Thumbnails | None = None,
+    map_thread: UmapThread | None = None,
+) -> SortResult:
+    """A result that is nowhere yet; thumbnails and the map are made on the way where asked for."""
     output = options.output
-    if options.stored is not None:
-        check_alone(options.inputs, options.model)
-        embeddings = load_vectors(options.stored, run.reporter)
-    else:
-        embeddings = embed_pictures(
-            options.inputs,
-            options.model,
-            run,
-            out=output.out if output else None,
-            check=partial(recipe.check_size, dim=None, options=options.clustering),
-            on_picture=ahead.thumbnails.keep if ahead else None,
-        )
+    embeddings = _embed(options, run, thumbnails)
     begin = None
-    if ahead and ahead.map_thread:
+    if map_thread:
         seed = options.clustering.seed
-        begin = partial(begin_map, ahead.map_thread, embeddings.vectors, seed=seed, run=run)
+        begin = partial(begin_map, map_thread, embeddings.vectors, seed=seed, run=run)
     clustering = recipe.cluster_vectors(
         embeddings.vectors,
         options.clustering,
@@ -267,6 +258,27 @@ def _embed_and_cluster(options: SortOptions, run: Run, ahead: Ahead | None = Non
         options=options,
         suggested=known.suggested,
     )
+
+
+def _embed(options: SortOptions, run: Run, thumbnails: Thumbnails | None) -> Embeddings:
+    """The vectors; what is decoded on the way leaves its thumbnail."""
+    if options.stored is not None:
+        check_alone(options.inputs, options.model)
+        return load_vectors(options.stored, run.reporter)
+    with ThreadPoolExecutor(1, thread_name_prefix="import") as thread:
+
+        def check(pictures: int) -> None:
+            recipe.check_size(pictures, None, options.clustering)
+            thread.submit(import_module, _CLUSTERING)
+
+        return embed_pictures(
+            options.inputs,
+            options.model,
+            run,
+            out=options.output.out if options.output else None,
+            check=check,
+            on_picture=thumbnails.keep if thumbnails else None,
+        )
 
 
 def _folders(
